@@ -1,0 +1,107 @@
+package round
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Action is something that the owner has to do or to note; the types of this file are all there are. Their order within
+// a step is part of the result. String gives one line.
+type Action interface {
+	fmt.Stringer
+	action()
+}
+
+// Assign sends tasks to a worker, to be trained in this order (ascending).
+type Assign struct {
+	ID     WorkerID
+	Shards []int
+}
+
+// Flush tells a worker to push every result that it holds now, without waiting for more to sum.
+type Flush struct {
+	ID  WorkerID
+	Why string
+}
+
+// Abandon tells a worker to forget tasks or results: nobody wants them from it.
+type Abandon struct {
+	ID     WorkerID
+	Shards []int
+	Why    string
+}
+
+// Reopened notes that shards have to be tried again; their Assign follows as soon as there is capacity.
+type Reopened struct {
+	Shards []int
+	Why    string
+}
+
+// LeftOut notes that a shard diverged and the round goes on without it.
+type LeftOut struct {
+	Shard int
+	Why   string
+}
+
+// Cause is what closed a round.
+type Cause int
+
+const (
+	// ByAll means that every shard answered that did not diverge.
+	ByAll Cause = iota
+	// ByQuorum means that enough shards answered and the grace was over.
+	ByQuorum
+	// ByDeadline means that the deadline was over.
+	ByDeadline
+)
+
+// String returns the word for the record: all, quorum or deadline.
+func (c Cause) String() string { return [...]string{"all", "quorum", "deadline"}[c] }
+
+// Close ends the round as a success with at least one answer.
+type Close struct {
+	Cause  Cause
+	Reason string
+	// Answered and Missing together are the invited shards; all lists are ascending.
+	Answered, Missing []int
+	// Diverged is the part of Missing that was left out.
+	Diverged []int
+}
+
+// Fail ends the round and the run: it cannot succeed.
+type Fail struct{ Reason string }
+
+// GiveUp ends the round; the run stops and can go on later.
+type GiveUp struct{ Reason string }
+
+func (Assign) action()   {}
+func (Flush) action()    {}
+func (Abandon) action()  {}
+func (Reopened) action() {}
+func (LeftOut) action()  {}
+func (Close) action()    {}
+func (Fail) action()     {}
+func (GiveUp) action()   {}
+
+func (a Assign) String() string { return fmt.Sprintf("assign to %d: %s", a.ID, counted(a.Shards)) }
+func (a Flush) String() string  { return fmt.Sprintf("flush %d: %s", a.ID, a.Why) }
+func (a Abandon) String() string {
+	return fmt.Sprintf("abandon at %d: %s: %s", a.ID, counted(a.Shards), a.Why)
+}
+func (a Reopened) String() string { return fmt.Sprintf("reopened: %s: %s", counted(a.Shards), a.Why) }
+func (a LeftOut) String() string  { return fmt.Sprintf("left out: shard %d: %s", a.Shard, a.Why) }
+func (a Fail) String() string     { return "fail: " + a.Reason }
+func (a GiveUp) String() string   { return "give up: " + a.Reason }
+
+// String returns the reason and the lists, the missing and diverged ones only if there are any.
+func (a Close) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "close by %s: %s; answered %s", a.Cause, a.Reason, inWords(a.Answered))
+	if len(a.Missing) > 0 {
+		fmt.Fprintf(&b, "; missing %s", inWords(a.Missing))
+	}
+	if len(a.Diverged) > 0 {
+		fmt.Fprintf(&b, "; diverged %s", inWords(a.Diverged))
+	}
+	return b.String()
+}
