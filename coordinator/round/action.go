@@ -24,7 +24,8 @@ type Flush struct {
 	Why string
 }
 
-// Abandon tells a worker to forget tasks or results: nobody wants them from it.
+// Abandon tells a worker to forget tasks or results: nobody wants them from it. A sum that contains an abandoned shard is
+// void; its worker reports the other shards of it as Dropped, unless it can make their sum anew.
 type Abandon struct {
 	ID     WorkerID
 	Shards []int

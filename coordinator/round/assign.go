@@ -81,13 +81,17 @@ func (m *Machine) assign() {
 	for len(queue) > 0 {
 		w := queue[0]
 		i, ok := m.pick(w.member)
-		if !ok || w.unfinished >= w.limit {
+		if !ok {
 			heap.Pop(&queue)
 			continue
 		}
 		m.set(i, assigned, w.member)
 		w.batch = append(w.batch, m.plan.Invited[i])
-		heap.Fix(&queue, 0)
+		if w.unfinished >= w.limit {
+			heap.Pop(&queue)
+		} else {
+			heap.Fix(&queue, 0)
+		}
 	}
 	for _, w := range ws {
 		if len(w.batch) > 0 {
@@ -131,33 +135,4 @@ func (m *Machine) pickAgain(w *member) (int, bool) {
 		}
 	}
 	return 0, false
-}
-
-// flush tells members to push for whom nothing is open any more. When the last open shard has just gone, that is
-// everybody; otherwise it can have changed only for those whom this step concerns: a member that is not told although
-// nothing is open for it still has unfinished tasks, and is looked at when they are done.
-func (m *Machine) flush(lastGone bool) {
-	ws := m.concerned()
-	if lastGone {
-		ws = m.members
-	}
-	for _, w := range ws {
-		if w.unflushed > 0 && !m.more(w) {
-			w.unflushed = 0
-			m.say(Flush{w.ID, "no further task is open for it"})
-		}
-	}
-}
-
-// more tells whether an open shard may still come to w.
-func (m *Machine) more(w *member) bool {
-	if m.count[open] == 0 {
-		return false
-	}
-	for k := m.lowest; k < len(m.free); k++ {
-		if m.free[k]&w.servable(k)&^w.failed.word(k) != 0 {
-			return true
-		}
-	}
-	return false
 }

@@ -33,7 +33,7 @@ func (m *Machine) decide() {
 	case n == m.possible():
 		m.close(ByAll, m.allReason())
 	case m.clock >= m.graceEnd():
-		m.close(ByQuorum, fmt.Sprintf("%s, the quorum is %d, and the grace of %v is over", m.tally(), p.Quorum, p.Grace))
+		m.close(ByQuorum, fmt.Sprintf("%s, the quorum is %d, the grace of %v is over", m.tally(), p.Quorum, p.Grace))
 	case n > 0 && p.Deadline > 0 && m.clock >= p.Deadline:
 		m.close(ByDeadline, m.deadlineReason())
 	case m.clock >= m.giveUpAt:
@@ -58,7 +58,7 @@ func (m *Machine) deadlineReason() string {
 	if m.overtime {
 		return fmt.Sprintf("first answer after the deadline of %v: %s", m.plan.Policy.Deadline, m.tally())
 	}
-	return fmt.Sprintf("%s, and the deadline of %v is over", m.tally(), m.plan.Policy.Deadline)
+	return fmt.Sprintf("%s, the deadline of %v is over", m.tally(), m.plan.Policy.Deadline)
 }
 
 func (m *Machine) close(cause Cause, reason string) {

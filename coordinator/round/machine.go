@@ -97,7 +97,7 @@ func (m *Machine) Step(now time.Time, events ...Event) []Action {
 	if d := m.plan.Policy.Deadline; d > 0 && m.clock >= d && m.count[answered] == 0 {
 		m.overtime = true
 	}
-	before := m.count[open]
+	held := m.mayHold()
 	for _, ev := range events {
 		ev.apply(m)
 		if m.ended {
@@ -111,7 +111,7 @@ func (m *Machine) Step(now time.Time, events ...Event) []Action {
 		return m.out
 	}
 	m.assign()
-	m.flush(before > 0 && m.count[open] == 0)
+	m.flush(held && !m.mayHold())
 	return m.out
 }
 

@@ -31,7 +31,7 @@ func (m *Machine) Wait() Wait {
 			Reason: "no worker can serve " + counted(orphans),
 			Shards: orphans,
 			Since:  m.at(m.giveUpAt - p.GiveUp),
-			Until:  m.at(m.wake()),
+			Until:  m.at(m.giveUpAt),
 		}
 	case m.overtime:
 		return m.waitForMissing("any answer: the deadline is over without one", p.Deadline)
