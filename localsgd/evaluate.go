@@ -1,0 +1,74 @@
+package localsgd
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/fedrelu/fedrelu/localsgd/relu"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
+)
+
+// evaluationBatch is the number of examples that are evaluated together. It is fixed, so that sums of losses have one
+// order whatever the number of goroutines.
+const evaluationBatch = 100
+
+// Score is how well a model does on a set.
+type Score struct {
+	Loss     float64 // mean over the examples
+	Accuracy float64 // fraction of 1; 0 where the set has targets and no classes
+	Classes  bool    // accuracy means something
+}
+
+// Evaluator scores models on one set, on several goroutines. One caller uses it at a time.
+type Evaluator struct {
+	set      *shard.Set
+	machines []*relu.Machine[float32]
+	losses   []float64 // by batch
+	correct  []int
+}
+
+// NewEvaluator returns an evaluator of the network on the set that uses the given number of goroutines.
+func NewEvaluator(net *relu.Network, set *shard.Set, parallel int) *Evaluator {
+	batches := (set.Len() + evaluationBatch - 1) / evaluationBatch
+	e := &Evaluator{set: set, losses: make([]float64, batches), correct: make([]int, batches)}
+	for range min(max(parallel, 1), batches) {
+		e.machines = append(e.machines, relu.NewMachine[float32](net, min(evaluationBatch, set.Len())))
+	}
+	return e
+}
+
+// Evaluate scores the parameters. The result does not depend on the number of goroutines. It returns the context's error
+// when that ends it early.
+func (e *Evaluator) Evaluate(ctx context.Context, params []float32) (Score, error) {
+	var all sync.WaitGroup
+	for first := range e.machines {
+		all.Go(func() { e.work(ctx, first, params) })
+	}
+	all.Wait()
+	if err := ctx.Err(); err != nil {
+		return Score{}, fmt.Errorf("evaluating: %w", err)
+	}
+	s := Score{Classes: e.set.Classes > 0}
+	correct := 0
+	for b := range e.losses {
+		s.Loss += e.losses[b]
+		correct += e.correct[b]
+	}
+	s.Loss /= float64(e.set.Len())
+	s.Accuracy = float64(correct) / float64(e.set.Len())
+	return s, nil
+}
+
+// work scores every batch whose number is first modulo the number of machines.
+func (e *Evaluator) work(ctx context.Context, first int, params []float32) {
+	examples := make([]int32, 0, evaluationBatch)
+	for b := first; b < len(e.losses) && ctx.Err() == nil; b += len(e.machines) {
+		examples = examples[:0]
+		for i := b * evaluationBatch; i < min((b+1)*evaluationBatch, e.set.Len()); i++ {
+			examples = append(examples, int32(i))
+		}
+		m := e.machines[first]
+		e.losses[b], e.correct[b] = m.Evaluate(params, Fill(m, e.set, examples))
+	}
+}

@@ -1,0 +1,93 @@
+package localsgd
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fedrelu/fedrelu/localsgd/relu"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
+)
+
+// Local is what a task does: the order and size of its batches, and its optimizer, fresh for each task.
+type Local struct {
+	Schedule shard.Schedule
+	SGD      SGD
+}
+
+// Job is everything that a task's result depends on besides its start parameters, round and shard. It is immutable and
+// shared by all trainers of a process. Data.Test may be nil where nothing is evaluated, the features of Data.Train where
+// nothing is trained.
+type Job struct {
+	Seed   uint64
+	Net    *relu.Network
+	Init   relu.Init
+	Data   shard.Data
+	Shards shard.Shards
+	Local  Local
+}
+
+// ErrJob is wrapped by every error of Job.Check.
+var ErrJob = errors.New("network and data do not fit")
+
+// Check returns an error if the network and the data do not fit each other.
+func (j *Job) Check() error {
+	for _, set := range []struct {
+		name string
+		*shard.Set
+	}{{"training", j.Data.Train}, {"test", j.Data.Test}} {
+		if set.Set == nil {
+			continue
+		}
+		if err := j.checkSet(set.Set); err != nil {
+			return fmt.Errorf("%w: %s set: %w", ErrJob, set.name, err)
+		}
+	}
+	return nil
+}
+
+func (j *Job) checkSet(set *shard.Set) error {
+	if set.HasFeatures() && set.Size() != j.Net.Inputs() {
+		return fmt.Errorf("an example has %d values (shape %v), the network takes %d", set.Size(), set.Shape, j.Net.Inputs())
+	}
+	if j.Net.Loss() == relu.CrossEntropy && set.Classes == 0 {
+		return errors.New("cross_entropy needs class labels, the data have targets; use loss: mse")
+	}
+	return set.CheckOutputs(j.Net.Outputs())
+}
+
+// Start returns a new block with the run's initial parameters.
+func (j *Job) Start() []float32 {
+	block := make([]float32, j.Net.Parameters())
+	j.Net.Initialize(block, j.Init, j.Seed)
+	return block
+}
+
+// Examples returns the number of training examples of each of the shards.
+func (j *Job) Examples(shards []int) []int {
+	n := make([]int, len(shards))
+	for i, k := range shards {
+		n[i] = len(j.Shards[k])
+	}
+	return n
+}
+
+// maxBatch is the largest batch that any task makes.
+func (j *Job) maxBatch() int {
+	m := 1
+	for _, examples := range j.Shards {
+		m = max(m, j.Local.Schedule.MaxBatch(len(examples)))
+	}
+	return m
+}
+
+// Fill puts examples of a set into a machine's batch.
+func Fill(m *relu.Machine[float32], set *shard.Set, examples []int32) *relu.Batch[float32] {
+	b := m.Batch(len(examples))
+	rows := shard.Rows[float32]{X: b.X, Targets: b.Targets}
+	if set.Classes > 0 {
+		rows.Labels, rows.Targets = b.Labels, nil
+		b.Targets = nil // mse on class labels takes one-hot targets
+	}
+	shard.Gather(set, examples, rows)
+	return b
+}

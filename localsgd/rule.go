@@ -1,0 +1,38 @@
+package localsgd
+
+import "fmt"
+
+// Rule makes the next model from a round's start and the exact mean of its updates: the server step. A Rule has no
+// hidden state.
+type Rule interface {
+	// Name is the rule's key in a spec.
+	Name() string
+	// TakesMean tells whether the next model is the mean itself, so that start may be given up.
+	TakesMean() bool
+	// Step turns next, which holds the mean, into the next model. start is only read.
+	Step(start, next []float32)
+}
+
+// FedAvg is McMahan et al. 2017, Algorithm 1, with a server learning rate: next = start + LR (mean - start). With LR 1
+// it takes the mean itself.
+type FedAvg struct{ LR float64 }
+
+// Name returns "fedavg".
+func (FedAvg) Name() string { return "fedavg" }
+
+// TakesMean is true for LR 1.
+func (f FedAvg) TakesMean() bool { return f.LR == 1 }
+
+// Step implements Rule. The arithmetic is in float64, rounded once.
+func (f FedAvg) Step(start, next []float32) {
+	if f.TakesMean() {
+		return
+	}
+	if len(start) != len(next) {
+		panic(fmt.Sprintf("localsgd: step from %d to %d parameters", len(start), len(next)))
+	}
+	for i, s := range start {
+		s := float64(s)
+		next[i] = float32(s + float64(f.LR*(float64(next[i])-s)))
+	}
+}

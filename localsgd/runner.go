@@ -1,0 +1,142 @@
+package localsgd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Plan is one round's tasks: who takes part, with what weights.
+type Plan struct {
+	Round  int
+	Shares []Share // ascending by shard
+}
+
+// Algorithm is what turns one model into the next besides the job: participation, weighting and rule.
+type Algorithm struct {
+	Participation Participation
+	Weighting     Weighting
+	Rule          Rule
+}
+
+// Plan returns the tasks of a round.
+func (a Algorithm) Plan(job *Job, round int) Plan {
+	shards := Participants(job.Seed, round, len(job.Shards), a.Participation)
+	weights := Weights(job.Examples(shards), a.Weighting)
+	p := Plan{Round: round, Shares: make([]Share, len(shards))}
+	for i, k := range shards {
+		p.Shares[i] = Share{Shard: k, Weight: weights[i]}
+	}
+	return p
+}
+
+// Finish makes the next model of a round: the mean of the sum, then the rule's step. It returns ErrNoUpdates for an empty
+// sum and a *RangeError for a model that is not finite.
+func (a Algorithm) Finish(sum *Sum, start, next []float32) error {
+	if err := sum.Mean(next); err != nil {
+		return err
+	}
+	a.Rule.Step(start, next)
+	return CheckFinite(sum.Grid().Layout(), next)
+}
+
+// Runner carries out whole rounds in this process, one task after the other: the code of workers and coordinator without
+// network and store. It is the readable form of a round, and the oracle of the distributed one.
+type Runner struct {
+	Job       *Job
+	Algorithm Algorithm
+
+	trainer *Trainer
+	sum     *Sum
+	end     []float32
+}
+
+// RoundFacts is what a round tells about itself.
+type RoundFacts struct {
+	Plan      Plan
+	TrainLoss float64 // weighted mean over the participants of their steps' mean loss
+	Steps     int
+}
+
+// Round makes one round from start to next, which must not overlap.
+func (r *Runner) Round(ctx context.Context, round int, start, next []float32) (RoundFacts, error) {
+	r.prepare()
+	facts := RoundFacts{Plan: r.Algorithm.Plan(r.Job, round)}
+	grid := NewGrid(r.Job.Net.Layout(), start)
+	r.sum.Reset(grid)
+	var loss LossMean
+	for _, share := range facts.Plan.Shares {
+		f, err := r.trainer.Train(ctx, Task{Round: round, Shard: share.Shard}, grid, start, r.end)
+		if err != nil {
+			return facts, err
+		}
+		if err := r.sum.Add(share, r.end); err != nil {
+			return facts, fmt.Errorf("adding shard %d in round %d: %w", share.Shard, round, err)
+		}
+		facts.Steps += f.Steps
+		loss.Add(share.Weight, f)
+	}
+	facts.TrainLoss = loss.Value()
+	if err := r.Algorithm.Finish(r.sum, start, next); err != nil {
+		return facts, fmt.Errorf("finishing round %d: %w", round, err)
+	}
+	return facts, nil
+}
+
+func (r *Runner) prepare() {
+	if r.trainer == nil {
+		r.trainer = NewTrainer(r.Job)
+		r.sum = &Sum{}
+		r.end = make([]float32, r.Job.Net.Parameters())
+	}
+}
+
+// ErrStop ends Run early and well when its callback returns it.
+var ErrStop = errors.New("stop")
+
+// Run makes rounds 1 to rounds from the job's start model and returns the last model. After each round it calls each,
+// whose model is valid during the call; ErrStop from it ends the run, any other error fails it.
+func (r *Runner) Run(ctx context.Context, rounds int, each func(facts RoundFacts, model []float32) error) ([]float32, error) {
+	start := r.Job.Start()
+	next := make([]float32, len(start))
+	for round := 1; round <= rounds; round++ {
+		facts, err := r.Round(ctx, round, start, next)
+		if err != nil {
+			return start, err
+		}
+		start, next = next, start
+		if each == nil {
+			continue
+		}
+		if err := each(facts, start); errors.Is(err, ErrStop) {
+			return start, nil
+		} else if err != nil {
+			return start, fmt.Errorf("after round %d: %w", round, err)
+		}
+	}
+	return start, nil
+}
+
+// LossMean is the training loss of a round: the weighted mean over tasks of their steps' mean loss. Tasks must be added in
+// ascending order of their shards, so that the sum has one order.
+type LossMean struct {
+	sum, weight float64
+}
+
+// Add counts one task.
+func (m *LossMean) Add(w Weight, f Facts) {
+	if f.Steps == 0 {
+		return
+	}
+	m.sum += float64(w.Float() * (f.LossSum / float64(f.Steps)))
+	m.weight += w.Float()
+}
+
+// Value returns the mean, NaN if nothing was added.
+func (m *LossMean) Value() float64 {
+	if m.weight == 0 {
+		return math.NaN()
+	}
+	return m.sum / m.weight
+}
