@@ -161,9 +161,9 @@ type RunRecord struct {
 	StartModel []byte           `protobuf:"bytes,13,opt,name=start_model,json=startModel,proto3" json:"start_model,omitempty"`
 	Keep       *KeepRule        `protobuf:"bytes,14,opt,name=keep,proto3" json:"keep,omitempty"`
 	// What the run took so far, over all its sittings.
-	WallSeconds float64 `protobuf:"fixed64,15,opt,name=wall_seconds,json=wallSeconds,proto3" json:"wall_seconds,omitempty"`
-	Started     int64   `protobuf:"varint,16,opt,name=started,proto3" json:"started,omitempty"`
-	Ended       int64   `protobuf:"varint,17,opt,name=ended,proto3" json:"ended,omitempty"`
+	WallNanos int64 `protobuf:"varint,15,opt,name=wall_nanos,json=wallNanos,proto3" json:"wall_nanos,omitempty"`
+	Started   int64 `protobuf:"varint,16,opt,name=started,proto3" json:"started,omitempty"`
+	Ended     int64 `protobuf:"varint,17,opt,name=ended,proto3" json:"ended,omitempty"`
 	// The commit of the last round, while no later entry says it.
 	Committed     *CommitRecord `protobuf:"bytes,18,opt,name=committed,proto3" json:"committed,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -298,9 +298,9 @@ func (x *RunRecord) GetKeep() *KeepRule {
 	return nil
 }
 
-func (x *RunRecord) GetWallSeconds() float64 {
+func (x *RunRecord) GetWallNanos() int64 {
 	if x != nil {
-		return x.WallSeconds
+		return x.WallNanos
 	}
 	return 0
 }
@@ -1613,7 +1613,7 @@ var File_fedrelu_v1_record_proto protoreflect.FileDescriptor
 const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\n" +
 	"\x17fedrelu/v1/record.proto\x12\n" +
-	"fedrelu.v1\"\xb3\x04\n" +
+	"fedrelu.v1\"\xaf\x04\n" +
 	"\tRunRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1631,8 +1631,9 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\bnumerics\x18\f \x01(\rR\bnumerics\x12\x1f\n" +
 	"\vstart_model\x18\r \x01(\fR\n" +
 	"startModel\x12(\n" +
-	"\x04keep\x18\x0e \x01(\v2\x14.fedrelu.v1.KeepRuleR\x04keep\x12!\n" +
-	"\fwall_seconds\x18\x0f \x01(\x01R\vwallSeconds\x12\x18\n" +
+	"\x04keep\x18\x0e \x01(\v2\x14.fedrelu.v1.KeepRuleR\x04keep\x12\x1d\n" +
+	"\n" +
+	"wall_nanos\x18\x0f \x01(\x03R\twallNanos\x12\x18\n" +
 	"\astarted\x18\x10 \x01(\x03R\astarted\x12\x14\n" +
 	"\x05ended\x18\x11 \x01(\x03R\x05ended\x126\n" +
 	"\tcommitted\x18\x12 \x01(\v2\x18.fedrelu.v1.CommitRecordR\tcommitted\"q\n" +

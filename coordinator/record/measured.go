@@ -1,0 +1,109 @@
+package record
+
+import "time"
+
+// Measured is what was measured on a round. It is committed when the numbers are there, maybe after later rounds.
+type Measured struct {
+	Round        int
+	Drift        *Drift
+	DriftReason  string // why there is no drift; empty if nobody asked for it
+	Layers       []Layer
+	LayersReason string  // why there are no layers; empty if nobody asked for them
+	Seconds      float64 // that the measuring took, beside the rounds
+	Time         time.Time
+}
+
+// Drift is how far gradients at the ends are from gradients at the average model. A nil number does not exist: its
+// denominator is 0. Names and definitions: M5 and M6.
+type Drift struct {
+	Model  string // ModelMean or ModelNext: the model that the ends were compared with
+	Probe  int    // examples in the probe batch of a shard that has so many
+	Shards []int  // measured, ascending
+
+	Drift, DriftRel, DriftMax, Cosine    *float64
+	Divergence, DivergenceRel, Lipschitz *float64
+}
+
+// The models that drift may refer to: the weighted mean of the ends, or the round's next model where that is another.
+const (
+	ModelMean = "mean"
+	ModelNext = "next"
+)
+
+// Layer is what was measured on one tensor of two or more dimensions.
+type Layer struct {
+	Name     string
+	Shape    []int
+	Spectrum *Spectrum // nil: left out, see Reason
+	Reason   string
+	Warning  string // not empty: the numbers are to be read with care, and why
+}
+
+// Spectrum is what the singular values of a layer say. Names and definitions: M9.
+type Spectrum struct {
+	Rank          int     // number of singular values above Epsilon times the Frobenius norm
+	Epsilon       float64 // in (0, 1)
+	Ranks         []RankAt
+	StableRank    float64
+	EffectiveRank float64
+	Top           []float64 // the largest singular values, descending
+	Frobenius     float64
+	Spectral      float64
+}
+
+// RankAt is the rank at another threshold.
+type RankAt struct {
+	Epsilon float64
+	Rank    int
+}
+
+// Validate returns an error that wraps ErrInvalid and names the first field that breaks a rule.
+func (m *Measured) Validate() error {
+	f := fields{of: "measured"}
+	f.small("round", m.Round)
+	f.positive("seconds", m.Seconds)
+	if m.Drift != nil {
+		m.Drift.validate(&f)
+	}
+	for i := range m.Layers {
+		m.Layers[i].validate(&f)
+	}
+	return f.err
+}
+
+func (d *Drift) validate(f *fields) {
+	f.check(d.Model == ModelMean || d.Model == ModelNext, "drift.model", d.Model, "mean or next")
+	f.small("drift.probe", d.Probe)
+	f.shards("drift.shards", d.Shards)
+	f.finite("drift.drift", d.Drift)
+	f.finite("drift.drift_rel", d.DriftRel)
+	f.finite("drift.drift_max", d.DriftMax)
+	f.finite("drift.cosine", d.Cosine)
+	f.finite("drift.divergence", d.Divergence)
+	f.finite("drift.divergence_rel", d.DivergenceRel)
+	f.finite("drift.lipschitz", d.Lipschitz)
+}
+
+func (l *Layer) validate(f *fields) {
+	f.check(len(l.Name) > 0 && len(l.Name) <= MaxText, "layers.name", l.Name, "a name of at most 4096 bytes")
+	for _, n := range l.Shape {
+		f.check(n > 0, "layers.shape", n, "greater than 0")
+	}
+	s := l.Spectrum
+	if s == nil {
+		return
+	}
+	f.small("layers.rank", s.Rank)
+	f.positive("layers.epsilon", s.Epsilon)
+	f.positive("layers.stable_rank", s.StableRank)
+	f.positive("layers.effective_rank", s.EffectiveRank)
+	f.positive("layers.frobenius", s.Frobenius)
+	f.positive("layers.spectral", s.Spectral)
+	for i := range s.Top {
+		f.finite("layers.top", &s.Top[i])
+	}
+	for _, r := range s.Ranks {
+		f.small("layers.ranks", r.Rank)
+		f.positive("layers.ranks.epsilon", r.Epsilon)
+	}
+}

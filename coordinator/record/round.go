@@ -1,0 +1,113 @@
+package record
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
+)
+
+// Round is a committed round. Round 0 is the start model: it has no participants and no StartModel.
+type Round struct {
+	Number       int
+	Invited      []int    // shards drawn, ascending; Participants and Missing together
+	Participants []int    // shards whose updates count, ascending
+	Missing      []int    // invited shards without one, ascending
+	CloseReason  string   // why the round closed
+	Weights      []uint64 // of each participant, on the grid of the exact mean
+	Diverged     []Diverged
+	Workers      []Worker // who computed what, by name
+
+	TestAccuracy, TestLoss, TrainLoss *float64 // accuracy is a fraction of 1
+
+	Examples, Steps    int64 // of all participants together
+	BytesUp, BytesDown int64 // up: from workers to the coordinator
+	Seconds            Seconds
+	StartModel, Model  tensor.Hash // the block that the round began with, and the one it made
+	Time               time.Time   // when it closed
+	MeasureDue         bool        // a Measured of this round follows in the chain
+}
+
+// Diverged is a task that ended with NaN, an infinity, or out of range.
+type Diverged struct {
+	Shard  int
+	Step   int64
+	Detail string
+}
+
+// Worker is the part that one worker had in a round.
+type Worker struct {
+	Name   string
+	Shards []int // ascending
+}
+
+// Seconds is where the wall time of a round went, up to its commit (see Commit for that).
+type Seconds struct {
+	Train, Wait, Network, Aggregate float64
+	MeasureWait                     float64 // the part of Wait spent on the measurement of an earlier round
+}
+
+// Sum is the wall time from the round's start to its commit.
+func (s Seconds) Sum() float64 { return s.Train + s.Wait + s.Network + s.Aggregate }
+
+// Number returns v as a number that was measured, or nil if it is no finite number.
+func Number(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}
+
+// Validate returns an error that wraps ErrInvalid and names the first field that breaks a rule.
+func (r *Round) Validate() error {
+	f := fields{of: "round"}
+	f.small("number", r.Number)
+	r.validateShards(&f)
+	r.validateNumbers(&f)
+	f.check(!r.Model.IsZero(), "model", "no hash", "a SHA-256")
+	f.check(r.StartModel.IsZero() == (r.Number == 0), "start_model", r.StartModel, "a SHA-256, and none in round 0")
+	return f.err
+}
+
+func (r *Round) validateShards(f *fields) {
+	f.shards("invited", r.Invited)
+	f.shards("participants", r.Participants)
+	f.shards("missing", r.Missing)
+	f.check(slices.Equal(r.Invited, merge(r.Participants, r.Missing)), "invited", len(r.Invited), "participants and missing together")
+	f.check(len(r.Weights) == len(r.Participants), "weights", len(r.Weights), "one for each participant")
+	f.check(r.Number > 0 || len(r.Invited) == 0, "invited", len(r.Invited), "no shard in round 0")
+	for _, d := range r.Diverged {
+		_, found := slices.BinarySearch(r.Invited, d.Shard)
+		f.check(found, "diverged.shard", d.Shard, "an invited shard")
+		f.count("diverged.step", d.Step)
+	}
+	for _, w := range r.Workers {
+		f.shards("workers.shards", w.Shards)
+	}
+}
+
+func (r *Round) validateNumbers(f *fields) {
+	f.finite("test_loss", r.TestLoss)
+	f.finite("train_loss", r.TrainLoss)
+	f.finite("test_accuracy", r.TestAccuracy)
+	if a := r.TestAccuracy; a != nil {
+		f.check(*a >= 0 && *a <= 1, "test_accuracy", *a, "0 .. 1")
+	}
+	f.count("examples", r.Examples)
+	f.count("steps", r.Steps)
+	f.count("bytes_up", r.BytesUp)
+	f.count("bytes_down", r.BytesDown)
+	f.positive("seconds.train", r.Seconds.Train)
+	f.positive("seconds.wait", r.Seconds.Wait)
+	f.positive("seconds.network", r.Seconds.Network)
+	f.positive("seconds.aggregate", r.Seconds.Aggregate)
+	f.positive("seconds.measure_wait", r.Seconds.MeasureWait)
+}
+
+// merge returns the union of two ascending lists; a shard in both stays there twice, so that it equals no valid list.
+func merge(a, b []int) []int {
+	all := append(slices.Clone(a), b...)
+	slices.Sort(all)
+	return all
+}

@@ -1,0 +1,54 @@
+package record
+
+import fedreluv1 "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
+
+func (*Round) kind() Kind { return KindRound }
+
+func (r *Round) encode() ([]byte, error) {
+	return marshal(&fedreluv1.RoundRecord{
+		Number: uint32(r.Number), Invited: numbers[uint32](r.Invited), Participants: numbers[uint32](r.Participants),
+		Missing: numbers[uint32](r.Missing), CloseReason: text(r.CloseReason), Weights: r.Weights,
+		Diverged: each(r.Diverged, func(d Diverged) *fedreluv1.DivergedTask {
+			return &fedreluv1.DivergedTask{Shard: uint32(d.Shard), Step: uint64(d.Step), Detail: text(d.Detail)}
+		}),
+		Workers: each(r.Workers, func(w Worker) *fedreluv1.RoundWorker {
+			return &fedreluv1.RoundWorker{Name: text(w.Name), Shards: numbers[uint32](w.Shards)}
+		}),
+		TestAccuracy: r.TestAccuracy, TestLoss: r.TestLoss, TrainLoss: r.TrainLoss,
+		Examples: r.Examples, Steps: r.Steps, BytesUp: r.BytesUp, BytesDown: r.BytesDown,
+		Seconds: &fedreluv1.RoundSeconds{
+			Train: r.Seconds.Train, Wait: r.Seconds.Wait, Network: r.Seconds.Network, Aggregate: r.Seconds.Aggregate,
+			MeasureWait: r.Seconds.MeasureWait,
+		},
+		StartModel: hashBytes(r.StartModel), Model: hashBytes(r.Model), Time: nanos(r.Time), MeasureDue: r.MeasureDue,
+	})
+}
+
+func roundFromProto(m *fedreluv1.RoundRecord) (Round, error) {
+	f := reader{fields{of: "round"}}
+	s := m.GetSeconds()
+	r := Round{
+		Number: int(m.GetNumber()), Invited: numbers[int](m.GetInvited()), Participants: numbers[int](m.GetParticipants()),
+		Missing: numbers[int](m.GetMissing()), CloseReason: m.GetCloseReason(), Weights: m.GetWeights(),
+		Diverged: each(m.GetDiverged(), func(d *fedreluv1.DivergedTask) Diverged {
+			return Diverged{Shard: int(d.GetShard()), Step: int64(d.GetStep()), Detail: d.GetDetail()}
+		}),
+		Workers: each(m.GetWorkers(), func(w *fedreluv1.RoundWorker) Worker {
+			return Worker{Name: w.GetName(), Shards: numbers[int](w.GetShards())}
+		}),
+		TestAccuracy: m.TestAccuracy, TestLoss: m.TestLoss, TrainLoss: m.TrainLoss,
+		Examples: m.GetExamples(), Steps: m.GetSteps(), BytesUp: m.GetBytesUp(), BytesDown: m.GetBytesDown(),
+		Seconds: Seconds{
+			Train: s.GetTrain(), Wait: s.GetWait(), Network: s.GetNetwork(), Aggregate: s.GetAggregate(), MeasureWait: s.GetMeasureWait(),
+		},
+		StartModel: f.hash("start_model", m.GetStartModel()), Model: f.hash("model", m.GetModel()),
+		Time: instant(m.GetTime()), MeasureDue: m.GetMeasureDue(),
+	}
+	if f.err != nil {
+		return Round{}, f.err
+	}
+	if err := r.Validate(); err != nil {
+		return Round{}, err
+	}
+	return r, nil
+}

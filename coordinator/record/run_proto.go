@@ -1,0 +1,85 @@
+package record
+
+import (
+	"time"
+
+	fedreluv1 "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
+)
+
+// maxRun bounds an encoded run: two specs, the sizes of the shards, and the rest.
+const maxRun = 2*MaxSpec + 10*MaxShards + 1<<20
+
+// Marshal encodes the run. It fails with ErrInvalid if the run breaks a rule.
+func (r *Run) Marshal() ([]byte, error) {
+	m, err := r.Proto()
+	if err != nil {
+		return nil, err
+	}
+	return marshal(m)
+}
+
+// UnmarshalRun decodes and checks what Marshal made.
+func UnmarshalRun(b []byte) (Run, error) {
+	var m fedreluv1.RunRecord
+	if err := unmarshal(b, maxRun, &m); err != nil {
+		return Run{}, err
+	}
+	return RunFromProto(&m)
+}
+
+// Proto returns the run as the schema has it. It fails with ErrInvalid if the run breaks a rule.
+func (r *Run) Proto() (*fedreluv1.RunRecord, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	return &fedreluv1.RunRecord{
+		Id: r.ID, Name: text(r.Name), Spec: r.Spec, SpecYaml: r.SpecYAML, Created: nanos(r.Created),
+		Status: fedreluv1.RunStatus(r.Status), Reason: text(r.Reason), Layout: hashBytes(r.Layout),
+		Data: &fedreluv1.DataFingerprint{
+			TrainX: hashBytes(r.Data.TrainX), TrainY: hashBytes(r.Data.TrainY),
+			TestX: hashBytes(r.Data.TestX), TestY: hashBytes(r.Data.TestY),
+		},
+		ShardSizes: numbers[uint64](r.ShardSizes), Build: text(r.Build), Numerics: r.Numerics, StartModel: hashBytes(r.StartModel),
+		Keep:      &fedreluv1.KeepRule{Last: uint32(r.Keep.Last), Every: uint32(r.Keep.Every), Best: r.Keep.Best},
+		WallNanos: int64(r.Wall), Started: nanos(r.Started), Ended: nanos(r.Ended), Committed: commitProto(r.Committed),
+	}, nil
+}
+
+// RunFromProto checks m and returns the run that it describes. m may be nil, which is not valid.
+func RunFromProto(m *fedreluv1.RunRecord) (Run, error) {
+	f := reader{fields{of: "run"}}
+	data, keep := m.GetData(), m.GetKeep()
+	r := Run{
+		ID: m.GetId(), Name: m.GetName(), Spec: m.GetSpec(), SpecYAML: m.GetSpecYaml(), Created: instant(m.GetCreated()),
+		Status: Status(m.GetStatus()), Reason: m.GetReason(), Layout: f.hash("layout", m.GetLayout()),
+		Data: Data{
+			TrainX: f.hash("data.train_x", data.GetTrainX()), TrainY: f.hash("data.train_y", data.GetTrainY()),
+			TestX: f.hash("data.test_x", data.GetTestX()), TestY: f.hash("data.test_y", data.GetTestY()),
+		},
+		ShardSizes: f.sizes("shard_sizes", m.GetShardSizes()), Build: m.GetBuild(), Numerics: m.GetNumerics(),
+		StartModel: f.hash("start_model", m.GetStartModel()),
+		Keep:       Keep{Last: int(keep.GetLast()), Every: int(keep.GetEvery()), Best: keep.GetBest()},
+		Wall:       time.Duration(m.GetWallNanos()), Started: instant(m.GetStarted()), Ended: instant(m.GetEnded()), Committed: commitFromProto(m.GetCommitted()),
+	}
+	if f.err != nil {
+		return Run{}, f.err
+	}
+	if err := r.Validate(); err != nil {
+		return Run{}, err
+	}
+	return r, nil
+}
+
+func commitProto(c *Commit) *fedreluv1.CommitRecord {
+	if c == nil {
+		return nil
+	}
+	return &fedreluv1.CommitRecord{Round: uint32(c.Round), Seconds: c.Seconds}
+}
+
+func commitFromProto(m *fedreluv1.CommitRecord) *Commit {
+	if m == nil {
+		return nil
+	}
+	return &Commit{Round: int(m.GetRound()), Seconds: m.GetSeconds()}
+}
