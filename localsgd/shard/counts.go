@@ -51,11 +51,14 @@ func Measure(counts [][]int) Heterogeneity {
 		h.MinSize, h.MaxSize = min(h.MinSize, n), max(h.MaxSize, n)
 		off := float64(n) - h.MeanSize
 		h.StdDev += float64(off * off)
-		h.MeanClasses += float64(present(row)) / k
-		h.MeanEntropy += entropy(row) / k
-		h.MeanTotalVariation += totalVariation(row, pooled) / k
+		h.MeanClasses += float64(present(row))
+		h.MeanEntropy += entropy(row)
+		h.MeanTotalVariation += totalVariation(row, pooled)
 	}
 	h.StdDev = math.Sqrt(h.StdDev / k)
+	h.MeanClasses /= k
+	h.MeanEntropy /= k
+	h.MeanTotalVariation /= k
 	return h
 }
 
