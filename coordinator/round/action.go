@@ -18,7 +18,8 @@ type Assign struct {
 	Shards []int
 }
 
-// Flush tells a worker to push every result that it holds now, without waiting for more to sum.
+// Flush tells a worker to push every result that it holds now, without waiting for more to sum. Results trained later need
+// another Flush; what comes while a push is under way may go together in the next one.
 type Flush struct {
 	ID  WorkerID
 	Why string
@@ -57,7 +58,17 @@ const (
 )
 
 // String returns the word for the record: all, quorum or deadline.
-func (c Cause) String() string { return [...]string{"all", "quorum", "deadline"}[c] }
+func (c Cause) String() string {
+	switch c {
+	case ByAll:
+		return "all"
+	case ByQuorum:
+		return "quorum"
+	case ByDeadline:
+		return "deadline"
+	}
+	return fmt.Sprintf("Cause(%d)", int(c))
+}
 
 // Close ends the round as a success with at least one answer.
 type Close struct {

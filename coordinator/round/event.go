@@ -13,8 +13,9 @@ type Worker struct {
 	Serves ShardSet
 }
 
-// Event is something that happened to the round; the types of this file are all there are. Events that name a session
-// or shard which the round does not know (any more) change nothing: messages of the past are normal.
+// Event is something that happened to the round; the types of this file are all there are. Messages of the past are
+// normal: an event of a session that is not live changes nothing, except Answered and Diverged, which are facts about a
+// shard wherever they come from; and what a live session reports about a shard that is not its own makes it abandon that.
 type Event interface{ apply(m *Machine) }
 
 // Joined reports a worker that holds the run's data and takes tasks from now on. A repeated one is ignored.
