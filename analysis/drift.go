@@ -25,8 +25,8 @@ type Drift struct {
 }
 
 // Combine brings the samples of one round together, in any order; each must carry its Weight. It fails with ErrSamples
-// if there is none, a shard is there twice, a weight is not a positive number, or the samples were taken at models of
-// different norm, which are different models.
+// if there is none, a shard is there twice, a weight is not a positive number, a number is out of its range (samples come
+// from other processes), or the samples were taken at models of different norm, which are different models.
 func Combine(samples []Sample) (*Drift, error) {
 	sorted := slices.SortedFunc(slices.Values(samples), func(a, b Sample) int { return cmp.Compare(a.Shard, b.Shard) })
 	if err := checkSamples(sorted); err != nil {
@@ -53,8 +53,8 @@ func checkSamples(sorted []Sample) error {
 		return fmt.Errorf("%w: there is none", ErrSamples)
 	}
 	for i, s := range sorted {
-		if !(s.Weight > 0) || math.IsInf(s.Weight, 0) {
-			return fmt.Errorf("%w: shard %d has weight %v, want a positive number", ErrSamples, s.Shard, s.Weight)
+		if err := s.check(); err != nil {
+			return err
 		}
 		if i > 0 && s.Shard == sorted[i-1].Shard {
 			return fmt.Errorf("%w: shard %d is there twice", ErrSamples, s.Shard)
@@ -63,6 +63,32 @@ func checkSamples(sorted []Sample) error {
 			return fmt.Errorf("%w: shard %d was measured at a model of norm %v, shard %d at one of norm %v",
 				ErrSamples, first.Shard, first.NormModelParams, s.Shard, s.NormModelParams)
 		}
+	}
+	return nil
+}
+
+// check refuses what no measurement can have given: sums over at most 2^32 squares of float32 values lie between 1e-91 and
+// 1e87, or are 0. Within these ranges nothing in Combine overflows.
+func (s Sample) check() error {
+	for _, field := range []struct {
+		name             string
+		value, low, high float64
+	}{
+		{"weight", s.Weight, math.SmallestNonzeroFloat64, 1e30},
+		{"drift", s.Drift, 0, 1e50},
+		{"norm_end", s.NormEnd, 0, 1e50},
+		{"norm_model", s.NormModel, 0, 1e50},
+		{"cosine", s.Cosine, -1, 1},
+		{"divergence", s.Divergence, 0, 1e100},
+		{"norm_model_params", s.NormModelParams, 0, 1e50},
+	} {
+		if !(field.value >= field.low && field.value <= field.high) { // false for NaN too
+			return fmt.Errorf("%w: shard %d has %s %v, want a number in [%g, %g]",
+				ErrSamples, s.Shard, field.name, field.value, field.low, field.high)
+		}
+	}
+	if s.Divergence > 0 && s.Divergence < 1e-100 {
+		return fmt.Errorf("%w: shard %d has divergence %v, want 0 or more than 1e-100", ErrSamples, s.Shard, s.Divergence)
 	}
 	return nil
 }
