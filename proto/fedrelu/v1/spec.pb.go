@@ -1397,7 +1397,6 @@ type Layer struct {
 	//	*Layer_Linear
 	//	*Layer_Relu
 	//	*Layer_LeakyRelu
-	//	*Layer_Flatten
 	Kind          isLayer_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1467,15 +1466,6 @@ func (x *Layer) GetLeakyRelu() *LeakyReLU {
 	return nil
 }
 
-func (x *Layer) GetFlatten() *Flatten {
-	if x != nil {
-		if x, ok := x.Kind.(*Layer_Flatten); ok {
-			return x.Flatten
-		}
-	}
-	return nil
-}
-
 type isLayer_Kind interface {
 	isLayer_Kind()
 }
@@ -1492,17 +1482,11 @@ type Layer_LeakyRelu struct {
 	LeakyRelu *LeakyReLU `protobuf:"bytes,3,opt,name=leaky_relu,json=leakyRelu,proto3,oneof"`
 }
 
-type Layer_Flatten struct {
-	Flatten *Flatten `protobuf:"bytes,4,opt,name=flatten,proto3,oneof"`
-}
-
 func (*Layer_Linear) isLayer_Kind() {}
 
 func (*Layer_Relu) isLayer_Kind() {}
 
 func (*Layer_LeakyRelu) isLayer_Kind() {}
-
-func (*Layer_Flatten) isLayer_Kind() {}
 
 type Linear struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1646,42 +1630,6 @@ func (x *LeakyReLU) GetSlope() float64 {
 	return 0
 }
 
-type Flatten struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Flatten) Reset() {
-	*x = Flatten{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Flatten) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Flatten) ProtoMessage() {}
-
-func (x *Flatten) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Flatten.ProtoReflect.Descriptor instead.
-func (*Flatten) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{20}
-}
-
 // Init draws the model of round 0. Default kaiming_uniform.
 type Init struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1697,7 +1645,7 @@ type Init struct {
 
 func (x *Init) Reset() {
 	*x = Init{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1709,7 +1657,7 @@ func (x *Init) String() string {
 func (*Init) ProtoMessage() {}
 
 func (x *Init) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1722,7 +1670,7 @@ func (x *Init) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Init.ProtoReflect.Descriptor instead.
 func (*Init) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{21}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Init) GetKind() isInit_Kind {
@@ -1792,7 +1740,7 @@ type KaimingUniform struct {
 
 func (x *KaimingUniform) Reset() {
 	*x = KaimingUniform{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +1752,7 @@ func (x *KaimingUniform) String() string {
 func (*KaimingUniform) ProtoMessage() {}
 
 func (x *KaimingUniform) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +1765,7 @@ func (x *KaimingUniform) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KaimingUniform.ProtoReflect.Descriptor instead.
 func (*KaimingUniform) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{22}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{21}
 }
 
 type KaimingNormal struct {
@@ -1828,7 +1776,7 @@ type KaimingNormal struct {
 
 func (x *KaimingNormal) Reset() {
 	*x = KaimingNormal{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1840,7 +1788,7 @@ func (x *KaimingNormal) String() string {
 func (*KaimingNormal) ProtoMessage() {}
 
 func (x *KaimingNormal) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1853,7 +1801,7 @@ func (x *KaimingNormal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KaimingNormal.ProtoReflect.Descriptor instead.
 func (*KaimingNormal) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{23}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{22}
 }
 
 type Xavier struct {
@@ -1864,7 +1812,7 @@ type Xavier struct {
 
 func (x *Xavier) Reset() {
 	*x = Xavier{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1876,7 +1824,7 @@ func (x *Xavier) String() string {
 func (*Xavier) ProtoMessage() {}
 
 func (x *Xavier) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1889,7 +1837,7 @@ func (x *Xavier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Xavier.ProtoReflect.Descriptor instead.
 func (*Xavier) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{24}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{23}
 }
 
 // Local is what every participant does in a round.
@@ -1913,7 +1861,7 @@ type Local struct {
 
 func (x *Local) Reset() {
 	*x = Local{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1925,7 +1873,7 @@ func (x *Local) String() string {
 func (*Local) ProtoMessage() {}
 
 func (x *Local) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1938,7 +1886,7 @@ func (x *Local) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Local.ProtoReflect.Descriptor instead.
 func (*Local) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{25}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Local) GetLength() isLocal_Length {
@@ -2018,7 +1966,7 @@ type Optimizer struct {
 
 func (x *Optimizer) Reset() {
 	*x = Optimizer{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2030,7 +1978,7 @@ func (x *Optimizer) String() string {
 func (*Optimizer) ProtoMessage() {}
 
 func (x *Optimizer) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2043,7 +1991,7 @@ func (x *Optimizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Optimizer.ProtoReflect.Descriptor instead.
 func (*Optimizer) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{26}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Optimizer) GetKind() isOptimizer_Kind {
@@ -2089,7 +2037,7 @@ type SGD struct {
 
 func (x *SGD) Reset() {
 	*x = SGD{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2101,7 +2049,7 @@ func (x *SGD) String() string {
 func (*SGD) ProtoMessage() {}
 
 func (x *SGD) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2114,7 +2062,7 @@ func (x *SGD) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SGD.ProtoReflect.Descriptor instead.
 func (*SGD) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{27}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SGD) GetLr() float64 {
@@ -2159,7 +2107,7 @@ type Participation struct {
 
 func (x *Participation) Reset() {
 	*x = Participation{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2171,7 +2119,7 @@ func (x *Participation) String() string {
 func (*Participation) ProtoMessage() {}
 
 func (x *Participation) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2184,7 +2132,7 @@ func (x *Participation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Participation.ProtoReflect.Descriptor instead.
 func (*Participation) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{28}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Participation) GetAmount() isParticipation_Amount {
@@ -2242,7 +2190,7 @@ type Server struct {
 
 func (x *Server) Reset() {
 	*x = Server{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2254,7 +2202,7 @@ func (x *Server) String() string {
 func (*Server) ProtoMessage() {}
 
 func (x *Server) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2267,7 +2215,7 @@ func (x *Server) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Server.ProtoReflect.Descriptor instead.
 func (*Server) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{29}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Server) GetRule() isServer_Rule {
@@ -2307,7 +2255,7 @@ type FedAvg struct {
 
 func (x *FedAvg) Reset() {
 	*x = FedAvg{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2319,7 +2267,7 @@ func (x *FedAvg) String() string {
 func (*FedAvg) ProtoMessage() {}
 
 func (x *FedAvg) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2332,7 +2280,7 @@ func (x *FedAvg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvg.ProtoReflect.Descriptor instead.
 func (*FedAvg) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{30}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FedAvg) GetLr() float64 {
@@ -2357,7 +2305,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2369,7 +2317,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2382,7 +2330,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{31}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Close) GetWhen() isClose_When {
@@ -2450,7 +2398,7 @@ type All struct {
 
 func (x *All) Reset() {
 	*x = All{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2462,7 +2410,7 @@ func (x *All) String() string {
 func (*All) ProtoMessage() {}
 
 func (x *All) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2475,7 +2423,7 @@ func (x *All) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use All.ProtoReflect.Descriptor instead.
 func (*All) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{32}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{31}
 }
 
 // Quorum closes a round when count participants have answered and grace has passed since, or when all have answered.
@@ -2490,7 +2438,7 @@ type Quorum struct {
 
 func (x *Quorum) Reset() {
 	*x = Quorum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2502,7 +2450,7 @@ func (x *Quorum) String() string {
 func (*Quorum) ProtoMessage() {}
 
 func (x *Quorum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2515,7 +2463,7 @@ func (x *Quorum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quorum.ProtoReflect.Descriptor instead.
 func (*Quorum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{33}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Quorum) GetCount() int32 {
@@ -2542,7 +2490,7 @@ type Deadline struct {
 
 func (x *Deadline) Reset() {
 	*x = Deadline{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2554,7 +2502,7 @@ func (x *Deadline) String() string {
 func (*Deadline) ProtoMessage() {}
 
 func (x *Deadline) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2567,7 +2515,7 @@ func (x *Deadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deadline.ProtoReflect.Descriptor instead.
 func (*Deadline) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{34}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Deadline) GetAfter() *durationpb.Duration {
@@ -2588,7 +2536,7 @@ type Checks struct {
 
 func (x *Checks) Reset() {
 	*x = Checks{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2600,7 +2548,7 @@ func (x *Checks) String() string {
 func (*Checks) ProtoMessage() {}
 
 func (x *Checks) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2613,7 +2561,7 @@ func (x *Checks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checks.ProtoReflect.Descriptor instead.
 func (*Checks) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{35}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Checks) GetDrift() *Drift {
@@ -2645,7 +2593,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2657,7 +2605,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2670,7 +2618,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{36}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Drift) GetEvery() int32 {
@@ -2709,7 +2657,7 @@ type Rank struct {
 
 func (x *Rank) Reset() {
 	*x = Rank{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2721,7 +2669,7 @@ func (x *Rank) String() string {
 func (*Rank) ProtoMessage() {}
 
 func (x *Rank) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2734,7 +2682,7 @@ func (x *Rank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rank.ProtoReflect.Descriptor instead.
 func (*Rank) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{37}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Rank) GetEvery() int32 {
@@ -2769,7 +2717,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2781,7 +2729,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2794,7 +2742,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{38}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Evaluate) GetEvery() int32 {
@@ -2819,7 +2767,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2831,7 +2779,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2844,7 +2792,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{39}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Keep) GetLast() int32 {
@@ -2873,11 +2821,12 @@ var File_fedrelu_v1_spec_proto protoreflect.FileDescriptor
 const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\n" +
 	"\x15fedrelu/v1/spec.proto\x12\n" +
-	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xd4\a\n" +
+	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xda\a\n" +
 	"\x04Spec\x12A\n" +
 	"\x04name\x18\x01 \x01(\tB(\xbaH%r#\x18d2\x1f^([A-Za-z0-9][A-Za-z0-9._-]*)?$H\x00R\x04name\x88\x01\x01\x12\x17\n" +
-	"\x04seed\x18\x02 \x01(\x04H\x01R\x04seed\x88\x01\x01\x12$\n" +
-	"\x06rounds\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01H\x02R\x06rounds\x88\x01\x01\x12$\n" +
+	"\x04seed\x18\x02 \x01(\x04H\x01R\x04seed\x88\x01\x01\x12*\n" +
+	"\x06rounds\x18\x03 \x01(\x05B\r\xbaH\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x01H\x02R\x06rounds\x88\x01\x01\x12$\n" +
 	"\x04stop\x18\x04 \x01(\v2\x10.fedrelu.v1.StopR\x04stop\x12,\n" +
 	"\x04data\x18\x05 \x01(\v2\x10.fedrelu.v1.DataB\x06\xbaH\x03\xc8\x01\x01R\x04data\x12*\n" +
 	"\x06shards\x18\x06 \x01(\v2\x12.fedrelu.v1.ShardsR\x06shards\x12/\n" +
@@ -2923,11 +2872,12 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x04test\x18\x02 \x01(\tB\r\xbaH\n" +
 	"\xc8\x01\x01r\x05\x10\x01\x18\x80 H\x01R\x04test\x88\x01\x01B\b\n" +
 	"\x06_trainB\a\n" +
-	"\x05_test\"\x9d\x01\n" +
+	"\x05_test\"\xa3\x01\n" +
 	"\x06Shards\x12&\n" +
 	"\x05count\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x00R\x05count\x88\x01\x01\x123\n" +
-	"\tpartition\x18\x02 \x01(\v2\x15.fedrelu.v1.PartitionR\tpartition\x12\"\n" +
-	"\x05limit\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01H\x01R\x05limit\x88\x01\x01B\b\n" +
+	"\tpartition\x18\x02 \x01(\v2\x15.fedrelu.v1.PartitionR\tpartition\x12(\n" +
+	"\x05limit\x18\x03 \x01(\x05B\r\xbaH\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x01H\x01R\x05limit\x88\x01\x01B\b\n" +
 	"\x06_countB\b\n" +
 	"\x06_limit\"\x95\x02\n" +
 	"\tPartition\x12#\n" +
@@ -2939,11 +2889,11 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x06labels\x18\x04 \x01(\v2\x12.fedrelu.v1.LabelsH\x00R\x06labels\x125\n" +
 	"\tdirichlet\x18\x05 \x01(\v2\x15.fedrelu.v1.DirichletH\x00R\tdirichletB\x06\n" +
 	"\x04form\"\x05\n" +
-	"\x03IID\"4\n" +
+	"\x03IID\":\n" +
 	"\n" +
-	"Contiguous\x12&\n" +
-	"\x05sizes\x18\x01 \x03(\x05B\x10\xbaH\r\x92\x01\n" +
-	"\x10\xc0\x84=\"\x04\x1a\x02(\x01R\x05sizes\"J\n" +
+	"Contiguous\x12,\n" +
+	"\x05sizes\x18\x01 \x03(\x05B\x16\xbaH\x13\x92\x01\x10\x10\xc0\x84=\"\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x01R\x05sizes\"J\n" +
 	"\vLabelShards\x12-\n" +
 	"\tper_shard\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x00R\bperShard\x88\x01\x01B\f\n" +
 	"\n" +
@@ -2953,7 +2903,7 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\n" +
 	"_per_shard\"\x97\x01\n" +
 	"\tDirichlet\x127\n" +
-	"\x05alpha\x18\x01 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19\x00\x00\x00\x00e\xcd\xcdA)\x8d\xed\xb5\xa0\xf7ư>H\x00R\x05alpha\x88\x01\x01\x12>\n" +
+	"\x05alpha\x18\x01 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x8d\xed\xb5\xa0\xf7ư>H\x00R\x05alpha\x88\x01\x01\x12>\n" +
 	"\x04form\x18\x02 \x01(\x0e2\x19.fedrelu.v1.DirichletFormB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x01R\x04form\x88\x01\x01B\b\n" +
 	"\x06_alphaB\a\n" +
@@ -2977,13 +2927,12 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\n" +
 	"leaky_relu\x18\x02 \x01(\v2\x15.fedrelu.v1.LeakyReLUH\x00R\tleakyReluB\n" +
 	"\n" +
-	"\bfunction\"\xd5\x01\n" +
+	"\bfunction\"\xa4\x01\n" +
 	"\x05Layer\x12,\n" +
 	"\x06linear\x18\x01 \x01(\v2\x12.fedrelu.v1.LinearH\x00R\x06linear\x12&\n" +
 	"\x04relu\x18\x02 \x01(\v2\x10.fedrelu.v1.ReLUH\x00R\x04relu\x126\n" +
 	"\n" +
-	"leaky_relu\x18\x03 \x01(\v2\x15.fedrelu.v1.LeakyReLUH\x00R\tleakyRelu\x12/\n" +
-	"\aflatten\x18\x04 \x01(\v2\x13.fedrelu.v1.FlattenH\x00R\aflattenB\r\n" +
+	"leaky_relu\x18\x03 \x01(\v2\x15.fedrelu.v1.LeakyReLUH\x00R\tleakyReluB\r\n" +
 	"\x04kind\x12\x05\xbaH\x02\b\x01\"\x87\x01\n" +
 	"\x06Linear\x12$\n" +
 	"\x02in\x18\x01 \x01(\x05B\x0f\xbaH\f\xc8\x01\x01\x1a\a\x18\x80\x80\x80\b \x00H\x00R\x02in\x88\x01\x01\x12&\n" +
@@ -2994,9 +2943,8 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x05_bias\"\x06\n" +
 	"\x04ReLU\"K\n" +
 	"\tLeakyReLU\x124\n" +
-	"\x05slope\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05slope\x88\x01\x01B\b\n" +
-	"\x06_slope\"\t\n" +
-	"\aFlatten\"\xc7\x01\n" +
+	"\x05slope\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05slope\x88\x01\x01B\b\n" +
+	"\x06_slope\"\xc7\x01\n" +
 	"\x04Init\x12E\n" +
 	"\x0fkaiming_uniform\x18\x01 \x01(\v2\x1a.fedrelu.v1.KaimingUniformH\x00R\x0ekaimingUniform\x12B\n" +
 	"\x0ekaiming_normal\x18\x02 \x01(\v2\x19.fedrelu.v1.KaimingNormalH\x00R\rkaimingNormal\x12,\n" +
@@ -3052,28 +3000,33 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x05after\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xc8\x01\x01\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f*\x00R\x05after\"W\n" +
 	"\x06Checks\x12'\n" +
 	"\x05drift\x18\x01 \x01(\v2\x11.fedrelu.v1.DriftR\x05drift\x12$\n" +
-	"\x04rank\x18\x02 \x01(\v2\x10.fedrelu.v1.RankR\x04rank\"\x9c\x01\n" +
-	"\x05Drift\x12\"\n" +
-	"\x05every\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00H\x00R\x05every\x88\x01\x01\x12(\n" +
+	"\x04rank\x18\x02 \x01(\v2\x10.fedrelu.v1.RankR\x04rank\"\xa2\x01\n" +
+	"\x05Drift\x12(\n" +
+	"\x05every\x18\x01 \x01(\x05B\r\xbaH\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x00H\x00R\x05every\x88\x01\x01\x12(\n" +
 	"\x06shards\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x01R\x06shards\x88\x01\x01\x12&\n" +
 	"\x05probe\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x02R\x05probe\x88\x01\x01B\b\n" +
 	"\x06_everyB\t\n" +
 	"\a_shardsB\b\n" +
-	"\x06_probe\"\xb4\x01\n" +
-	"\x04Rank\x12\"\n" +
-	"\x05every\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00H\x00R\x05every\x88\x01\x01\x128\n" +
+	"\x06_probe\"\xba\x01\n" +
+	"\x04Rank\x12(\n" +
+	"\x05every\x18\x01 \x01(\x05B\r\xbaH\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x00H\x00R\x05every\x88\x01\x01\x128\n" +
 	"\aepsilon\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\aepsilon\x88\x01\x01\x12+\n" +
 	"\bmax_side\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80\x04(\x01H\x02R\amaxSide\x88\x01\x01B\b\n" +
 	"\x06_everyB\n" +
 	"\n" +
 	"\b_epsilonB\v\n" +
-	"\t_max_side\"8\n" +
-	"\bEvaluate\x12\"\n" +
-	"\x05every\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00H\x00R\x05every\x88\x01\x01B\b\n" +
-	"\x06_every\"\x81\x01\n" +
-	"\x04Keep\x12 \n" +
-	"\x04last\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01H\x00R\x04last\x88\x01\x01\x12\"\n" +
-	"\x05every\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00H\x01R\x05every\x88\x01\x01\x12\x17\n" +
+	"\t_max_side\">\n" +
+	"\bEvaluate\x12(\n" +
+	"\x05every\x18\x01 \x01(\x05B\r\xbaH\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x00H\x00R\x05every\x88\x01\x01B\b\n" +
+	"\x06_every\"\x8d\x01\n" +
+	"\x04Keep\x12&\n" +
+	"\x04last\x18\x01 \x01(\x05B\r\xbaH\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x01H\x00R\x04last\x88\x01\x01\x12(\n" +
+	"\x05every\x18\x02 \x01(\x05B\r\xbaH\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x00H\x01R\x05every\x88\x01\x01\x12\x17\n" +
 	"\x04best\x18\x03 \x01(\bH\x02R\x04best\x88\x01\x01B\a\n" +
 	"\x05_lastB\b\n" +
 	"\x06_everyB\a\n" +
@@ -3114,7 +3067,7 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(DirichletForm)(0),          // 0: fedrelu.v1.DirichletForm
 	(Loss)(0),                   // 1: fedrelu.v1.Loss
@@ -3141,27 +3094,26 @@ var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(*Linear)(nil),              // 22: fedrelu.v1.Linear
 	(*ReLU)(nil),                // 23: fedrelu.v1.ReLU
 	(*LeakyReLU)(nil),           // 24: fedrelu.v1.LeakyReLU
-	(*Flatten)(nil),             // 25: fedrelu.v1.Flatten
-	(*Init)(nil),                // 26: fedrelu.v1.Init
-	(*KaimingUniform)(nil),      // 27: fedrelu.v1.KaimingUniform
-	(*KaimingNormal)(nil),       // 28: fedrelu.v1.KaimingNormal
-	(*Xavier)(nil),              // 29: fedrelu.v1.Xavier
-	(*Local)(nil),               // 30: fedrelu.v1.Local
-	(*Optimizer)(nil),           // 31: fedrelu.v1.Optimizer
-	(*SGD)(nil),                 // 32: fedrelu.v1.SGD
-	(*Participation)(nil),       // 33: fedrelu.v1.Participation
-	(*Server)(nil),              // 34: fedrelu.v1.Server
-	(*FedAvg)(nil),              // 35: fedrelu.v1.FedAvg
-	(*Close)(nil),               // 36: fedrelu.v1.Close
-	(*All)(nil),                 // 37: fedrelu.v1.All
-	(*Quorum)(nil),              // 38: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 39: fedrelu.v1.Deadline
-	(*Checks)(nil),              // 40: fedrelu.v1.Checks
-	(*Drift)(nil),               // 41: fedrelu.v1.Drift
-	(*Rank)(nil),                // 42: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 43: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 44: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 45: google.protobuf.Duration
+	(*Init)(nil),                // 25: fedrelu.v1.Init
+	(*KaimingUniform)(nil),      // 26: fedrelu.v1.KaimingUniform
+	(*KaimingNormal)(nil),       // 27: fedrelu.v1.KaimingNormal
+	(*Xavier)(nil),              // 28: fedrelu.v1.Xavier
+	(*Local)(nil),               // 29: fedrelu.v1.Local
+	(*Optimizer)(nil),           // 30: fedrelu.v1.Optimizer
+	(*SGD)(nil),                 // 31: fedrelu.v1.SGD
+	(*Participation)(nil),       // 32: fedrelu.v1.Participation
+	(*Server)(nil),              // 33: fedrelu.v1.Server
+	(*FedAvg)(nil),              // 34: fedrelu.v1.FedAvg
+	(*Close)(nil),               // 35: fedrelu.v1.Close
+	(*All)(nil),                 // 36: fedrelu.v1.All
+	(*Quorum)(nil),              // 37: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 38: fedrelu.v1.Deadline
+	(*Checks)(nil),              // 39: fedrelu.v1.Checks
+	(*Drift)(nil),               // 40: fedrelu.v1.Drift
+	(*Rank)(nil),                // 41: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 42: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 43: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 44: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	6,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
@@ -3169,16 +3121,16 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	11, // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
 	18, // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
 	1,  // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
-	30, // 5: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
-	33, // 6: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
-	34, // 7: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
+	29, // 5: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
+	32, // 6: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
+	33, // 7: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
 	3,  // 8: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	36, // 9: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	35, // 9: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
 	4,  // 10: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	45, // 11: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	40, // 12: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	43, // 13: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	44, // 14: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	44, // 11: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	39, // 12: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	42, // 13: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	43, // 14: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
 	8,  // 15: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
 	9,  // 16: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
 	10, // 17: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
@@ -3191,33 +3143,32 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	0,  // 24: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
 	19, // 25: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
 	21, // 26: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
-	26, // 27: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
+	25, // 27: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
 	20, // 28: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
 	23, // 29: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
 	24, // 30: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
 	22, // 31: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
 	23, // 32: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
 	24, // 33: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	25, // 34: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
-	27, // 35: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
-	28, // 36: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
-	29, // 37: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
-	2,  // 38: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
-	31, // 39: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
-	32, // 40: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
-	35, // 41: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
-	37, // 42: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	38, // 43: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	39, // 44: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	45, // 45: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	45, // 46: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	41, // 47: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	42, // 48: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	49, // [49:49] is the sub-list for method output_type
-	49, // [49:49] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	26, // 34: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
+	27, // 35: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
+	28, // 36: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
+	2,  // 37: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
+	30, // 38: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
+	31, // 39: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
+	34, // 40: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
+	36, // 41: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	37, // 42: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	38, // 43: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	44, // 44: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	44, // 45: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	40, // 46: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	41, // 47: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	48, // [48:48] is the sub-list for method output_type
+	48, // [48:48] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -3254,48 +3205,47 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Layer_Linear)(nil),
 		(*Layer_Relu)(nil),
 		(*Layer_LeakyRelu)(nil),
-		(*Layer_Flatten)(nil),
 	}
 	file_fedrelu_v1_spec_proto_msgTypes[17].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[19].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[21].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[20].OneofWrappers = []any{
 		(*Init_KaimingUniform)(nil),
 		(*Init_KaimingNormal)(nil),
 		(*Init_Xavier)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[25].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[24].OneofWrappers = []any{
 		(*Local_Epochs)(nil),
 		(*Local_Steps)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[26].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[25].OneofWrappers = []any{
 		(*Optimizer_Sgd)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[27].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[28].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[26].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[27].OneofWrappers = []any{
 		(*Participation_Fraction)(nil),
 		(*Participation_Count)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[29].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[28].OneofWrappers = []any{
 		(*Server_Fedavg)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[30].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[31].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[29].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[30].OneofWrappers = []any{
 		(*Close_All)(nil),
 		(*Close_Quorum)(nil),
 		(*Close_Deadline)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[33].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[32].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[35].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[36].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[37].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[38].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[39].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   40,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

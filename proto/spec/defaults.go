@@ -1,0 +1,143 @@
+package spec
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	pb "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
+)
+
+// set gives a field that is absent its default.
+func set[T any](field **T, value T) {
+	if *field == nil {
+		*field = &value
+	}
+}
+
+// section returns a message field, made if absent.
+func section[T any](field **T) *T {
+	if *field == nil {
+		*field = new(T)
+	}
+	return *field
+}
+
+// fillDefaults gives every absent key its default. data and model have none.
+func fillDefaults(s *pb.Spec) {
+	set(&s.Name, "")
+	set(&s.Seed, 1)
+	set(&s.Rounds, 100)
+	set(&s.Loss, pb.Loss_LOSS_CROSS_ENTROPY)
+	set(&s.Weighting, pb.Weighting_WEIGHTING_EXAMPLES)
+	set(&s.OnDivergence, pb.OnDivergence_ON_DIVERGENCE_FAIL)
+	setDuration(&s.GiveUp, 10*time.Minute)
+	fillShards(section(&s.Shards))
+	if s.Model != nil {
+		fillModel(s.Model)
+	}
+	fillLocal(section(&s.Local))
+	if p := section(&s.Participation); p.Amount == nil {
+		p.Amount = &pb.Participation_Fraction{Fraction: 1}
+	}
+	if server := section(&s.Server); server.Rule == nil {
+		server.Rule = &pb.Server_Fedavg{Fedavg: &pb.FedAvg{}}
+	}
+	if rule := s.Server.GetFedavg(); rule != nil {
+		set(&rule.Lr, 1)
+	}
+	fillClose(section(&s.Close))
+	fillMeasures(s)
+}
+
+func fillShards(s *pb.Shards) {
+	set(&s.Count, 10)
+	partition := section(&s.Partition)
+	switch form := partition.Form.(type) {
+	case nil:
+		partition.Form = &pb.Partition_Iid{Iid: &pb.IID{}}
+	case *pb.Partition_LabelShards:
+		set(&form.LabelShards.PerShard, 2)
+	case *pb.Partition_Labels:
+		set(&form.Labels.PerShard, 2)
+	case *pb.Partition_Dirichlet:
+		set(&form.Dirichlet.Form, pb.DirichletForm_DIRICHLET_FORM_BY_CLASS)
+	}
+}
+
+func fillModel(m *pb.Model) {
+	if init := section(&m.Init); init.Kind == nil {
+		init.Kind = &pb.Init_KaimingUniform{KaimingUniform: &pb.KaimingUniform{}}
+	}
+	if m.Mlp != nil {
+		set(&m.Mlp.Bias, true)
+		activation := section(&m.Mlp.Activation)
+		if activation.Function == nil {
+			activation.Function = &pb.Activation_Relu{Relu: &pb.ReLU{}}
+		}
+		fillSlope(activation.GetLeakyRelu())
+	}
+	for _, layer := range m.Layers {
+		if linear := layer.GetLinear(); linear != nil {
+			set(&linear.Bias, true)
+		}
+		fillSlope(layer.GetLeakyRelu())
+	}
+}
+
+func fillSlope(l *pb.LeakyReLU) {
+	if l != nil {
+		set(&l.Slope, 0.01)
+	}
+}
+
+func fillLocal(l *pb.Local) {
+	if l.Length == nil {
+		l.Length = &pb.Local_Epochs{Epochs: 1}
+	}
+	set(&l.Batch, 10)
+	set(&l.Order, pb.Order_ORDER_SHUFFLE)
+	optimizer := section(&l.Optimizer)
+	if optimizer.Kind == nil {
+		optimizer.Kind = &pb.Optimizer_Sgd{Sgd: &pb.SGD{}}
+	}
+	if sgd := optimizer.GetSgd(); sgd != nil {
+		set(&sgd.Lr, 0.1)
+		set(&sgd.Momentum, 0)
+		set(&sgd.Nesterov, false)
+		set(&sgd.WeightDecay, 0)
+	}
+}
+
+func fillClose(c *pb.Close) {
+	switch when := c.When.(type) {
+	case nil:
+		c.When = &pb.Close_All{All: &pb.All{}}
+	case *pb.Close_Quorum:
+		setDuration(&when.Quorum.Grace, 0)
+	}
+}
+
+func fillMeasures(s *pb.Spec) {
+	checks := section(&s.Checks)
+	drift := section(&checks.Drift)
+	set(&drift.Every, 1)
+	set(&drift.Shards, 4)
+	set(&drift.Probe, 32)
+	rank := section(&checks.Rank)
+	set(&rank.Every, 1)
+	set(&rank.Epsilon, 0.001)
+	set(&rank.MaxSide, 1024)
+	set(&section(&s.Evaluate).Every, 1)
+	keep := section(&s.Keep)
+	set(&keep.Last, 3)
+	set(&keep.Every, 0)
+	set(&keep.Best, true)
+}
+
+// setDuration is set for a duration, which is a message with state of its own.
+func setDuration(field **durationpb.Duration, d time.Duration) {
+	if *field == nil {
+		*field = durationpb.New(d)
+	}
+}

@@ -1,0 +1,107 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/fedrelu/fedrelu/localsgd"
+	pb "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
+)
+
+// maxParameters bounds a model: 8 GB.
+const maxParameters = 1<<31 - 1
+
+// fit notes where values that are good alone do not go together. What depends on the data is checked where they are.
+func (r *reader) fit(s *pb.Spec) {
+	r.fitShards(s)
+	r.fitParticipants(s)
+	if sgd := s.Local.Optimizer.GetSgd(); sgd.GetNesterov() && sgd.GetMomentum() == 0 {
+		r.object("nesterov needs a momentum above 0", "local.optimizer.sgd.nesterov", "local.optimizer.sgd.momentum")
+	}
+	if s.Stop.GetAccuracy() > 0 && s.Evaluate.GetEvery() == 0 {
+		r.object("is never known with evaluate.every 0", "stop.accuracy", "evaluate.every")
+	}
+	r.fitLayers(s.Model.GetLayers())
+	r.fitWidths(s.Model.GetMlp().GetHidden())
+}
+
+func (r *reader) fitShards(s *pb.Spec) {
+	count, limit := int64(s.Shards.GetCount()), int64(s.Shards.GetLimit())
+	if s.Shards.Limit != nil && limit < count {
+		r.object(fmt.Sprintf("%d examples are too few for %d shards", limit, count), "shards.limit", "shards.count")
+	}
+	const path = "shards.partition.contiguous.sizes"
+	sizes := s.Shards.Partition.GetContiguous().GetSizes()
+	if len(sizes) == 0 {
+		return
+	}
+	if int64(len(sizes)) != count {
+		r.object(fmt.Sprintf("%d sizes for %d shards, expected one for each (shards.count)", len(sizes), count), path, "shards.count")
+	}
+	var sum int64
+	for _, size := range sizes {
+		sum += int64(size)
+	}
+	if s.Shards.Limit != nil && sum > limit {
+		r.object(fmt.Sprintf("the sizes add up to %d, more than shards.limit %d", sum, limit), path, "shards.limit")
+	}
+}
+
+func (r *reader) fitParticipants(s *pb.Spec) {
+	count := int(s.Shards.GetCount())
+	if n := int(s.Participation.GetCount()); n > count {
+		r.object(fmt.Sprintf("%d of %d shards cannot take part, expected at most shards.count", n, count), "participation.count", "shards.count")
+	}
+	participants := participation(s.Participation).Size(count)
+	if n := int(s.Close.GetQuorum().GetCount()); n > participants {
+		r.object(fmt.Sprintf("a quorum of %d among %d participants, expected at most these", n, participants),
+			"close.quorum.count", "participation", "shards.count")
+	}
+}
+
+// participation converts the section.
+func participation(p *pb.Participation) localsgd.Participation {
+	switch amount := p.GetAmount().(type) {
+	case *pb.Participation_Count:
+		return localsgd.Participation{Partial: true, Count: int(amount.Count)}
+	case *pb.Participation_Fraction:
+		return localsgd.Participation{Partial: amount.Fraction != 1, Fraction: amount.Fraction}
+	}
+	return localsgd.Participation{}
+}
+
+// fitLayers checks that every linear layer takes what the one before it gives; the first one's input is the data's.
+func (r *reader) fitLayers(layers []*pb.Layer) {
+	last, parameters := -1, int64(0)
+	for i, layer := range layers {
+		linear := layer.GetLinear()
+		if linear == nil {
+			continue
+		}
+		path := fmt.Sprintf("model.layers[%d].linear.in", i)
+		if last >= 0 && linear.GetIn() != layers[last].GetLinear().GetOut() {
+			before := fmt.Sprintf("model.layers[%d].linear.out", last)
+			r.object(fmt.Sprintf("takes %d inputs, but layer %d gives %d", linear.GetIn(), last, layers[last].GetLinear().GetOut()), path, before)
+		}
+		last = i
+		parameters += int64(linear.GetIn()) * int64(linear.GetOut())
+	}
+	if len(layers) > 0 && last < 0 {
+		r.object("no layer has parameters, expected at least one linear", "model.layers")
+	}
+	r.fitParameters(parameters, "model.layers")
+}
+
+// fitWidths bounds the matrices between hidden layers; those at the ends depend on the data.
+func (r *reader) fitWidths(hidden []int32) {
+	parameters := int64(0)
+	for i := 1; i < len(hidden); i++ {
+		parameters += int64(hidden[i-1]) * int64(hidden[i])
+	}
+	r.fitParameters(parameters, "model.mlp.hidden")
+}
+
+func (r *reader) fitParameters(n int64, path string) {
+	if n > maxParameters {
+		r.object(fmt.Sprintf("makes %d parameters, at most %d are allowed", n, maxParameters), path)
+	}
+}

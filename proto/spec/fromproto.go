@@ -1,0 +1,143 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/relu"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
+	pb "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
+)
+
+// The tables say which value of the schema is which of the domain. Both directions use them; zero has no entry.
+var (
+	losses      = map[pb.Loss]relu.Loss{pb.Loss_LOSS_CROSS_ENTROPY: relu.CrossEntropy, pb.Loss_LOSS_MSE: relu.MSE}
+	weightings  = map[pb.Weighting]localsgd.Weighting{pb.Weighting_WEIGHTING_EXAMPLES: localsgd.ByExamples, pb.Weighting_WEIGHTING_UNIFORM: localsgd.Uniform}
+	divergences = map[pb.OnDivergence]Divergence{pb.OnDivergence_ON_DIVERGENCE_FAIL: Fail, pb.OnDivergence_ON_DIVERGENCE_CONTINUE: Continue}
+	forms       = map[pb.DirichletForm]shard.Form{pb.DirichletForm_DIRICHLET_FORM_BY_CLASS: shard.ByClass, pb.DirichletForm_DIRICHLET_FORM_BY_SHARD: shard.ByShard}
+	orders      = map[pb.Order]shard.Order{
+		pb.Order_ORDER_SHUFFLE: shard.Shuffle, pb.Order_ORDER_REPLACEMENT: shard.Replacement,
+		pb.Order_ORDER_CYCLIC: shard.Cyclic, pb.Order_ORDER_SEQUENTIAL: shard.Sequential,
+	}
+)
+
+// fromProto converts a message that has passed every check.
+func fromProto(m *pb.Spec) *Spec {
+	drift, rank := m.Checks.GetDrift(), m.Checks.GetRank()
+	return &Spec{
+		Name:          m.GetName(),
+		Seed:          m.GetSeed(),
+		Rounds:        int(m.GetRounds()),
+		StopAccuracy:  m.Stop.GetAccuracy(),
+		Data:          dataFrom(m.Data),
+		Shards:        Shards{Count: int(m.Shards.GetCount()), Partition: partitionFrom(m.Shards.Partition), Limit: int(m.Shards.GetLimit())},
+		Model:         modelFrom(m.Model),
+		Loss:          losses[m.GetLoss()],
+		Local:         localFrom(m.Local),
+		Participation: participation(m.Participation),
+		Server:        localsgd.FedAvg{LR: m.Server.GetFedavg().GetLr()},
+		Weighting:     weightings[m.GetWeighting()],
+		Close:         closeFrom(m.Close),
+		OnDivergence:  divergences[m.GetOnDivergence()],
+		GiveUp:        m.GiveUp.AsDuration(),
+		Drift:         Drift{Every: int(drift.GetEvery()), Shards: int(drift.GetShards()), Probe: int(drift.GetProbe())},
+		Rank:          Rank{Every: int(rank.GetEvery()), Epsilon: rank.GetEpsilon(), MaxSide: int(rank.GetMaxSide())},
+		EvaluateEvery: int(m.Evaluate.GetEvery()),
+		Keep:          Keep{Last: int(m.Keep.GetLast()), Every: int(m.Keep.GetEvery()), Best: m.Keep.GetBest()},
+	}
+}
+
+func dataFrom(m *pb.Data) Data {
+	switch source := m.Source.(type) {
+	case *pb.Data_Mnist:
+		return MNIST{}
+	case *pb.Data_Idx:
+		return IDX{Dir: source.Idx.GetDir()}
+	case *pb.Data_Safetensors:
+		return Safetensors{Train: source.Safetensors.GetTrain(), Test: source.Safetensors.GetTest()}
+	}
+	panic(fmt.Sprintf("spec: no conversion of %T", m.Source))
+}
+
+func partitionFrom(m *pb.Partition) shard.Partition {
+	switch form := m.Form.(type) {
+	case *pb.Partition_Iid:
+		return shard.IID{}
+	case *pb.Partition_Contiguous:
+		return shard.Contiguous{Sizes: convert[int](form.Contiguous.GetSizes())}
+	case *pb.Partition_LabelShards:
+		return shard.LabelShards{PerShard: int(form.LabelShards.GetPerShard())}
+	case *pb.Partition_Labels:
+		return shard.Labels{PerShard: int(form.Labels.GetPerShard())}
+	case *pb.Partition_Dirichlet:
+		return shard.Dirichlet{Alpha: form.Dirichlet.GetAlpha(), Form: forms[form.Dirichlet.GetForm()]}
+	}
+	panic(fmt.Sprintf("spec: no conversion of %T", m.Form))
+}
+
+func modelFrom(m *pb.Model) Model {
+	model := Model{Init: initFrom(m.Init)}
+	if m.Mlp != nil {
+		model.MLP = &relu.MLP{
+			Hidden: convert[int](m.Mlp.Hidden),
+			NoBias: !m.Mlp.GetBias(),
+			Slope:  m.Mlp.Activation.GetLeakyRelu().GetSlope(),
+		}
+	}
+	for _, layer := range m.Layers {
+		model.Layers = append(model.Layers, layerFrom(layer))
+	}
+	return model
+}
+
+func layerFrom(m *pb.Layer) relu.Layer {
+	switch kind := m.Kind.(type) {
+	case *pb.Layer_Linear:
+		return relu.Linear{In: int(kind.Linear.GetIn()), Out: int(kind.Linear.GetOut()), Bias: kind.Linear.GetBias()}
+	case *pb.Layer_Relu:
+		return relu.ReLU{}
+	case *pb.Layer_LeakyRelu:
+		return relu.ReLU{Slope: kind.LeakyRelu.GetSlope()}
+	}
+	panic(fmt.Sprintf("spec: no conversion of %T", m.Kind))
+}
+
+func initFrom(m *pb.Init) relu.Init {
+	switch m.Kind.(type) {
+	case *pb.Init_KaimingNormal:
+		return relu.KaimingNormal
+	case *pb.Init_Xavier:
+		return relu.Xavier
+	}
+	return relu.KaimingUniform
+}
+
+func localFrom(m *pb.Local) localsgd.Local {
+	sgd := m.Optimizer.GetSgd()
+	return localsgd.Local{
+		Schedule: shard.Schedule{
+			Order:  orders[m.GetOrder()],
+			Batch:  int(m.GetBatch()),
+			Epochs: int(m.GetEpochs()),
+			Steps:  int(m.GetSteps()),
+		},
+		SGD: localsgd.SGD{LR: sgd.GetLr(), Momentum: sgd.GetMomentum(), Nesterov: sgd.GetNesterov(), WeightDecay: sgd.GetWeightDecay()},
+	}
+}
+
+func closeFrom(m *pb.Close) Close {
+	return Close{
+		Quorum:   int(m.GetQuorum().GetCount()),
+		Grace:    m.GetQuorum().GetGrace().AsDuration(),
+		Deadline: m.GetDeadline().GetAfter().AsDuration(),
+	}
+}
+
+// convert keeps nil as nil.
+func convert[To, From int | int32](from []From) []To {
+	var to []To
+	for _, x := range from {
+		to = append(to, To(x))
+	}
+	return to
+}

@@ -1,0 +1,85 @@
+package spec
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	pb "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
+)
+
+// Parse reads the spec in data, of which path is the name for messages, with overrides `path=value` in their order over
+// it. Its errors are *Errors and wrap ErrInvalid.
+func Parse(path string, data []byte, overrides []string) (*Spec, error) {
+	t, root, problems := parseDocument(path, data)
+	if root == nil {
+		return nil, report(problems)
+	}
+	var m pb.Spec
+	r := newReader()
+	r.places[""] = place{text: t, key: root, value: root}
+	r.message(t, root, m.ProtoReflect(), "")
+	for _, setting := range overrides {
+		r.override(m.ProtoReflect(), setting)
+	}
+	return r.finish(&m)
+}
+
+// FromProto reads the message fedrelu.v1.Spec, as Proto makes it; absent fields get their defaults. Its errors are
+// *Errors and wrap ErrInvalid.
+func FromProto(data []byte) (*Spec, error) {
+	refuse := func(message string) (*Spec, error) { return nil, report([]Problem{{Message: message}}) }
+	if len(data) > maxSize {
+		return refuse(fmt.Sprintf("the spec has %d bytes, at most %d are allowed", len(data), maxSize))
+	}
+	var m pb.Spec
+	if err := proto.Unmarshal(data, &m); err != nil {
+		return refuse(fmt.Sprintf("the bytes are not a spec: %v", err))
+	}
+	if where, found := unknownIn(m.ProtoReflect(), ""); found {
+		return nil, report([]Problem{{Path: where, Message: "has a key that this version does not know"}})
+	}
+	r := newReader()
+	r.places[""] = place{text: &text{override: true}}
+	return r.finish(&m)
+}
+
+// Check returns the error that FromProto would return for s.
+func (s *Spec) Check() error {
+	_, err := FromProto(s.Proto())
+	return err
+}
+
+// finish completes what was read and checks it.
+func (r *reader) finish(m *pb.Spec) (*Spec, error) {
+	fillDefaults(m)
+	r.check(m)
+	if err := report(r.problems); err != nil {
+		return nil, err
+	}
+	return fromProto(m), nil
+}
+
+// unknownIn finds fields that a newer version of the schema may have: to leave them out would change the run's meaning.
+func unknownIn(m protoreflect.Message, path string) (where string, found bool) {
+	if len(m.GetUnknown()) > 0 {
+		return path, true
+	}
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		at := join(path, string(fd.Name()))
+		switch {
+		case fd.Message() == nil:
+		case fd.IsList():
+			for i := range v.List().Len() {
+				if where, found = unknownIn(v.List().Get(i).Message(), fmt.Sprintf("%s[%d]", at, i)); found {
+					break
+				}
+			}
+		default:
+			where, found = unknownIn(v.Message(), at)
+		}
+		return !found
+	})
+	return where, found
+}

@@ -1,0 +1,131 @@
+package spec
+
+import (
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/relu"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
+	pb "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
+)
+
+// The conversions of sections are inverse to those in fromproto.go. A value that the schema does not have becomes an
+// absent choice.
+
+func dataTo(d Data) *pb.Data {
+	switch d := d.(type) {
+	case MNIST:
+		return &pb.Data{Source: &pb.Data_Mnist{Mnist: &pb.MNIST{}}}
+	case IDX:
+		return &pb.Data{Source: &pb.Data_Idx{Idx: &pb.IDX{Dir: &d.Dir}}}
+	case Safetensors:
+		return &pb.Data{Source: &pb.Data_Safetensors{Safetensors: &pb.Safetensors{Train: &d.Train, Test: &d.Test}}}
+	}
+	return &pb.Data{}
+}
+
+func partitionTo(p shard.Partition) *pb.Partition {
+	switch p := p.(type) {
+	case shard.IID:
+		return &pb.Partition{Form: &pb.Partition_Iid{Iid: &pb.IID{}}}
+	case shard.Contiguous:
+		sizes := make([]int32, len(p.Sizes))
+		for i, n := range p.Sizes {
+			sizes[i] = *number32(n)
+		}
+		return &pb.Partition{Form: &pb.Partition_Contiguous{Contiguous: &pb.Contiguous{Sizes: sizes}}}
+	case shard.LabelShards:
+		return &pb.Partition{Form: &pb.Partition_LabelShards{LabelShards: &pb.LabelShards{PerShard: number32(p.PerShard)}}}
+	case shard.Labels:
+		return &pb.Partition{Form: &pb.Partition_Labels{Labels: &pb.Labels{PerShard: number32(p.PerShard)}}}
+	case shard.Dirichlet:
+		return &pb.Partition{Form: &pb.Partition_Dirichlet{Dirichlet: &pb.Dirichlet{Alpha: &p.Alpha, Form: key(forms, p.Form)}}}
+	}
+	return &pb.Partition{}
+}
+
+func modelTo(model Model) *pb.Model {
+	m := &pb.Model{Init: initTo(model.Init)}
+	if mlp := model.MLP; mlp != nil {
+		m.Mlp = &pb.MLP{Bias: new(bool), Activation: &pb.Activation{Function: &pb.Activation_Relu{Relu: &pb.ReLU{}}}}
+		*m.Mlp.Bias = !mlp.NoBias
+		if mlp.Slope != 0 {
+			m.Mlp.Activation.Function = &pb.Activation_LeakyRelu{LeakyRelu: &pb.LeakyReLU{Slope: &mlp.Slope}}
+		}
+		for _, width := range mlp.Hidden {
+			m.Mlp.Hidden = append(m.Mlp.Hidden, *number32(width))
+		}
+	}
+	for _, layer := range model.Layers {
+		m.Layers = append(m.Layers, layerTo(layer))
+	}
+	return m
+}
+
+func layerTo(layer relu.Layer) *pb.Layer {
+	switch l := layer.(type) {
+	case relu.Linear:
+		return &pb.Layer{Kind: &pb.Layer_Linear{Linear: &pb.Linear{In: number32(l.In), Out: number32(l.Out), Bias: &l.Bias}}}
+	case relu.ReLU:
+		if l.Slope == 0 {
+			return &pb.Layer{Kind: &pb.Layer_Relu{Relu: &pb.ReLU{}}}
+		}
+		return &pb.Layer{Kind: &pb.Layer_LeakyRelu{LeakyRelu: &pb.LeakyReLU{Slope: &l.Slope}}}
+	}
+	return &pb.Layer{}
+}
+
+func initTo(init relu.Init) *pb.Init {
+	switch init {
+	case relu.KaimingUniform:
+		return &pb.Init{Kind: &pb.Init_KaimingUniform{KaimingUniform: &pb.KaimingUniform{}}}
+	case relu.KaimingNormal:
+		return &pb.Init{Kind: &pb.Init_KaimingNormal{KaimingNormal: &pb.KaimingNormal{}}}
+	case relu.Xavier:
+		return &pb.Init{Kind: &pb.Init_Xavier{Xavier: &pb.Xavier{}}}
+	}
+	return &pb.Init{}
+}
+
+func localTo(l localsgd.Local) *pb.Local {
+	m := &pb.Local{
+		Batch: number32(l.Schedule.Batch),
+		Order: key(orders, l.Schedule.Order),
+		Optimizer: &pb.Optimizer{Kind: &pb.Optimizer_Sgd{Sgd: &pb.SGD{
+			Lr: &l.SGD.LR, Momentum: &l.SGD.Momentum, Nesterov: &l.SGD.Nesterov, WeightDecay: &l.SGD.WeightDecay,
+		}}},
+	}
+	if l.Schedule.Steps != 0 {
+		m.Length = &pb.Local_Steps{Steps: *number32(l.Schedule.Steps)}
+	} else {
+		m.Length = &pb.Local_Epochs{Epochs: *number32(l.Schedule.Epochs)}
+	}
+	return m
+}
+
+func participationTo(p localsgd.Participation) *pb.Participation {
+	switch {
+	case !p.Partial:
+		return &pb.Participation{Amount: &pb.Participation_Fraction{Fraction: 1}}
+	case p.Count != 0:
+		return &pb.Participation{Amount: &pb.Participation_Count{Count: *number32(p.Count)}}
+	}
+	return &pb.Participation{Amount: &pb.Participation_Fraction{Fraction: p.Fraction}}
+}
+
+func serverTo(rule localsgd.Rule) *pb.Server {
+	if r, ok := rule.(localsgd.FedAvg); ok {
+		return &pb.Server{Rule: &pb.Server_Fedavg{Fedavg: &pb.FedAvg{Lr: &r.LR}}}
+	}
+	return &pb.Server{}
+}
+
+func closeTo(c Close) *pb.Close {
+	switch {
+	case c.Quorum != 0:
+		return &pb.Close{When: &pb.Close_Quorum{Quorum: &pb.Quorum{Count: number32(c.Quorum), Grace: durationpb.New(c.Grace)}}}
+	case c.Deadline != 0:
+		return &pb.Close{When: &pb.Close_Deadline{Deadline: &pb.Deadline{After: durationpb.New(c.Deadline)}}}
+	}
+	return &pb.Close{When: &pb.Close_All{All: &pb.All{}}}
+}
