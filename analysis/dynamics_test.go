@@ -5,6 +5,8 @@ import (
 	"math"
 	"testing"
 
+	"gonum.org/v1/gonum/blas/blas64"
+
 	"github.com/fedrelu/fedrelu/localsgd/keyed"
 )
 
@@ -19,7 +21,7 @@ const (
 	rate   = 0.2 // learning rate
 	decay  = 0.9 // 1 - 2 rate lambda for lambda = 0.25
 	eps    = 0.05
-	memory = 200 // local steps after which the start, at decay^200 = 7e-10, is forgotten
+	memory = 160 // local steps after which the start, at decay^160 = 5e-8, is forgotten
 )
 
 // run returns the local models at the end of the last round.
@@ -44,20 +46,14 @@ func (d dynamics) run() [][]float64 {
 
 // step makes w = decay w - rate G for a random G of rank batch.
 func (d dynamics) step(w []float64, stream *keyed.Stream) {
-	for i := range w {
-		w[i] *= decay
-	}
-	left, right := make([]float64, side), make([]float64, side)
+	a := blas64.General{Rows: side, Cols: side, Stride: side, Data: w}
+	left, right := blas64.Vector{N: side, Inc: 1, Data: make([]float64, side)}, blas64.Vector{N: side, Inc: 1, Data: make([]float64, side)}
+	blas64.Scal(decay, blas64.Vector{N: len(w), Inc: 1, Data: w})
 	for range d.batch {
 		for i := range side {
-			left[i], right[i] = rate*stream.Normal(), stream.Normal()
+			left.Data[i], right.Data[i] = stream.Normal(), stream.Normal()
 		}
-		for i, l := range left {
-			row := w[i*side : (i+1)*side]
-			for j, r := range right {
-				row[j] -= l * r
-			}
-		}
+		blas64.Ger(-rate, left, right, a)
 	}
 }
 

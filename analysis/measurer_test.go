@@ -22,7 +22,7 @@ type fixture struct {
 
 func newFixture(t testing.TB, hidden ...int) *fixture {
 	t.Helper()
-	network, err := relu.New(relu.MLP{Hidden: hidden, Output: 3}.Layers(), []int{5}, relu.CrossEntropy)
+	network, err := relu.New(relu.MLP{Input: 5, Hidden: hidden, Output: 3}.Layers(), []int{5}, relu.CrossEntropy)
 	if err != nil {
 		t.Fatal(err)
 	}
