@@ -1,0 +1,111 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/fedrelu/fedrelu/coordinator/record"
+)
+
+// Mend makes a run whose State says NeedsMend fit to go on: what is stored beside the chain is derived anew from its valid
+// entries, and one Damaged entry, stamped now, declares those that are not valid. The chain goes on behind them; a round
+// whose entry is lost at the chain's end is done again.
+func (s *Store) Mend(id string, now time.Time) error {
+	a, err := s.audit(id)
+	if err == nil {
+		err = a.runErr
+	}
+	if err != nil {
+		return fmt.Errorf("mending run %s: %w", id, err)
+	}
+	s.setCommit(id, nil)
+	err = s.update(func(tx *bbolt.Tx) error {
+		b, err := openRun(tx, id)
+		if err != nil {
+			return err
+		}
+		for _, d := range a.derive() {
+			if err := d.put(b); err != nil {
+				return err
+			}
+		}
+		if entries := a.undeclared(); len(entries) > 0 {
+			_, err = s.append(b, &record.Damaged{Entries: entries, Time: now}, a.head.round)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("mending run %s: %w", id, err)
+	}
+	return nil
+}
+
+// put makes the bucket hold what it should.
+func (d derived) put(b runBuckets) error {
+	bucket := d.bucket(b)
+	for _, k := range d.surplus(bucket) {
+		if err := bucket.Delete(k); err != nil {
+			return err
+		}
+	}
+	for k, v := range d.want {
+		if err := bucket.Put([]byte(k), v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RestoreModel stores the model of a committed round again after it was found damaged and was computed anew. The block must
+// have the recorded hash, else it fails with ErrOtherModel. A Repaired entry says so in the chain; the round itself is
+// not there a second time.
+func (s *Store) RestoreModel(run string, number int, block []float32, repaired record.Repaired) (record.Entry, error) {
+	e, err := s.restore(run, number, block, repaired)
+	if err != nil {
+		return record.Entry{}, fmt.Errorf("restoring the model of round %d of run %s: %w", number, run, err)
+	}
+	return e, nil
+}
+
+func (s *Store) restore(run string, number int, block []float32, repaired record.Repaired) (record.Entry, error) {
+	round, _, err := s.Round(run, number)
+	if err != nil {
+		return record.Entry{}, err
+	}
+	if err := checkBlock(round.Model, block); err != nil {
+		return record.Entry{}, err
+	}
+	key, large := modelKey{run, round.Model}, 4*len(block) > smallBytes
+	if large {
+		if err := s.restage(key, block); err != nil {
+			return record.Entry{}, err
+		}
+	}
+	repaired.Round, repaired.Model = number, round.Model
+	e, err := s.appendAlone(run, &repaired, func(b runBuckets, _ head) error {
+		if !large {
+			if err := putModel(b, round.Model, block); err != nil {
+				return err
+			}
+		}
+		return b.kept.Put(key64(uint64(number)), referenceOf(&round).encode())
+	})
+	if err == nil {
+		s.unstage(key)
+	}
+	return e, err
+}
+
+// restage writes a model even if it was staged before.
+func (s *Store) restage(key modelKey, block []float32) error {
+	s.unstage(key)
+	return s.stage(key.run, key.hash, block)
+}
+
+func (s *Store) unstage(key modelKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.staged, key)
+}

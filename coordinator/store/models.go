@@ -1,0 +1,127 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
+)
+
+const (
+	// chunkBytes is such that a chunk and what bbolt adds to it fill 256 pages of 4 KiB, without a nearly empty one.
+	chunkBytes = 1<<20 - 64
+	// groupBytes is how much one transaction writes at most of a model; bbolt holds as much again in memory.
+	groupBytes  = 4 * chunkBytes
+	groupValues = groupBytes / 4
+	groupChunks = groupBytes / chunkBytes
+	// smallBytes is the largest model that is written within the transaction that makes its round exist.
+	smallBytes = 2 * chunkBytes
+)
+
+// WriteModel writes a model ahead of the round that will have it, so that CommitRound is short. It is optional; a model
+// that no round ever refers to is swept at the next Open. It fails with ErrOtherModel unless hash is that of the
+// block. The block is not changed, and must not be until the call returns.
+func (s *Store) WriteModel(run string, hash tensor.Hash, block []float32) error {
+	if err := checkBlock(hash, block); err != nil {
+		return fmt.Errorf("writing model of run %s: %w", run, err)
+	}
+	if err := s.stage(run, hash, block); err != nil {
+		return fmt.Errorf("writing model of run %s: %w", run, err)
+	}
+	return nil
+}
+
+func checkBlock(hash tensor.Hash, block []float32) error {
+	if len(block) == 0 {
+		return fmt.Errorf("%w: it is empty", ErrOtherModel)
+	}
+	if got := tensor.HashBlock(block); got != hash {
+		return fmt.Errorf("%w: SHA-256 %v, should be %v", ErrOtherModel, got, hash)
+	}
+	return nil
+}
+
+// stage writes a model in transactions of some chunks each, unless it was staged before. What a transaction that was
+// interrupted left of the same model is written over.
+func (s *Store) stage(run string, hash tensor.Hash, block []float32) error {
+	key := modelKey{run, hash}
+	s.mu.Lock()
+	done := s.staged[key]
+	s.mu.Unlock()
+	if done {
+		return nil
+	}
+	err := s.update(func(tx *bbolt.Tx) error {
+		b, err := openRun(tx, run)
+		if err != nil {
+			return err
+		}
+		_, err = newModel(b, hash, len(block))
+		return err
+	})
+	for group := 0; group*groupValues < len(block) && err == nil; group++ {
+		err = s.update(func(tx *bbolt.Tx) error { return writeGroup(tx, key, block, group) })
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.staged[key] = true
+	return nil
+}
+
+func writeGroup(tx *bbolt.Tx, key modelKey, block []float32, group int) error {
+	b, err := openRun(tx, key.run)
+	if err != nil {
+		return err
+	}
+	model := b.models.Bucket(key.hash[:])
+	if model == nil {
+		return fmt.Errorf("%w: %v was swept while it was written", ErrNoModel, key.hash)
+	}
+	values := block[group*groupValues : min((group+1)*groupValues, len(block))]
+	return writeChunks(model, values, group*groupChunks)
+}
+
+// newModel makes the bucket of a model without chunks; what was there is removed.
+func newModel(b runBuckets, hash tensor.Hash, values int) (*bbolt.Bucket, error) {
+	if err := b.models.DeleteBucket(hash[:]); err != nil && !errors.Is(err, berrors.ErrBucketNotFound) {
+		return nil, err
+	}
+	model, err := b.models.CreateBucket(hash[:])
+	if err != nil {
+		return nil, err
+	}
+	return model, model.Put(valuesKey, seal(key64(uint64(values))))
+}
+
+// writeChunks writes values as the chunks from number first on. bbolt keeps references to the block until the commit.
+func writeChunks(model *bbolt.Bucket, values []float32, first int) error {
+	for data := range tensor.Chunks(values, chunkBytes) {
+		chunk, err := model.CreateBucket(key32(first))
+		if err != nil {
+			return err
+		}
+		crc := binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, castagnoli))
+		if err := errors.Join(chunk.Put(crcKey, crc), chunk.Put(dataKey, data)); err != nil {
+			return err
+		}
+		first++
+	}
+	return nil
+}
+
+// putModel writes a whole small model.
+func putModel(b runBuckets, hash tensor.Hash, block []float32) error {
+	model, err := newModel(b, hash, len(block))
+	if err != nil {
+		return err
+	}
+	return writeChunks(model, block, 0)
+}
