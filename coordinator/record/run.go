@@ -77,6 +77,7 @@ type Run struct {
 	Started    time.Time     // of its first sitting; zero: it never ran
 	Ended      time.Time     // of its last sitting; zero while it runs or never ran
 	Committed  *Commit       // of the last round, while no later entry says it
+	Tensors    []tensor.Desc // of the model's layout, in the order of the block; empty until the run was planned
 }
 
 const (
@@ -85,6 +86,8 @@ const (
 	MaxText = 4096
 	// MaxSpec bounds Run.Spec and Run.SpecYAML, in bytes.
 	MaxSpec = 4 << 20
+	// MaxTensors bounds the number of tensors of a run's model.
+	MaxTensors = 1 << 17
 	// MaxShards bounds the number of shards of a run.
 	MaxShards = 1 << 24
 )
@@ -102,6 +105,7 @@ func (r *Run) Validate() error {
 	}
 	f.small("keep.last", r.Keep.Last)
 	f.small("keep.every", r.Keep.Every)
+	f.check(len(r.Tensors) <= MaxTensors, "tensors", len(r.Tensors), "at most 2^17")
 	f.check(r.Wall >= 0, "wall", r.Wall, "not negative")
 	f.commit(r.Committed)
 	return f.err

@@ -3,6 +3,7 @@ package record
 import (
 	"time"
 
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
 	fedreluv1 "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
 )
 
@@ -42,6 +43,7 @@ func (r *Run) Proto() (*fedreluv1.RunRecord, error) {
 		ShardSizes: numbers[uint64](r.ShardSizes), Build: text(r.Build), Numerics: r.Numerics, StartModel: hashBytes(r.StartModel),
 		Keep:      &fedreluv1.KeepRule{Last: uint32(r.Keep.Last), Every: uint32(r.Keep.Every), Best: r.Keep.Best},
 		WallNanos: int64(r.Wall), Started: nanos(r.Started), Ended: nanos(r.Ended), Committed: commitProto(r.Committed),
+		Tensors: each(r.Tensors, tensorProto),
 	}, nil
 }
 
@@ -60,6 +62,7 @@ func RunFromProto(m *fedreluv1.RunRecord) (Run, error) {
 		StartModel: f.hash("start_model", m.GetStartModel()),
 		Keep:       Keep{Last: int(keep.GetLast()), Every: int(keep.GetEvery()), Best: keep.GetBest()},
 		Wall:       time.Duration(m.GetWallNanos()), Started: instant(m.GetStarted()), Ended: instant(m.GetEnded()), Committed: commitFromProto(m.GetCommitted()),
+		Tensors: each(m.GetTensors(), f.tensor),
 	}
 	if f.err != nil {
 		return Run{}, f.err
@@ -68,6 +71,14 @@ func RunFromProto(m *fedreluv1.RunRecord) (Run, error) {
 		return Run{}, err
 	}
 	return r, nil
+}
+
+func tensorProto(d tensor.Desc) *fedreluv1.TensorDesc {
+	return &fedreluv1.TensorDesc{Name: d.Name, Shape: numbers[uint64](d.Shape), Buffer: d.Buffer}
+}
+
+func (r *reader) tensor(m *fedreluv1.TensorDesc) tensor.Desc {
+	return tensor.Desc{Name: m.GetName(), Shape: r.sizes("tensors.shape", m.GetShape()), Buffer: m.GetBuffer()}
 }
 
 func commitProto(c *Commit) *fedreluv1.CommitRecord {
