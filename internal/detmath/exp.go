@@ -22,7 +22,7 @@ const (
 func Exp(x float64) float64 {
 	switch {
 	case x != x || x > expOverflow:
-		return x * math.Inf(1)
+		return x + math.Inf(1) // keeps NaN
 	case x < expUnderflow:
 		return 0
 	}
@@ -54,7 +54,7 @@ func expReduced(hi, lo float64) float64 {
 // scale returns y * 2^k for y in [0.5, 2] and |k| <= 1100, rounding once where the result is subnormal.
 func scale(y float64, k int) float64 {
 	half := k / 2
-	return y * powerOfTwo(half) * powerOfTwo(k-half)
+	return float64(y * powerOfTwo(half) * powerOfTwo(k-half))
 }
 
 // powerOfTwo returns 2^k for -1022 <= k <= 1023.

@@ -23,8 +23,11 @@ func Log(x float64) float64 {
 // Log1p returns the logarithm of 1+x, exact to about two units in the last place also where x is tiny.
 func Log1p(x float64) float64 {
 	u := 1 + x
-	if u == 1 || math.IsInf(u, 1) {
+	switch {
+	case u == 1 || math.IsInf(u, 1):
 		return x
+	case u <= 0:
+		return Log(u)
 	}
 	// log(u) misses the part of x that rounding 1+x lost; d(log u) = du/u puts it back to first order.
 	return Log(u) + (x-(u-1))/u
@@ -63,7 +66,7 @@ func split(x float64) (m, k float64) {
 	e := int(bits>>52) - 1022
 	m = math.Float64frombits(bits&^(0x7ff<<52) | 1022<<52)
 	if m < sqrtHalf {
-		m *= 2
+		m += m
 		e--
 	}
 	return m, float64(e + shift)
