@@ -128,6 +128,15 @@ func (l *Layout) Size() int { return l.size }
 // At returns tensor i, 0 <= i < Len.
 func (l *Layout) At(i int) View { return l.views[i] }
 
+// Descs returns the descriptions of all tensors in their order, for NewLayout to make an equal layout of.
+func (l *Layout) Descs() []Desc {
+	descs := make([]Desc, len(l.views))
+	for i, v := range l.views {
+		descs[i] = v.Desc
+	}
+	return descs
+}
+
 // Lookup returns the tensor called name.
 func (l *Layout) Lookup(name string) (View, bool) {
 	i, ok := l.byName[name]

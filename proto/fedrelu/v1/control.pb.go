@@ -1018,58 +1018,6 @@ func (x *ExportHeader) GetTensors() []*TensorDesc {
 	return nil
 }
 
-type TensorDesc struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Shape         []uint64               `protobuf:"varint,2,rep,packed,name=shape,proto3" json:"shape,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *TensorDesc) Reset() {
-	*x = TensorDesc{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[18]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *TensorDesc) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*TensorDesc) ProtoMessage() {}
-
-func (x *TensorDesc) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[18]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use TensorDesc.ProtoReflect.Descriptor instead.
-func (*TensorDesc) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{18}
-}
-
-func (x *TensorDesc) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *TensorDesc) GetShape() []uint64 {
-	if x != nil {
-		return x.Shape
-	}
-	return nil
-}
-
 var File_fedrelu_v1_control_proto protoreflect.FileDescriptor
 
 const file_fedrelu_v1_control_proto_rawDesc = "" +
@@ -1131,11 +1079,7 @@ const file_fedrelu_v1_control_proto_rawDesc = "" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12!\n" +
 	"\fmodel_sha256\x18\x03 \x01(\fR\vmodelSha256\x120\n" +
-	"\atensors\x18\x04 \x03(\v2\x16.fedrelu.v1.TensorDescR\atensors\"6\n" +
-	"\n" +
-	"TensorDesc\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05shape\x18\x02 \x03(\x04R\x05shape2\x8d\x04\n" +
+	"\atensors\x18\x04 \x03(\v2\x16.fedrelu.v1.TensorDescR\atensors2\x8d\x04\n" +
 	"\x0eControlService\x12<\n" +
 	"\x06Health\x12\x19.fedrelu.v1.HealthRequest\x1a\x17.fedrelu.v1.HealthReply\x12<\n" +
 	"\x06Submit\x12\x19.fedrelu.v1.SubmitRequest\x1a\x17.fedrelu.v1.SubmitReply\x12B\n" +
@@ -1158,7 +1102,7 @@ func file_fedrelu_v1_control_proto_rawDescGZIP() []byte {
 	return file_fedrelu_v1_control_proto_rawDescData
 }
 
-var file_fedrelu_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_fedrelu_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_fedrelu_v1_control_proto_goTypes = []any{
 	(*HealthRequest)(nil),   // 0: fedrelu.v1.HealthRequest
 	(*HealthReply)(nil),     // 1: fedrelu.v1.HealthReply
@@ -1178,19 +1122,19 @@ var file_fedrelu_v1_control_proto_goTypes = []any{
 	(*ExportRequest)(nil),   // 15: fedrelu.v1.ExportRequest
 	(*ExportReply)(nil),     // 16: fedrelu.v1.ExportReply
 	(*ExportHeader)(nil),    // 17: fedrelu.v1.ExportHeader
-	(*TensorDesc)(nil),      // 18: fedrelu.v1.TensorDesc
-	(*RunRecord)(nil),       // 19: fedrelu.v1.RunRecord
-	(*EntryRecord)(nil),     // 20: fedrelu.v1.EntryRecord
-	(*Chunk)(nil),           // 21: fedrelu.v1.Chunk
+	(*RunRecord)(nil),       // 18: fedrelu.v1.RunRecord
+	(*EntryRecord)(nil),     // 19: fedrelu.v1.EntryRecord
+	(*Chunk)(nil),           // 20: fedrelu.v1.Chunk
+	(*TensorDesc)(nil),      // 21: fedrelu.v1.TensorDesc
 }
 var file_fedrelu_v1_control_proto_depIdxs = []int32{
-	19, // 0: fedrelu.v1.ListRunsReply.runs:type_name -> fedrelu.v1.RunRecord
-	19, // 1: fedrelu.v1.EntriesReply.run:type_name -> fedrelu.v1.RunRecord
-	20, // 2: fedrelu.v1.EntriesReply.entry:type_name -> fedrelu.v1.EntryRecord
+	18, // 0: fedrelu.v1.ListRunsReply.runs:type_name -> fedrelu.v1.RunRecord
+	18, // 1: fedrelu.v1.EntriesReply.run:type_name -> fedrelu.v1.RunRecord
+	19, // 2: fedrelu.v1.EntriesReply.entry:type_name -> fedrelu.v1.EntryRecord
 	8,  // 3: fedrelu.v1.EntriesReply.progress:type_name -> fedrelu.v1.Progress
 	17, // 4: fedrelu.v1.ExportReply.header:type_name -> fedrelu.v1.ExportHeader
-	21, // 5: fedrelu.v1.ExportReply.chunk:type_name -> fedrelu.v1.Chunk
-	18, // 6: fedrelu.v1.ExportHeader.tensors:type_name -> fedrelu.v1.TensorDesc
+	20, // 5: fedrelu.v1.ExportReply.chunk:type_name -> fedrelu.v1.Chunk
+	21, // 6: fedrelu.v1.ExportHeader.tensors:type_name -> fedrelu.v1.TensorDesc
 	0,  // 7: fedrelu.v1.ControlService.Health:input_type -> fedrelu.v1.HealthRequest
 	2,  // 8: fedrelu.v1.ControlService.Submit:input_type -> fedrelu.v1.SubmitRequest
 	4,  // 9: fedrelu.v1.ControlService.ListRuns:input_type -> fedrelu.v1.ListRunsRequest
@@ -1237,7 +1181,7 @@ func file_fedrelu_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_control_proto_rawDesc), len(file_fedrelu_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

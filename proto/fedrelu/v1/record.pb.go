@@ -165,7 +165,9 @@ type RunRecord struct {
 	Started   int64 `protobuf:"varint,16,opt,name=started,proto3" json:"started,omitempty"`
 	Ended     int64 `protobuf:"varint,17,opt,name=ended,proto3" json:"ended,omitempty"`
 	// The commit of the last round, while no later entry says it.
-	Committed     *CommitRecord `protobuf:"bytes,18,opt,name=committed,proto3" json:"committed,omitempty"`
+	Committed *CommitRecord `protobuf:"bytes,18,opt,name=committed,proto3" json:"committed,omitempty"`
+	// The tensors of the model in the order of their block; empty until the run was planned.
+	Tensors       []*TensorDesc `protobuf:"bytes,19,rep,name=tensors,proto3" json:"tensors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -326,6 +328,74 @@ func (x *RunRecord) GetCommitted() *CommitRecord {
 	return nil
 }
 
+func (x *RunRecord) GetTensors() []*TensorDesc {
+	if x != nil {
+		return x.Tensors
+	}
+	return nil
+}
+
+type TensorDesc struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Shape []uint64               `protobuf:"varint,2,rep,packed,name=shape,proto3" json:"shape,omitempty"`
+	// A running statistic, no parameter.
+	Buffer        bool `protobuf:"varint,3,opt,name=buffer,proto3" json:"buffer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TensorDesc) Reset() {
+	*x = TensorDesc{}
+	mi := &file_fedrelu_v1_record_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TensorDesc) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TensorDesc) ProtoMessage() {}
+
+func (x *TensorDesc) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_record_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TensorDesc.ProtoReflect.Descriptor instead.
+func (*TensorDesc) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *TensorDesc) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TensorDesc) GetShape() []uint64 {
+	if x != nil {
+		return x.Shape
+	}
+	return nil
+}
+
+func (x *TensorDesc) GetBuffer() bool {
+	if x != nil {
+		return x.Buffer
+	}
+	return false
+}
+
 // DataFingerprint holds the hashes of the four arrays of a data set; absent: nobody has shown that array yet.
 type DataFingerprint struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -339,7 +409,7 @@ type DataFingerprint struct {
 
 func (x *DataFingerprint) Reset() {
 	*x = DataFingerprint{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[1]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -351,7 +421,7 @@ func (x *DataFingerprint) String() string {
 func (*DataFingerprint) ProtoMessage() {}
 
 func (x *DataFingerprint) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[1]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -364,7 +434,7 @@ func (x *DataFingerprint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataFingerprint.ProtoReflect.Descriptor instead.
 func (*DataFingerprint) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{1}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *DataFingerprint) GetTrainX() []byte {
@@ -407,7 +477,7 @@ type KeepRule struct {
 
 func (x *KeepRule) Reset() {
 	*x = KeepRule{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[2]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -419,7 +489,7 @@ func (x *KeepRule) String() string {
 func (*KeepRule) ProtoMessage() {}
 
 func (x *KeepRule) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[2]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -432,7 +502,7 @@ func (x *KeepRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepRule.ProtoReflect.Descriptor instead.
 func (*KeepRule) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{2}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *KeepRule) GetLast() uint32 {
@@ -471,7 +541,7 @@ type EntryRecord struct {
 
 func (x *EntryRecord) Reset() {
 	*x = EntryRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[3]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -483,7 +553,7 @@ func (x *EntryRecord) String() string {
 func (*EntryRecord) ProtoMessage() {}
 
 func (x *EntryRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[3]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -496,7 +566,7 @@ func (x *EntryRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntryRecord.ProtoReflect.Descriptor instead.
 func (*EntryRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{3}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *EntryRecord) GetSeq() uint64 {
@@ -553,7 +623,7 @@ type CommitRecord struct {
 
 func (x *CommitRecord) Reset() {
 	*x = CommitRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[4]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -565,7 +635,7 @@ func (x *CommitRecord) String() string {
 func (*CommitRecord) ProtoMessage() {}
 
 func (x *CommitRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[4]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -578,7 +648,7 @@ func (x *CommitRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitRecord.ProtoReflect.Descriptor instead.
 func (*CommitRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{4}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CommitRecord) GetRound() uint32 {
@@ -626,7 +696,7 @@ type RoundRecord struct {
 
 func (x *RoundRecord) Reset() {
 	*x = RoundRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[5]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +708,7 @@ func (x *RoundRecord) String() string {
 func (*RoundRecord) ProtoMessage() {}
 
 func (x *RoundRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[5]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +721,7 @@ func (x *RoundRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundRecord.ProtoReflect.Descriptor instead.
 func (*RoundRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{5}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RoundRecord) GetNumber() uint32 {
@@ -805,7 +875,7 @@ type DivergedTask struct {
 
 func (x *DivergedTask) Reset() {
 	*x = DivergedTask{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[6]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +887,7 @@ func (x *DivergedTask) String() string {
 func (*DivergedTask) ProtoMessage() {}
 
 func (x *DivergedTask) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[6]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +900,7 @@ func (x *DivergedTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DivergedTask.ProtoReflect.Descriptor instead.
 func (*DivergedTask) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{6}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DivergedTask) GetShard() uint32 {
@@ -864,7 +934,7 @@ type RoundWorker struct {
 
 func (x *RoundWorker) Reset() {
 	*x = RoundWorker{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[7]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +946,7 @@ func (x *RoundWorker) String() string {
 func (*RoundWorker) ProtoMessage() {}
 
 func (x *RoundWorker) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[7]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,7 +959,7 @@ func (x *RoundWorker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundWorker.ProtoReflect.Descriptor instead.
 func (*RoundWorker) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{7}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RoundWorker) GetName() string {
@@ -920,7 +990,7 @@ type RoundSeconds struct {
 
 func (x *RoundSeconds) Reset() {
 	*x = RoundSeconds{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1002,7 @@ func (x *RoundSeconds) String() string {
 func (*RoundSeconds) ProtoMessage() {}
 
 func (x *RoundSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1015,7 @@ func (x *RoundSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundSeconds.ProtoReflect.Descriptor instead.
 func (*RoundSeconds) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{8}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RoundSeconds) GetTrain() float64 {
@@ -1000,7 +1070,7 @@ type MeasuredRecord struct {
 
 func (x *MeasuredRecord) Reset() {
 	*x = MeasuredRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1012,7 +1082,7 @@ func (x *MeasuredRecord) String() string {
 func (*MeasuredRecord) ProtoMessage() {}
 
 func (x *MeasuredRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1025,7 +1095,7 @@ func (x *MeasuredRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeasuredRecord.ProtoReflect.Descriptor instead.
 func (*MeasuredRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{9}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *MeasuredRecord) GetRound() uint32 {
@@ -1097,7 +1167,7 @@ type DriftRecord struct {
 
 func (x *DriftRecord) Reset() {
 	*x = DriftRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1109,7 +1179,7 @@ func (x *DriftRecord) String() string {
 func (*DriftRecord) ProtoMessage() {}
 
 func (x *DriftRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1122,7 +1192,7 @@ func (x *DriftRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriftRecord.ProtoReflect.Descriptor instead.
 func (*DriftRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{10}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DriftRecord) GetModel() string {
@@ -1210,7 +1280,7 @@ type LayerRecord struct {
 
 func (x *LayerRecord) Reset() {
 	*x = LayerRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1292,7 @@ func (x *LayerRecord) String() string {
 func (*LayerRecord) ProtoMessage() {}
 
 func (x *LayerRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1305,7 @@ func (x *LayerRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerRecord.ProtoReflect.Descriptor instead.
 func (*LayerRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{11}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LayerRecord) GetName() string {
@@ -1289,7 +1359,7 @@ type SpectrumRecord struct {
 
 func (x *SpectrumRecord) Reset() {
 	*x = SpectrumRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1371,7 @@ func (x *SpectrumRecord) String() string {
 func (*SpectrumRecord) ProtoMessage() {}
 
 func (x *SpectrumRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1384,7 @@ func (x *SpectrumRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpectrumRecord.ProtoReflect.Descriptor instead.
 func (*SpectrumRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{12}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SpectrumRecord) GetRank() uint32 {
@@ -1383,7 +1453,7 @@ type RankAt struct {
 
 func (x *RankAt) Reset() {
 	*x = RankAt{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1395,7 +1465,7 @@ func (x *RankAt) String() string {
 func (*RankAt) ProtoMessage() {}
 
 func (x *RankAt) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1408,7 +1478,7 @@ func (x *RankAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankAt.ProtoReflect.Descriptor instead.
 func (*RankAt) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{13}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RankAt) GetEpsilon() float64 {
@@ -1436,7 +1506,7 @@ type DamagedRecord struct {
 
 func (x *DamagedRecord) Reset() {
 	*x = DamagedRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1448,7 +1518,7 @@ func (x *DamagedRecord) String() string {
 func (*DamagedRecord) ProtoMessage() {}
 
 func (x *DamagedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1461,7 +1531,7 @@ func (x *DamagedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DamagedRecord.ProtoReflect.Descriptor instead.
 func (*DamagedRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{14}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DamagedRecord) GetEntries() []*DamagedEntry {
@@ -1490,7 +1560,7 @@ type DamagedEntry struct {
 
 func (x *DamagedEntry) Reset() {
 	*x = DamagedEntry{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1502,7 +1572,7 @@ func (x *DamagedEntry) String() string {
 func (*DamagedEntry) ProtoMessage() {}
 
 func (x *DamagedEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1515,7 +1585,7 @@ func (x *DamagedEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DamagedEntry.ProtoReflect.Descriptor instead.
 func (*DamagedEntry) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{15}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DamagedEntry) GetSeq() uint64 {
@@ -1552,7 +1622,7 @@ type RepairedRecord struct {
 
 func (x *RepairedRecord) Reset() {
 	*x = RepairedRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1564,7 +1634,7 @@ func (x *RepairedRecord) String() string {
 func (*RepairedRecord) ProtoMessage() {}
 
 func (x *RepairedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1577,7 +1647,7 @@ func (x *RepairedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairedRecord.ProtoReflect.Descriptor instead.
 func (*RepairedRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{16}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RepairedRecord) GetRound() uint32 {
@@ -1613,7 +1683,7 @@ var File_fedrelu_v1_record_proto protoreflect.FileDescriptor
 const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\n" +
 	"\x17fedrelu/v1/record.proto\x12\n" +
-	"fedrelu.v1\"\xaf\x04\n" +
+	"fedrelu.v1\"\xe1\x04\n" +
 	"\tRunRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1636,7 +1706,13 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"wall_nanos\x18\x0f \x01(\x03R\twallNanos\x12\x18\n" +
 	"\astarted\x18\x10 \x01(\x03R\astarted\x12\x14\n" +
 	"\x05ended\x18\x11 \x01(\x03R\x05ended\x126\n" +
-	"\tcommitted\x18\x12 \x01(\v2\x18.fedrelu.v1.CommitRecordR\tcommitted\"q\n" +
+	"\tcommitted\x18\x12 \x01(\v2\x18.fedrelu.v1.CommitRecordR\tcommitted\x120\n" +
+	"\atensors\x18\x13 \x03(\v2\x16.fedrelu.v1.TensorDescR\atensors\"N\n" +
+	"\n" +
+	"TensorDesc\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05shape\x18\x02 \x03(\x04R\x05shape\x12\x16\n" +
+	"\x06buffer\x18\x03 \x01(\bR\x06buffer\"q\n" +
 	"\x0fDataFingerprint\x12\x17\n" +
 	"\atrain_x\x18\x01 \x01(\fR\x06trainX\x12\x17\n" +
 	"\atrain_y\x18\x02 \x01(\fR\x06trainY\x12\x15\n" +
@@ -1790,48 +1866,50 @@ func file_fedrelu_v1_record_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_fedrelu_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_fedrelu_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_fedrelu_v1_record_proto_goTypes = []any{
 	(RunStatus)(0),          // 0: fedrelu.v1.RunStatus
 	(EntryKind)(0),          // 1: fedrelu.v1.EntryKind
 	(*RunRecord)(nil),       // 2: fedrelu.v1.RunRecord
-	(*DataFingerprint)(nil), // 3: fedrelu.v1.DataFingerprint
-	(*KeepRule)(nil),        // 4: fedrelu.v1.KeepRule
-	(*EntryRecord)(nil),     // 5: fedrelu.v1.EntryRecord
-	(*CommitRecord)(nil),    // 6: fedrelu.v1.CommitRecord
-	(*RoundRecord)(nil),     // 7: fedrelu.v1.RoundRecord
-	(*DivergedTask)(nil),    // 8: fedrelu.v1.DivergedTask
-	(*RoundWorker)(nil),     // 9: fedrelu.v1.RoundWorker
-	(*RoundSeconds)(nil),    // 10: fedrelu.v1.RoundSeconds
-	(*MeasuredRecord)(nil),  // 11: fedrelu.v1.MeasuredRecord
-	(*DriftRecord)(nil),     // 12: fedrelu.v1.DriftRecord
-	(*LayerRecord)(nil),     // 13: fedrelu.v1.LayerRecord
-	(*SpectrumRecord)(nil),  // 14: fedrelu.v1.SpectrumRecord
-	(*RankAt)(nil),          // 15: fedrelu.v1.RankAt
-	(*DamagedRecord)(nil),   // 16: fedrelu.v1.DamagedRecord
-	(*DamagedEntry)(nil),    // 17: fedrelu.v1.DamagedEntry
-	(*RepairedRecord)(nil),  // 18: fedrelu.v1.RepairedRecord
+	(*TensorDesc)(nil),      // 3: fedrelu.v1.TensorDesc
+	(*DataFingerprint)(nil), // 4: fedrelu.v1.DataFingerprint
+	(*KeepRule)(nil),        // 5: fedrelu.v1.KeepRule
+	(*EntryRecord)(nil),     // 6: fedrelu.v1.EntryRecord
+	(*CommitRecord)(nil),    // 7: fedrelu.v1.CommitRecord
+	(*RoundRecord)(nil),     // 8: fedrelu.v1.RoundRecord
+	(*DivergedTask)(nil),    // 9: fedrelu.v1.DivergedTask
+	(*RoundWorker)(nil),     // 10: fedrelu.v1.RoundWorker
+	(*RoundSeconds)(nil),    // 11: fedrelu.v1.RoundSeconds
+	(*MeasuredRecord)(nil),  // 12: fedrelu.v1.MeasuredRecord
+	(*DriftRecord)(nil),     // 13: fedrelu.v1.DriftRecord
+	(*LayerRecord)(nil),     // 14: fedrelu.v1.LayerRecord
+	(*SpectrumRecord)(nil),  // 15: fedrelu.v1.SpectrumRecord
+	(*RankAt)(nil),          // 16: fedrelu.v1.RankAt
+	(*DamagedRecord)(nil),   // 17: fedrelu.v1.DamagedRecord
+	(*DamagedEntry)(nil),    // 18: fedrelu.v1.DamagedEntry
+	(*RepairedRecord)(nil),  // 19: fedrelu.v1.RepairedRecord
 }
 var file_fedrelu_v1_record_proto_depIdxs = []int32{
 	0,  // 0: fedrelu.v1.RunRecord.status:type_name -> fedrelu.v1.RunStatus
-	3,  // 1: fedrelu.v1.RunRecord.data:type_name -> fedrelu.v1.DataFingerprint
-	4,  // 2: fedrelu.v1.RunRecord.keep:type_name -> fedrelu.v1.KeepRule
-	6,  // 3: fedrelu.v1.RunRecord.committed:type_name -> fedrelu.v1.CommitRecord
-	1,  // 4: fedrelu.v1.EntryRecord.kind:type_name -> fedrelu.v1.EntryKind
-	6,  // 5: fedrelu.v1.EntryRecord.committed:type_name -> fedrelu.v1.CommitRecord
-	8,  // 6: fedrelu.v1.RoundRecord.diverged:type_name -> fedrelu.v1.DivergedTask
-	9,  // 7: fedrelu.v1.RoundRecord.workers:type_name -> fedrelu.v1.RoundWorker
-	10, // 8: fedrelu.v1.RoundRecord.seconds:type_name -> fedrelu.v1.RoundSeconds
-	12, // 9: fedrelu.v1.MeasuredRecord.drift:type_name -> fedrelu.v1.DriftRecord
-	13, // 10: fedrelu.v1.MeasuredRecord.layers:type_name -> fedrelu.v1.LayerRecord
-	14, // 11: fedrelu.v1.LayerRecord.spectrum:type_name -> fedrelu.v1.SpectrumRecord
-	15, // 12: fedrelu.v1.SpectrumRecord.ranks:type_name -> fedrelu.v1.RankAt
-	17, // 13: fedrelu.v1.DamagedRecord.entries:type_name -> fedrelu.v1.DamagedEntry
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	4,  // 1: fedrelu.v1.RunRecord.data:type_name -> fedrelu.v1.DataFingerprint
+	5,  // 2: fedrelu.v1.RunRecord.keep:type_name -> fedrelu.v1.KeepRule
+	7,  // 3: fedrelu.v1.RunRecord.committed:type_name -> fedrelu.v1.CommitRecord
+	3,  // 4: fedrelu.v1.RunRecord.tensors:type_name -> fedrelu.v1.TensorDesc
+	1,  // 5: fedrelu.v1.EntryRecord.kind:type_name -> fedrelu.v1.EntryKind
+	7,  // 6: fedrelu.v1.EntryRecord.committed:type_name -> fedrelu.v1.CommitRecord
+	9,  // 7: fedrelu.v1.RoundRecord.diverged:type_name -> fedrelu.v1.DivergedTask
+	10, // 8: fedrelu.v1.RoundRecord.workers:type_name -> fedrelu.v1.RoundWorker
+	11, // 9: fedrelu.v1.RoundRecord.seconds:type_name -> fedrelu.v1.RoundSeconds
+	13, // 10: fedrelu.v1.MeasuredRecord.drift:type_name -> fedrelu.v1.DriftRecord
+	14, // 11: fedrelu.v1.MeasuredRecord.layers:type_name -> fedrelu.v1.LayerRecord
+	15, // 12: fedrelu.v1.LayerRecord.spectrum:type_name -> fedrelu.v1.SpectrumRecord
+	16, // 13: fedrelu.v1.SpectrumRecord.ranks:type_name -> fedrelu.v1.RankAt
+	18, // 14: fedrelu.v1.DamagedRecord.entries:type_name -> fedrelu.v1.DamagedEntry
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_record_proto_init() }
@@ -1839,15 +1917,15 @@ func file_fedrelu_v1_record_proto_init() {
 	if File_fedrelu_v1_record_proto != nil {
 		return
 	}
-	file_fedrelu_v1_record_proto_msgTypes[5].OneofWrappers = []any{}
-	file_fedrelu_v1_record_proto_msgTypes[10].OneofWrappers = []any{}
+	file_fedrelu_v1_record_proto_msgTypes[6].OneofWrappers = []any{}
+	file_fedrelu_v1_record_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_record_proto_rawDesc), len(file_fedrelu_v1_record_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,148 @@
+package coordinator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/fedrelu/fedrelu/coordinator/record"
+	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
+)
+
+// finish makes the next model of a closed round, scores it, and commits the round.
+func (o *owner) finish(ctx context.Context) error {
+	cur := o.current
+	cur.clock.closed()
+	o.say("aggregate", true)
+	next, hash, err := o.aggregate()
+	if err != nil {
+		return err
+	}
+	rec := o.record(hash)
+	if err := o.score(ctx, &rec, next); err != nil {
+		return err
+	}
+	waited := time.Now()
+	if err := o.awaitMeasurement(ctx); err != nil {
+		return err
+	}
+	measureWait := time.Since(waited)
+	rec.Seconds = cur.clock.seconds(measureWait)
+	rec.BytesUp, rec.BytesDown = cur.clock.bytes(o.c)
+	rec.Time = time.Now()
+	rec.MeasureDue = o.measuresRank(rec.Number) || len(cur.measured) > 0
+	return o.commit(rec, next)
+}
+
+// aggregate makes the mean and takes the rule's step.
+func (o *owner) aggregate() ([]float32, tensor.Hash, error) {
+	next := o.c.models.block(o.job.Net.Parameters())
+	if err := o.algorithm.Finish(&o.sum, o.start.block, next); err != nil {
+		if errors.Is(err, localsgd.ErrRange) {
+			return nil, tensor.Hash{}, &failure{fmt.Sprintf("the model of round %d diverged: %v; try a smaller server lr", o.current.number, err)}
+		}
+		return nil, tensor.Hash{}, fmt.Errorf("finishing round %d: %w", o.current.number, err)
+	}
+	return next, tensor.HashBlock(next), nil
+}
+
+// record says of the closed round all that does not depend on time.
+func (o *owner) record(model tensor.Hash) record.Round {
+	cur := o.current
+	rec := record.Round{
+		Number: cur.number, Invited: cur.shards(), Participants: cur.closed.Answered, Missing: cur.closed.Missing,
+		CloseReason: cur.closed.Reason, Diverged: cur.diverged, StartModel: o.start.hash, Model: model,
+	}
+	slices.SortFunc(rec.Diverged, func(a, b record.Diverged) int { return cmp.Compare(a.Shard, b.Shard) })
+	var loss localsgd.LossMean
+	byWorker := make(map[string][]int)
+	for _, k := range rec.Participants {
+		f := cur.facts[k]
+		rec.Weights = append(rec.Weights, uint64(f.Weight))
+		rec.Examples += int64(f.Examples)
+		rec.Steps += int64(f.Steps)
+		loss.Add(f.Weight, f.Facts)
+		byWorker[cur.by[k].name()] = append(byWorker[cur.by[k].name()], k)
+	}
+	for _, name := range slices.Sorted(maps.Keys(byWorker)) {
+		rec.Workers = append(rec.Workers, record.Worker{Name: name, Shards: byWorker[name]})
+	}
+	rec.TrainLoss = record.Number(loss.Value())
+	return rec
+}
+
+// score evaluates the model where the spec asks for it.
+func (o *owner) score(ctx context.Context, rec *record.Round, block []float32) error {
+	every := o.spec.EvaluateEvery
+	if every == 0 || rec.Number%every != 0 && rec.Number != o.spec.Rounds {
+		return nil
+	}
+	s, err := o.evaluator.Evaluate(ctx, block)
+	if err != nil {
+		return err
+	}
+	rec.TestLoss = record.Number(s.Loss)
+	if s.Classes {
+		rec.TestAccuracy = &s.Accuracy
+	}
+	return nil
+}
+
+// commit makes the round exist, and its model the next one's start.
+func (o *owner) commit(rec record.Round, block []float32) error {
+	o.say("commit", true)
+	if _, err := o.c.store.CommitRound(o.run.ID, rec, block); err != nil {
+		return fmt.Errorf("committing round %d: %w", rec.Number, err)
+	}
+	cur := o.current
+	o.current = nil
+	if o.start != nil {
+		o.start.release()
+	}
+	o.start = o.c.models.publish(rec.Model, block)
+	o.last = rec
+	o.logRound(rec)
+	o.c.changed.fire()
+	o.say("committed", true)
+	return o.measure(rec, cur)
+}
+
+func (o *owner) logRound(rec record.Round) {
+	attrs := []any{"round", rec.Number, "model", rec.Model.String()[:12]}
+	for _, a := range []struct {
+		name  string
+		value *float64
+	}{{"loss", rec.TrainLoss}, {"accuracy", rec.TestAccuracy}} {
+		if a.value != nil {
+			attrs = append(attrs, a.name, *a.value)
+		}
+	}
+	o.log.Info("round committed", attrs...)
+}
+
+// finishReplay puts a damaged model back into the store: the replayed round must give the recorded hash.
+func (o *owner) finishReplay() error {
+	rec := *o.current.replayed
+	next, hash, err := o.aggregate()
+	if err != nil {
+		return err
+	}
+	if hash != rec.Model {
+		return &failure{fmt.Sprintf("%v: round %d gives %s, recorded is %s", errReplay, rec.Number, hash, rec.Model)}
+	}
+	repaired := record.Repaired{Detail: "computed again from the last intact model", Time: time.Now()}
+	if _, err := o.c.store.RestoreModel(o.run.ID, rec.Number, next, repaired); err != nil {
+		return err
+	}
+	o.log.Warn("damaged model computed again", "round", rec.Number, "model", hash.String()[:12])
+	o.replay, o.current = o.replay[1:], nil
+	o.start.release()
+	o.start = o.c.models.publish(hash, next)
+	o.c.changed.fire()
+	return nil
+}

@@ -1,0 +1,339 @@
+package coordinator
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fedrelu/fedrelu/analysis"
+	"github.com/fedrelu/fedrelu/coordinator/record"
+	"github.com/fedrelu/fedrelu/coordinator/round"
+	"github.com/fedrelu/fedrelu/proto/wire"
+)
+
+// measurement is what is still to be known of the last committed round. There is at most one: the next commit waits for
+// it, so that at most one model copy waits to be measured.
+type measurement struct {
+	round  record.Round
+	began  time.Time
+	model  *model // held until the layers are measured
+	layers []record.Layer
+	ranks  workState
+	why    string // of missing layers
+
+	drift  []*driftTask
+	absent time.Time // since when no worker can do what is left of the drift; zero: one does
+}
+
+type workState int
+
+const (
+	notDue workState = iota
+	due
+	finished
+)
+
+// driftTask is the drift of one shard.
+type driftTask struct {
+	shard  int
+	weight float64
+	holder round.WorkerID // who trained it and should hold its end; 0: unknown
+	asked  round.WorkerID // who measures it now; 0: nobody
+	tried  []round.WorkerID
+	sample *analysis.Sample
+	why    string // it cannot be had
+}
+
+func (t *driftTask) open() bool { return t.sample == nil && t.why == "" }
+
+// measure begins the measurement of a round that was just committed; cur is nil for round 0.
+func (o *owner) measure(rec record.Round, cur *currentRound) error {
+	if !rec.MeasureDue {
+		return nil
+	}
+	m := &measurement{round: rec, began: time.Now()}
+	if cur != nil {
+		for _, k := range cur.measured {
+			if p := cur.by[k]; p != nil {
+				m.drift = append(m.drift, &driftTask{shard: k, weight: cur.facts[k].Weight.Float(), holder: p.session.ID})
+			}
+		}
+	}
+	return o.startMeasurement(m)
+}
+
+// remeasure begins anew a measurement that an earlier sitting did not end. Its round must be the last one: the next
+// commit would have waited for it.
+func (o *owner) remeasure(rec record.Round) error {
+	m := &measurement{round: rec, began: time.Now()}
+	if rec.Number != o.last.Number || len(o.replay) > 0 {
+		m.why = "the coordinator was interrupted, and the model is gone"
+		return o.concludeMeasurement(m)
+	}
+	if o.measuresDrift(rec.Number) {
+		shards := analysis.MeasuredShards(o.job.Seed, rec.Number, rec.Invited, o.spec.Drift.Shards)
+		for i, k := range rec.Participants {
+			if slices.Contains(shards, k) {
+				m.drift = append(m.drift, &driftTask{shard: k, weight: float64(rec.Weights[i])})
+			}
+		}
+	}
+	return o.startMeasurement(m)
+}
+
+func (o *owner) startMeasurement(m *measurement) error {
+	o.pending = m
+	if o.measuresRank(m.round.Number) {
+		m.ranks = due
+		m.model = o.c.models.hold(m.round.Model)
+		o.rank(m)
+	}
+	o.askForDrift()
+	return o.settleMeasurement()
+}
+
+// rank measures the layers beside the next round. The goroutine ends before execute returns.
+func (o *owner) rank(m *measurement) {
+	number, block := m.round.Number, m.model.block
+	opts := analysis.RankOptions{Epsilon: o.spec.Rank.Epsilon, MaxSide: o.spec.Rank.MaxSide}
+	layout := o.job.Net.Layout()
+	ctx, stop := context.WithCancel(context.Background())
+	o.stopRanking = stop
+	o.background.Go(func() {
+		defer stop()
+		var w analysis.Workspace
+		layers, err := w.Layers(ctx, layout, block, opts)
+		o.inbox.put(ranked{number, layers, err})
+	})
+}
+
+func (o *owner) onRanked(e ranked) error {
+	m := o.pending
+	if m == nil || m.round.Number != e.round {
+		return nil
+	}
+	m.ranks = finished
+	m.model.release()
+	m.model = nil
+	if e.err != nil {
+		m.why = e.err.Error()
+	}
+	for _, l := range e.layers {
+		m.layers = append(m.layers, layerRecord(l, o.spec.Rank.Epsilon))
+	}
+	return o.settleMeasurement()
+}
+
+// askForDrift gives every open task that nobody measures to a worker: the one that holds the end, or any other that can
+// train the shard.
+func (o *owner) askForDrift() {
+	m := o.pending
+	if m == nil {
+		return
+	}
+	byWorker := make(map[round.WorkerID][]int)
+	idle := false
+	workers := o.readyWorkers()
+	for _, t := range m.drift {
+		if !t.open() || t.asked != 0 {
+			continue
+		}
+		if t.asked = t.choose(workers); t.asked == 0 {
+			idle = true
+			continue
+		}
+		byWorker[t.asked] = append(byWorker[t.asked], t.shard)
+	}
+	for _, p := range workers {
+		if shards := byWorker[p.session.ID]; len(shards) > 0 {
+			o.tell(p.session.ID, wire.Measure{
+				Key: wire.Key{Run: o.run.ID, Round: m.round.Number}, Shards: shards,
+				Start: m.round.StartModel, Model: m.round.Model, Probe: o.spec.Drift.Probe,
+			})
+		}
+	}
+	if !idle {
+		m.absent = time.Time{}
+	} else if m.absent.IsZero() {
+		m.absent = time.Now()
+	}
+}
+
+func (t *driftTask) choose(workers []*participant) round.WorkerID {
+	var other round.WorkerID
+	for _, p := range workers {
+		id := p.session.ID
+		if slices.Contains(t.tried, id) || !p.session.serves.Contains(t.shard) {
+			continue
+		}
+		if id == t.holder {
+			return id
+		}
+		if other == 0 {
+			other = id
+		}
+	}
+	return other
+}
+
+// lose takes back what a lost worker was to measure.
+func (m *measurement) lose(id round.WorkerID) {
+	for _, t := range m.drift {
+		if t.asked == id {
+			t.asked = 0
+		}
+	}
+}
+
+// drop gives up the model of a measurement that will not end.
+func (m *measurement) drop() {
+	if m.model != nil {
+		m.model.release()
+		m.model = nil
+	}
+}
+
+func (o *owner) driftTask(p *participant, k wire.Key, shard int) *driftTask {
+	m := o.pending
+	if m == nil || k.Run != o.run.ID || k.Round != m.round.Number {
+		return nil
+	}
+	for _, t := range m.drift {
+		if t.shard == shard && t.asked == p.session.ID && t.open() {
+			return t
+		}
+	}
+	return nil
+}
+
+func (o *owner) onSample(p *participant, s wire.DriftSample) error {
+	t := o.driftTask(p, s.Key, s.Sample.Shard)
+	if t == nil {
+		return nil
+	}
+	s.Sample.Weight = t.weight
+	t.sample = &s.Sample
+	return o.settleMeasurement()
+}
+
+func (o *owner) onDriftFailed(p *participant, f wire.DriftFailed) error {
+	t := o.driftTask(p, f.Key, f.Shard)
+	if t == nil {
+		return nil
+	}
+	o.log.Warn("drift not measured", "worker", p.name(), "round", f.Round, "shard", f.Shard, "why", f.Reason)
+	t.tried, t.asked = append(t.tried, p.session.ID), 0
+	if len(t.tried) >= maxDriftTries {
+		t.why = f.Reason
+	}
+	o.askForDrift()
+	return o.settleMeasurement()
+}
+
+// maxDriftTries bounds how many workers are asked to measure one shard before its reason is believed.
+const maxDriftTries = 3
+
+// settleMeasurement commits the measurement once all of it is there.
+func (o *owner) settleMeasurement() error {
+	m := o.pending
+	if m == nil || m.ranks == due || slices.ContainsFunc(m.drift, (*driftTask).open) {
+		return nil
+	}
+	o.pending = nil
+	return o.concludeMeasurement(m)
+}
+
+func (o *owner) concludeMeasurement(m *measurement) error {
+	rec := record.Measured{
+		Round: m.round.Number, Layers: m.layers, LayersReason: m.why,
+		Seconds: time.Since(m.began).Seconds(), Time: time.Now(),
+	}
+	o.addDrift(&rec, m)
+	if _, err := o.c.store.AppendMeasured(o.run.ID, rec); err != nil {
+		return fmt.Errorf("committing the measurement of round %d: %w", m.round.Number, err)
+	}
+	o.c.changed.fire()
+	return nil
+}
+
+func (o *owner) addDrift(rec *record.Measured, m *measurement) {
+	var samples []analysis.Sample
+	for _, t := range m.drift {
+		if t.why != "" {
+			rec.DriftReason = fmt.Sprintf("shard %d: %s", t.shard, t.why)
+			return
+		}
+		samples = append(samples, *t.sample)
+	}
+	switch {
+	case len(samples) > 0:
+		d, err := analysis.Combine(samples)
+		if err != nil {
+			rec.DriftReason = err.Error()
+			return
+		}
+		rec.Drift = driftRecord(d, o.spec.Drift.Probe, o.algorithm.Rule.TakesMean())
+	case o.measuresDrift(m.round.Number):
+		rec.DriftReason = cmp.Or(m.why, "no measured shard answered")
+	}
+}
+
+// awaitMeasurement handles events until no measurement is due. What no worker can measure is given up after a while.
+func (o *owner) awaitMeasurement(ctx context.Context) error {
+	for o.pending != nil {
+		o.say("measure", true)
+		var wake time.Time
+		if m := o.pending; !m.absent.IsZero() {
+			wake = m.absent.Add(o.c.cfg.MeasureGiveUp)
+			if !time.Now().Before(wake) {
+				m.giveUp(o.c.cfg.MeasureGiveUp)
+				if err := o.settleMeasurement(); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if err := o.next(ctx, wake); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *measurement) giveUp(after time.Duration) {
+	m.absent = time.Time{}
+	for _, t := range m.drift {
+		if t.open() && t.asked == 0 {
+			t.why = fmt.Sprintf("no worker could measure it for %v", after)
+		}
+	}
+}
+
+func layerRecord(l analysis.Layer, epsilon float64) record.Layer {
+	out := record.Layer{Name: l.Name, Shape: l.Shape, Reason: l.Reason, Warning: l.Warning}
+	if l.Spectrum == nil {
+		return out
+	}
+	out.Spectrum = &record.Spectrum{
+		Rank: l.Spectrum.Rank, Epsilon: epsilon, StableRank: l.Spectrum.StableRank, EffectiveRank: l.Spectrum.EffectiveRank,
+		Top: l.Spectrum.Top, Frobenius: l.Spectrum.Frobenius, Spectral: l.Spectrum.Spectral,
+	}
+	for i, eps := range analysis.Epsilons() {
+		out.Spectrum.Ranks = append(out.Spectrum.Ranks, record.RankAt{Epsilon: eps, Rank: l.Spectrum.Ranks[i]})
+	}
+	return out
+}
+
+func driftRecord(d *analysis.Drift, probe int, mean bool) *record.Drift {
+	out := &record.Drift{
+		Model: record.ModelNext, Probe: probe, Shards: d.Shards,
+		Drift: &d.Drift, DriftRel: d.DriftRel, DriftMax: &d.DriftMax, Cosine: d.Cosine,
+		Divergence: &d.Divergence, DivergenceRel: d.DivergenceRel, Lipschitz: d.Lipschitz,
+	}
+	if mean {
+		out.Model = record.ModelMean
+	}
+	return out
+}

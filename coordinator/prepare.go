@@ -1,0 +1,176 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fedrelu/fedrelu/coordinator/record"
+	"github.com/fedrelu/fedrelu/internal/workload"
+	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
+	"github.com/fedrelu/fedrelu/proto/spec"
+)
+
+// prepare builds the run's job and brings it to its last committed round, making round 0 if there is none.
+func (o *owner) prepare(ctx context.Context) error {
+	if err := o.build(); err != nil {
+		return &failure{err.Error()}
+	}
+	if o.run.Numerics != localsgd.Numerics {
+		return &failure{fmt.Sprintf("the run was begun with numerics version %d, this build computes with %d: its bits would differ",
+			o.run.Numerics, localsgd.Numerics)}
+	}
+	loaded, err := o.load()
+	if err != nil {
+		return err
+	}
+	if !loaded {
+		return o.begin(ctx)
+	}
+	return nil
+}
+
+// build makes the spec, the data and the job.
+func (o *owner) build() error {
+	var err error
+	if o.spec, err = spec.FromProto(o.run.Spec); err != nil {
+		return fmt.Errorf("reading the run's spec: %w", err)
+	}
+	cache := &o.c.data
+	if cache.of != o.spec.Data {
+		began := time.Now()
+		data, err := workload.Load(o.spec.Data, o.c.cfg.Data, shard.TrainY|shard.Testing)
+		if err != nil {
+			return err
+		}
+		*cache = dataCache{of: o.spec.Data, data: data, print: data.Fingerprint()}
+		o.log.Info("data loaded", "seconds", time.Since(began).Seconds())
+	}
+	if o.job, err = workload.Job(o.spec, cache.data); err != nil {
+		return err
+	}
+	o.algorithm = workload.Algorithm(o.spec)
+	o.evaluator = localsgd.NewEvaluator(o.job.Net, cache.data.Test, o.c.cfg.Parallel)
+	return o.checkPlanned(cache.print)
+}
+
+// checkPlanned compares data and network with those that an earlier sitting of the run had.
+func (o *owner) checkPlanned(print shard.Fingerprint) error {
+	if o.run.Layout.IsZero() {
+		return nil
+	}
+	if err := shard.Fingerprint(o.run.Data).Check(print); err != nil {
+		return fmt.Errorf("the data are not those that the run began with: %w", err)
+	}
+	if got := o.job.Net.Layout().Fingerprint(); got != o.run.Layout {
+		return fmt.Errorf("the network's layout is %s, the run began with %s", got, o.run.Layout)
+	}
+	return nil
+}
+
+// begin plans a new run and commits its start model as round 0.
+func (o *owner) begin(ctx context.Context) error {
+	block := o.c.models.block(o.job.Net.Parameters())
+	o.job.Net.Initialize(block, o.job.Init, o.job.Seed)
+	hash := tensor.HashBlock(block)
+	o.run.Layout = o.job.Net.Layout().Fingerprint()
+	o.run.Data = record.Data(o.c.data.print)
+	o.run.ShardSizes = o.job.Shards.Sizes()
+	o.run.StartModel = hash
+	o.run.Tensors = o.job.Net.Layout().Descs()
+	err := o.c.store.Update(o.run.ID, func(r *record.Run) error {
+		r.Layout, r.Data, r.ShardSizes, r.StartModel = o.run.Layout, o.run.Data, o.run.ShardSizes, o.run.StartModel
+		r.Tensors = o.run.Tensors
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("planning the run: %w", err)
+	}
+	zero := record.Round{Number: 0, Model: hash, Time: time.Now(), MeasureDue: o.spec.Rank.Every > 0}
+	began := time.Now()
+	if err := o.score(ctx, &zero, block); err != nil {
+		return err
+	}
+	zero.Seconds.Aggregate = time.Since(began).Seconds()
+	return o.commit(zero, block)
+}
+
+// load brings the run to its newest intact model, and returns false if there is none yet. Rounds whose models are damaged
+// are put up to be computed again.
+func (o *owner) load() (bool, error) {
+	id := o.run.ID
+	state, err := o.c.store.Load(id)
+	if err != nil {
+		return false, fmt.Errorf("loading the run: %w", err)
+	}
+	for _, p := range state.Problems {
+		o.log.Error("THE STORE IS DAMAGED; going back to what is intact", "problem", p)
+	}
+	if state.NeedsMend {
+		if err := o.c.store.Mend(id, time.Now()); err != nil {
+			return false, err
+		}
+	}
+	if state.Round == nil {
+		return false, nil
+	}
+	o.last = *state.Round
+	// Where no model is intact the start model, which the seed gives, is the newest one.
+	from := max(state.Model, 0)
+	for number := from + 1; number <= state.Last; number++ {
+		r, _, err := o.c.store.Round(id, number)
+		if err != nil {
+			return false, fmt.Errorf("reading round %d to compute it again: %w", number, err)
+		}
+		o.replay = append(o.replay, r)
+	}
+	if err := o.resume(from, state.Model < 0); err != nil {
+		return false, err
+	}
+	return true, o.remeasureAll(state.Due)
+}
+
+// resume makes the model of a round the current one. A lost start model is made again.
+func (o *owner) resume(number int, lost bool) error {
+	r, _, err := o.c.store.Round(o.run.ID, number)
+	if err != nil {
+		return fmt.Errorf("reading round %d: %w", number, err)
+	}
+	block := o.c.models.block(o.job.Net.Parameters())
+	if lost {
+		err = o.remakeStart(r, block)
+	} else {
+		err = o.c.store.ReadModel(o.run.ID, r.Model, block)
+	}
+	if err != nil {
+		return err
+	}
+	o.start = o.c.models.publish(r.Model, block)
+	o.log.Info("run goes on", "round", o.last.Number, "to compute again", len(o.replay))
+	return nil
+}
+
+func (o *owner) remakeStart(r record.Round, block []float32) error {
+	o.job.Net.Initialize(block, o.job.Init, o.job.Seed)
+	if hash := tensor.HashBlock(block); hash != r.Model {
+		return &failure{fmt.Sprintf("the start model made again is %s, recorded is %s", hash, r.Model)}
+	}
+	repaired := record.Repaired{Detail: "made again from the seed", Time: time.Now()}
+	_, err := o.c.store.RestoreModel(o.run.ID, r.Number, block, repaired)
+	return err
+}
+
+func (o *owner) remeasureAll(due []int) error {
+	for _, number := range due {
+		r, _, err := o.c.store.Round(o.run.ID, number)
+		if err != nil {
+			return fmt.Errorf("reading round %d to measure it: %w", number, err)
+		}
+		if err := o.remeasure(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package coordinator
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/fedrelu/fedrelu/coordinator/round"
+	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
+	"github.com/fedrelu/fedrelu/proto/wire"
+)
+
+// Push takes a push: body writes its payload, checked chunk by chunk, to the given writer. It counts whole or not at all,
+// and the reply says which. The error is that of body or of the context, when the payload did not arrive.
+func (c *Coordinator) Push(ctx context.Context, p *wire.Push, body func(io.Writer) error) (wire.PushReply, error) {
+	s := c.live(p.Session)
+	if s == nil {
+		return wire.PushReply{Verdict: wire.Refused, Reason: fmt.Sprintf("session %d is over", p.Session)}, nil
+	}
+	ctx, stop := s.bound(ctx)
+	defer stop()
+	o := c.activeOwner()
+	if o == nil || o.run.ID != p.Run {
+		return wire.PushReply{Verdict: wire.Late, Reason: fmt.Sprintf("run %s is not going on", p.Run)}, nil
+	}
+	first, err := ask(ctx, o.inbox, func(answer chan<- offerAnswer) any { return offer{s, p, answer} })
+	if err != nil || first.grid == nil {
+		return first.reply, err
+	}
+	return o.receive(ctx, s, p, first.grid, body)
+}
+
+// receive stages the payload of an accepted push, checks it, and hands it to the owner.
+func (o *owner) receive(ctx context.Context, s *Session, p *wire.Push, grid *localsgd.Grid, body func(io.Writer) error) (wire.PushReply, error) {
+	began := time.Now()
+	payload, err := o.c.staging.open(ctx, p.Bytes)
+	if err != nil {
+		return wire.PushReply{}, err
+	}
+	defer payload.release()
+	hash := sha256.New()
+	if err := body(io.MultiWriter(payload, hash)); err != nil {
+		o.inbox.put(badBytes{s, p, err})
+		return wire.PushReply{}, err
+	}
+	if err := checkPayload(p, grid, tensor.Hash(hash.Sum(nil)), payload); err != nil {
+		o.inbox.put(badBytes{s, p, err})
+		return wire.PushReply{Verdict: wire.Refused, Reason: err.Error()}, nil
+	}
+	seconds := time.Since(began).Seconds()
+	return ask(ctx, o.inbox, func(answer chan<- wire.PushReply) any {
+		return delivery{s, p, payload.reader, seconds, answer}
+	})
+}
+
+// errPayload says what of a push's bytes contradicts its header.
+var errPayload = errors.New("damaged push")
+
+func checkPayload(p *wire.Push, grid *localsgd.Grid, hash tensor.Hash, payload staged) error {
+	if hash != p.SHA256 {
+		return fmt.Errorf("%w: payload_sha256 is %s, the bytes give %s", errPayload, p.SHA256, hash)
+	}
+	check := func() error { return grid.CheckUpdate(payload.reader()) }
+	if p.Sum {
+		check = func() error { return grid.CheckSum(payload.reader(), p.Shares()) }
+	}
+	if err := check(); err != nil {
+		return fmt.Errorf("%w: %w", errPayload, err)
+	}
+	return nil
+}
+
+// ask puts a question into the mailbox and waits for the answer. An owner that ends answers what is left in its mailbox.
+func ask[A any](ctx context.Context, inbox *mailbox, question func(chan<- A) any) (A, error) {
+	answer := make(chan A, 1)
+	var none A
+	if !inbox.put(question(answer)) {
+		return none, ErrClosed
+	}
+	select {
+	case a := <-answer:
+		return a, nil
+	case <-ctx.Done():
+		return none, context.Cause(ctx)
+	}
+}
+
+// turnDown answers an event that its owner did not live to handle.
+func (o *owner) turnDown(e any) {
+	late := wire.PushReply{Verdict: wire.Late, Reason: "the run is not going on"}
+	switch e := e.(type) {
+	case offer:
+		e.answer <- offerAnswer{reply: late}
+	case delivery:
+		e.answer <- late
+	}
+}
+
+// onOffer checks a push's header against the round.
+func (o *owner) onOffer(e offer) offerAnswer {
+	if reply, ok := o.judge(e.session, e.push); !ok {
+		return offerAnswer{reply: reply}
+	}
+	return offerAnswer{grid: o.current.grid}
+}
+
+// judge tells whether a push may count now, and the reply if not.
+func (o *owner) judge(s *Session, p *wire.Push) (wire.PushReply, bool) {
+	switch {
+	case o.workers[s.ID] == nil:
+		return wire.PushReply{Verdict: wire.Refused, Reason: "the worker has not joined the run"}, false
+	case !o.isCurrent(p.Key):
+		return wire.PushReply{Verdict: wire.Late, Reason: fmt.Sprintf("round %d is not open", p.Round)}, false
+	}
+	if err := o.checkHeader(p); err != nil {
+		o.log.Warn("push refused", "worker", s.Hello.Name, "round", p.Round, "why", err)
+		return wire.PushReply{Verdict: wire.Refused, Reason: err.Error()}, false
+	}
+	err := o.current.machine.Accepts(s.ID, p.Shards())
+	switch {
+	case err == nil:
+		return wire.PushReply{}, true
+	case errors.Is(err, round.ErrCounted):
+		return wire.PushReply{Verdict: wire.Duplicate, Reason: err.Error()}, false
+	case errors.Is(err, round.ErrEnded), errors.Is(err, round.ErrLeftOut), errors.Is(err, round.ErrPartlyCounted):
+		return wire.PushReply{Verdict: wire.Late, Reason: err.Error()}, false
+	default:
+		return wire.PushReply{Verdict: wire.Refused, Reason: err.Error()}, false
+	}
+}
+
+// checkHeader compares what a push was computed from with the round.
+func (o *owner) checkHeader(p *wire.Push) error {
+	grid := o.current.grid
+	want := grid.UpdateBytes()
+	if p.Sum {
+		want = grid.SumBytes()
+	}
+	switch {
+	case p.Layout != o.run.Layout:
+		return fmt.Errorf("layout_fingerprint is %s, the run's is %s", p.Layout, o.run.Layout)
+	case p.Start != o.start.hash:
+		return fmt.Errorf("start_sha256 is %s, round %d starts with %s", p.Start, p.Round, o.start.hash)
+	case p.Bytes != want:
+		return fmt.Errorf("payload_bytes is %d, want %d", p.Bytes, want)
+	case p.Sum && !slices.Equal(p.Quanta, grid.Quanta()):
+		return fmt.Errorf("quanta are %v, the round's grid has %v", p.Quanta, grid.Quanta())
+	}
+	for _, t := range p.Tasks {
+		i, found := o.current.find(t.Shard)
+		if !found {
+			return fmt.Errorf("shard %d does not take part in round %d", t.Shard, p.Round)
+		}
+		if w := o.current.plan.Shares[i].Weight; t.Weight != w {
+			return fmt.Errorf("weight of shard %d is %d, want %d", t.Shard, t.Weight, w)
+		}
+	}
+	return nil
+}
+
+// onDelivery counts a push that is whole and checked, if the round still wants it.
+func (o *owner) onDelivery(e delivery) error {
+	reply, ok := o.judge(e.session, e.push)
+	if !ok {
+		e.answer <- reply
+		return nil
+	}
+	add := func() error { return o.sum.AddFrom(e.push.Shares()[0], e.payload()) }
+	if e.push.Sum {
+		add = func() error { return o.sum.MergeFrom(e.push.Shares(), e.payload()) }
+	}
+	if err := add(); err != nil {
+		// The bytes were whole and checked: the staging file cannot be read any more, or the sum is at odds with the round.
+		e.answer <- wire.PushReply{Verdict: wire.Late, Reason: "the coordinator failed"}
+		return fmt.Errorf("adding shards %v in round %d: %w", e.push.Shards(), e.push.Round, err)
+	}
+	o.count(e)
+	e.answer <- wire.PushReply{Verdict: wire.Counted}
+	return o.step(round.Answered{ID: e.session.ID, Shards: e.push.Shards()})
+}
+
+func (o *owner) count(e delivery) {
+	p := o.workers[e.session.ID]
+	for _, t := range e.push.Tasks {
+		o.current.facts[t.Shard] = t
+		o.current.by[t.Shard] = p
+	}
+	o.current.clock.pushed(p, e.push, e.seconds)
+}
+
+func (o *owner) onBadBytes(e badBytes) error {
+	if !o.isCurrent(e.push.Key) || o.workers[e.session.ID] == nil {
+		return nil
+	}
+	o.log.Warn("push refused", "worker", e.session.Hello.Name, "round", e.push.Round, "shards", e.push.Shards(), "why", e.why)
+	return o.step(round.Refused{ID: e.session.ID, Shards: e.push.Shards(), Why: e.why.Error()})
+}

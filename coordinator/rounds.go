@@ -1,0 +1,205 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fedrelu/fedrelu/analysis"
+	"github.com/fedrelu/fedrelu/coordinator/record"
+	"github.com/fedrelu/fedrelu/coordinator/round"
+	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/proto/spec"
+	"github.com/fedrelu/fedrelu/proto/wire"
+)
+
+// currentRound is the round at hand.
+type currentRound struct {
+	number   int
+	plan     localsgd.Plan
+	measured []int // shards whose drift will be measured, ascending
+	replayed *record.Round
+	grid     *localsgd.Grid
+	machine  *round.Machine
+
+	facts    map[int]wire.PushedTask // by shard, of the updates that count
+	by       map[int]*participant    // whose updates count
+	diverged []record.Diverged
+	closed   *round.Close
+
+	clock roundClock
+}
+
+func (c *currentRound) holds(shard int) bool {
+	_, found := c.find(shard)
+	return found
+}
+
+func (c *currentRound) find(shard int) (int, bool) {
+	return slices.BinarySearchFunc(c.plan.Shares, shard, func(s localsgd.Share, k int) int { return s.Shard - k })
+}
+
+func (c *currentRound) shards() []int {
+	shards := make([]int, len(c.plan.Shares))
+	for i, s := range c.plan.Shares {
+		shards[i] = s.Shard
+	}
+	return shards
+}
+
+func (o *owner) isCurrent(k wire.Key) bool {
+	return o.current != nil && k.Run == o.run.ID && k.Round == o.current.number
+}
+
+// round makes the next round: it plans it, lets the machine run it, and finishes it.
+func (o *owner) round(ctx context.Context) error {
+	if err := o.open(); err != nil {
+		return err
+	}
+	o.say("train", true)
+	var joins []round.Event
+	for _, p := range o.readyWorkers() {
+		joins = append(joins, o.joinEvents(p, nil)...)
+	}
+	if err := o.step(joins...); err != nil {
+		return err
+	}
+	for o.current.closed == nil {
+		wake, _ := o.current.machine.Wake()
+		if err := o.next(ctx, wake); err != nil {
+			return err
+		}
+	}
+	if o.current.replayed != nil {
+		return o.finishReplay()
+	}
+	return o.finish(ctx)
+}
+
+// open plans the round after the last one, or the next one to be replayed.
+func (o *owner) open() error {
+	cur := &currentRound{
+		number: o.last.Number + 1,
+		facts:  make(map[int]wire.PushedTask), by: make(map[int]*participant),
+		clock: newRoundClock(o.c),
+	}
+	policy := o.policy()
+	if len(o.replay) > 0 {
+		cur.replayed = &o.replay[0]
+		cur.number = cur.replayed.Number
+		cur.plan = replayPlan(cur.replayed)
+		policy = round.Policy{GiveUp: o.spec.GiveUp}
+	} else {
+		cur.plan = o.algorithm.Plan(o.job, cur.number)
+	}
+	if o.measuresDrift(cur.number) && cur.replayed == nil {
+		cur.measured = analysis.MeasuredShards(o.job.Seed, cur.number, cur.shards(), o.spec.Drift.Shards)
+	}
+	cur.grid = localsgd.NewGrid(o.job.Net.Layout(), o.start.block)
+	machine, err := round.New(round.Plan{Round: cur.number, Invited: cur.shards(), Policy: policy}, time.Now())
+	if err != nil {
+		return fmt.Errorf("planning round %d: %w", cur.number, err)
+	}
+	cur.machine = machine
+	o.sum.Reset(cur.grid)
+	o.current = cur
+	return nil
+}
+
+func (o *owner) measuresDrift(number int) bool {
+	return o.spec.Drift.Every > 0 && number > 0 && number%o.spec.Drift.Every == 0
+}
+
+func (o *owner) measuresRank(number int) bool {
+	return o.spec.Rank.Every > 0 && number%o.spec.Rank.Every == 0
+}
+
+// replayPlan repeats what a round's record says: exactly its participants, with their weights.
+func replayPlan(r *record.Round) localsgd.Plan {
+	p := localsgd.Plan{Round: r.Number}
+	for i, k := range r.Participants {
+		p.Shares = append(p.Shares, localsgd.Share{Shard: k, Weight: localsgd.Weight(r.Weights[i])})
+	}
+	return p
+}
+
+func (o *owner) policy() round.Policy {
+	p := round.Policy{
+		Quorum: o.spec.Close.Quorum, Grace: o.spec.Close.Grace, Deadline: o.spec.Close.Deadline, GiveUp: o.spec.GiveUp,
+	}
+	if o.spec.OnDivergence == spec.Continue {
+		p.OnDivergence = round.LeaveOutShard
+	}
+	return p
+}
+
+// step gives the machine events and carries out what it says. Between rounds it does nothing.
+func (o *owner) step(events ...round.Event) error {
+	if o.current == nil || o.current.closed != nil {
+		return nil
+	}
+	for _, a := range o.current.machine.Step(time.Now(), events...) {
+		if err := o.act(a); err != nil {
+			return err
+		}
+	}
+	o.say("train", false)
+	return nil
+}
+
+func (o *owner) act(a round.Action) error {
+	key := wire.Key{Run: o.run.ID, Round: o.current.number}
+	switch a := a.(type) {
+	case round.Assign:
+		o.tell(a.ID, o.assignment(key, a.Shards))
+	case round.Flush:
+		o.tell(a.ID, wire.Flush{Key: key})
+	case round.Abandon:
+		o.log.Debug("abandon", "round", key.Round, "session", a.ID, "shards", a.Shards, "why", a.Why)
+		o.tell(a.ID, wire.Abandon{Key: key, Shards: a.Shards})
+	case round.Reopened:
+		o.log.Warn("tasks go to other workers", "round", key.Round, "shards", a.Shards, "why", a.Why)
+	case round.LeftOut:
+		o.log.Warn("round goes on without a shard", "round", key.Round, "shard", a.Shard, "why", a.Why)
+	case round.Close:
+		o.current.closed = &a
+	case round.Fail:
+		return &failure{o.advise(a.Reason)}
+	case round.GiveUp:
+		return fmt.Errorf("%w in round %d: %s", errGivenUp, key.Round, a.Reason)
+	default:
+		return fmt.Errorf("carrying out %T: unknown action", a)
+	}
+	return nil
+}
+
+// advise adds to the reason of a failed round what can be done about a divergence.
+func (o *owner) advise(reason string) string {
+	if len(o.current.diverged) == 0 {
+		return reason
+	}
+	return fmt.Sprintf("%s; try a smaller local.optimizer.sgd.lr (now %g), or on_divergence: continue to go on without the shard",
+		reason, o.spec.Local.SGD.LR)
+}
+
+func (o *owner) tell(id round.WorkerID, m wire.ToWorker) {
+	if p := o.workers[id]; p != nil {
+		o.c.tell(p.session, m)
+	}
+}
+
+func (o *owner) assignment(key wire.Key, shards []int) wire.Assign {
+	// Where a round may close before all have answered, what is not pushed is lost: each update goes alone, at once.
+	a := wire.Assign{Key: key, Start: o.start.hash, Sum: o.spec.Close == spec.Close{} || o.current.replayed != nil}
+	for _, k := range shards {
+		i, _ := o.current.find(k)
+		_, measured := slices.BinarySearch(o.current.measured, k)
+		a.Tasks = append(a.Tasks, wire.Task{Shard: k, Weight: o.current.plan.Shares[i].Weight, Measured: measured})
+	}
+	return a
+}
+
+// errReplay says that a round computed again did not give the recorded model: something is not as it was.
+var errReplay = errors.New("a replayed round did not give its recorded model")
