@@ -3,11 +3,13 @@ package spec
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	pb "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
 )
@@ -31,12 +33,8 @@ func (r *reader) check(s *pb.Spec) {
 // object notes a problem of the values at paths, at the place of the first one. It says nothing where reading a value has
 // failed already: the message then holds something else.
 func (r *reader) object(message string, paths ...string) {
-	for _, path := range paths {
-		for failed := range r.failed {
-			if within(failed, path) || failed != "" && within(path, failed) {
-				return
-			}
-		}
+	if slices.ContainsFunc(paths, r.spoiled) {
+		return
 	}
 	at := r.nearest(paths[0])
 	node := at.key
@@ -52,7 +50,7 @@ func (r *reader) nearest(path string) place {
 		if at, ok := r.places[path]; ok || path == "" {
 			return at
 		}
-		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+		path = parent(path)
 	}
 }
 
@@ -61,13 +59,20 @@ func (r *reader) got(path string, v *protovalidate.Violation) string {
 	if at, ok := r.places[path]; ok && at.value != nil {
 		return ", got " + describe(at.value)
 	}
-	if v.FieldDescriptor == nil || v.FieldDescriptor.Message() != nil || !v.FieldValue.IsValid() {
+	if !v.FieldValue.IsValid() {
 		return ""
 	}
-	if list, ok := v.FieldValue.Interface().(protoreflect.List); ok {
-		return fmt.Sprintf(", got a list of %d", list.Len())
+	switch x := v.FieldValue.Interface().(type) {
+	case protoreflect.List:
+		return fmt.Sprintf(", got a list of %d", x.Len())
+	case protoreflect.Message:
+		if d, ok := x.Interface().(*durationpb.Duration); ok {
+			return ", got " + durationText(d)
+		}
+		return ""
+	default:
+		return ", got " + clip(fmt.Sprint(x))
 	}
-	return ", got " + clip(fmt.Sprint(v.FieldValue.Interface()))
 }
 
 // violationPath leaves out the names of oneofs, which are no keys.

@@ -52,7 +52,7 @@ func parseDocument(file string, data []byte) (*text, *yaml.Node, []Problem) {
 		line := bytes.Count(data[:at], []byte("\n")) + 1
 		return refuse(&yaml.Node{Line: line, Column: at - bytes.LastIndexByte(data[:at], '\n')}, fmt.Sprintf("byte 0x%02x is not UTF-8", data[at]))
 	}
-	t.lines = strings.Split(string(data), "\n")
+	t.lines = lineBreak.Split(string(data), -1)
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var first, second yaml.Node
 	if err := decoder.Decode(&first); err != nil && !errors.Is(err, io.EOF) {
@@ -69,6 +69,9 @@ func parseDocument(file string, data []byte) (*text, *yaml.Node, []Problem) {
 	}
 	return t, first.Content[0], nil
 }
+
+// lineBreak is what YAML takes for one.
+var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 
 // invalidUTF8 returns the place of the first byte that is not part of UTF-8 text, or -1.
 func invalidUTF8(data []byte) int {

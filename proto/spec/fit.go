@@ -64,9 +64,11 @@ func participation(p *pb.Participation) localsgd.Participation {
 	case *pb.Participation_Count:
 		return localsgd.Participation{Partial: true, Count: int(amount.Count)}
 	case *pb.Participation_Fraction:
-		return localsgd.Participation{Partial: amount.Fraction != 1, Fraction: amount.Fraction}
+		if amount.Fraction != 1 {
+			return localsgd.Participation{Partial: true, Fraction: amount.Fraction}
+		}
 	}
-	return localsgd.Participation{}
+	return localsgd.Participation{} // everyone
 }
 
 // fitLayers checks that every linear layer takes what the one before it gives; the first one's input is the data's.

@@ -16,21 +16,22 @@ func (r *reader) override(m protoreflect.Message, setting string) {
 		r.note(t, nil, "", "expected path=value, as in local.batch=10")
 		return
 	}
-	parent, f := r.descend(t, m, path)
+	m, f := r.descend(t, m, path)
 	if f.FieldDescriptor == nil {
 		return
 	}
-	node := parseValue(value, f.FieldDescriptor)
+	node, reason := parseValue(value, f.FieldDescriptor)
 	if node == nil {
-		r.note(t, nil, path, "the value is not YAML")
+		r.note(t, nil, path, reason)
 		return
 	}
-	r.clear(parent, f)
-	if node.ShortTag() == "!!null" {
+	r.clear(m, f)
+	if value == "null" {
+		r.places[path] = place{text: t}
 		return
 	}
 	r.places[path] = place{text: t, value: node}
-	r.value(t, node, parent, f)
+	r.value(t, node, m, f)
 }
 
 // descend goes to the message that holds the last field of path, making those on the way that the file does not have.
@@ -61,10 +62,9 @@ func (r *reader) descend(t *text, m protoreflect.Message, path string) (protoref
 
 // clear takes away the field and those that it excludes, and forgets where they were.
 func (r *reader) clear(m protoreflect.Message, f fieldAt) {
-	parent := strings.TrimSuffix(strings.TrimSuffix(f.path, string(f.Name())), ".")
 	for _, name := range append([]string{string(f.Name())}, exclusive(f.FieldDescriptor)...) {
 		m.Clear(m.Descriptor().Fields().ByName(protoreflect.Name(name)))
-		gone := join(parent, name)
+		gone := join(parent(f.path), name)
 		for path := range r.places {
 			if within(path, gone) {
 				delete(r.places, path)
@@ -79,14 +79,17 @@ func within(path, outer string) bool {
 	return ok && (rest == "" || outer == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// parseValue reads an override's value; a text needs no quotes. It returns nil for what is not one YAML value.
-func parseValue(value string, fd protoreflect.FieldDescriptor) *yaml.Node {
+// parseValue reads an override's value, or says why not. A text needs no quotes.
+func parseValue(value string, fd protoreflect.FieldDescriptor) (node *yaml.Node, reason string) {
 	_, node, problems := parseDocument("", []byte(value))
-	if fd.Kind() == protoreflect.StringKind && (len(problems) > 0 || node.Kind != yaml.ScalarNode || node.Style == 0) && value != "null" {
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}
+	if fd.Kind() == protoreflect.StringKind && value != "null" && (node == nil || node.Kind != yaml.ScalarNode || node.Style == 0) {
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}, ""
 	}
-	if len(problems) > 0 {
-		return nil
+	switch {
+	case strings.TrimSpace(value) == "":
+		return nil, "expected a value after ="
+	case node == nil:
+		return nil, problems[0].Message
 	}
-	return node
+	return node, ""
 }

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"reflect"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -45,10 +46,39 @@ func FromProto(data []byte) (*Spec, error) {
 	return r.finish(&m)
 }
 
-// Check returns the error that FromProto would return for s.
+// Check holds a spec that code has built or changed to the rules for files. Its errors are *Errors and wrap ErrInvalid.
 func (s *Spec) Check() error {
-	_, err := FromProto(s.Proto())
-	return err
+	m := s.message()
+	if _, err := proto.Marshal(m); err != nil {
+		return report([]Problem{{Message: fmt.Sprintf("the schema cannot hold the spec: %v", err)}})
+	}
+	r := newReader()
+	r.places[""] = place{text: &text{override: true}}
+	back, err := r.finish(m)
+	if err != nil {
+		return err
+	}
+	return s.lost(back)
+}
+
+// lost names what the schema could not express, so that it came back as something else.
+func (s *Spec) lost(back *Spec) error {
+	var problems []Problem
+	for _, part := range []struct {
+		path     string
+		was, got any
+	}{
+		{"model.init", s.Model.Init, back.Model.Init},
+		{"shards.partition", reflect.TypeOf(s.Shards.Partition), reflect.TypeOf(back.Shards.Partition)},
+		{"local", s.Local.Schedule, back.Local.Schedule},
+		{"server", s.Server, back.Server},
+		{"close", s.Close, back.Close},
+	} {
+		if !reflect.DeepEqual(part.was, part.got) {
+			problems = append(problems, Problem{Path: part.path, Message: fmt.Sprintf("the schema has no %+v", part.was)})
+		}
+	}
+	return report(problems)
 }
 
 // finish completes what was read and checks it.

@@ -19,11 +19,12 @@ type place struct {
 type reader struct {
 	places   map[string]place    // by path
 	failed   map[string]struct{} // paths of values that could not be read
+	around   map[string]struct{} // paths above these
 	problems []Problem
 }
 
 func newReader() *reader {
-	return &reader{places: map[string]place{}, failed: map[string]struct{}{}}
+	return &reader{places: map[string]place{}, failed: map[string]struct{}{}, around: map[string]struct{}{}}
 }
 
 // note reports a problem at a node.
@@ -31,10 +32,32 @@ func (r *reader) note(t *text, node *yaml.Node, path, message string) {
 	r.problems = append(r.problems, t.problem(node, path, message))
 }
 
-// fail reports that the value at path could not be read: what depends on it cannot be checked.
+// fail reports that the value at path could not be read.
 func (r *reader) fail(t *text, node *yaml.Node, path, format string, args ...any) {
-	r.failed[path] = struct{}{}
+	r.spoil(path)
 	r.note(t, node, path, fmt.Sprintf(format, args...))
+}
+
+// spoil marks a path of which the message does not hold what was meant: what depends on it cannot be checked.
+func (r *reader) spoil(path string) {
+	r.failed[path] = struct{}{}
+	for path != "" {
+		path = parent(path)
+		r.around[path] = struct{}{}
+	}
+}
+
+// spoiled tells whether the value at path, one around it or one in it could not be read.
+func (r *reader) spoiled(path string) bool {
+	if _, inside := r.around[path]; inside {
+		return true
+	}
+	for {
+		if _, failed := r.failed[path]; failed || path == "" {
+			return failed
+		}
+		path = parent(path)
+	}
 }
 
 // message reads a mapping into m.
@@ -62,11 +85,15 @@ func (r *reader) entry(t *text, e entry, m protoreflect.Message, path string) {
 	if !r.plain(t, e.key, path) {
 		return
 	}
+	if e.key.Kind != yaml.ScalarNode {
+		r.note(t, e.key, path, "a key is a word, got "+describe(e.key))
+		return
+	}
 	name := e.key.Value
-	fd := field(m.Descriptor(), e.key)
+	fd := m.Descriptor().Fields().ByName(protoreflect.Name(name))
 	if fd == nil {
 		r.note(t, e.key, path, unknownField(name, m.Descriptor()))
-		r.failed[join(path, name)] = struct{}{}
+		r.spoil(join(path, name))
 		return
 	}
 	if first := e.seen[name]; first != nil {
@@ -153,14 +180,6 @@ func (r *reader) plain(t *text, node *yaml.Node, path string) bool {
 	return false
 }
 
-// field returns the field that a key names, or nil.
-func field(md protoreflect.MessageDescriptor, key *yaml.Node) protoreflect.FieldDescriptor {
-	if key.Kind != yaml.ScalarNode {
-		return nil
-	}
-	return md.Fields().ByName(protoreflect.Name(key.Value))
-}
-
 // unknownField says that md has no such key, and which it has.
 func unknownField(key string, md protoreflect.MessageDescriptor) string {
 	names := fieldNames(md)
@@ -177,6 +196,9 @@ func keysOf(md protoreflect.MessageDescriptor) string {
 	}
 	return "{}"
 }
+
+// parent returns the path of the value around the one at path.
+func parent(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
 
 func join(path, name string) string {
 	if path == "" {

@@ -92,6 +92,8 @@ func number(node *yaml.Node, form *regexp.Regexp) string {
 // describe says what stands at a node.
 func describe(node *yaml.Node) string {
 	switch {
+	case node.Kind == yaml.MappingNode && len(node.Content) == 0:
+		return "{}"
 	case node.Kind == yaml.MappingNode:
 		return "a mapping"
 	case node.Kind == yaml.SequenceNode:

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -21,12 +22,43 @@ func (s *Spec) YAML() []byte {
 	return out.Bytes()
 }
 
+// MarshalJSON returns the tree of YAML as JSON, with the same keys in the same order.
+func (s *Spec) MarshalJSON() ([]byte, error) {
+	var out bytes.Buffer
+	writeJSON(&out, mapping(s.message().ProtoReflect()))
+	return out.Bytes(), nil
+}
+
+func writeJSON(out *bytes.Buffer, node *yaml.Node) {
+	switch {
+	case node.Kind == yaml.ScalarNode && node.Tag == "!!str":
+		quoted, _ := json.Marshal(node.Value) // a string has no error
+		out.Write(quoted)
+		return
+	case node.Kind == yaml.ScalarNode:
+		out.WriteString(node.Value)
+		return
+	}
+	brackets, separators := "[]", ","
+	if node.Kind == yaml.MappingNode {
+		brackets, separators = "{}", ":,"
+	}
+	out.WriteByte(brackets[0])
+	for i, child := range node.Content {
+		if i > 0 {
+			out.WriteByte(separators[(i+1)%len(separators)])
+		}
+		writeJSON(out, child)
+	}
+	out.WriteByte(brackets[1])
+}
+
 // mapping returns the node of a message.
 func mapping(m protoreflect.Message) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.MappingNode}
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
-		if fd := fields.Get(i); m.Has(fd) {
+		if fd := fields.Get(i); m.Has(fd) || fd.IsList() && exclusive(fd) == nil {
 			node.Content = append(node.Content, plainText(string(fd.Name())), valueNode(fd, m.Get(fd)))
 		}
 	}
