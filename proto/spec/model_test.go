@@ -1,0 +1,56 @@
+package spec
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/fedrelu/fedrelu/localsgd/relu"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
+)
+
+func TestNetwork(t *testing.T) {
+	images := &shard.Set{Shape: []int{1, 28, 28}, Classes: 10}
+	targets := &shard.Set{Shape: []int{3}, Outputs: 2}
+	for _, test := range []struct {
+		name, model string
+		set         *shard.Set
+		parameters  int // counted by hand; 0 for a refusal
+	}{
+		{"mlp", "model.mlp={hidden: [200, 200]}", images, 785*200 + 201*200 + 201*10},
+		{"without biases", "model.mlp={hidden: [5], bias: false}", targets, 3*5 + 5*2},
+		{"linear", "model.mlp={}", targets, 4 * 2},
+		{"layers", "model.layers=[{linear: {in: 3, out: 4}}, {leaky_relu: {}}, {linear: {in: 4, out: 2, bias: false}}]", targets, 4*4 + 4*2},
+		{"layers for other data", "model.layers=[{linear: {in: 3, out: 4}}]", images, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, err := Parse("base.yaml", read(t, "testdata/base.yaml"), []string{test.model})
+			if err != nil {
+				t.Fatal(err)
+			}
+			network, err := s.Network(test.set)
+			switch {
+			case test.parameters == 0:
+				if !errors.Is(err, relu.ErrNetwork) {
+					t.Errorf("got %v, want an error that wraps ErrNetwork", err)
+				}
+			case err != nil:
+				t.Error(err)
+			case network.Parameters() != test.parameters:
+				t.Errorf("got %d parameters, want %d", network.Parameters(), test.parameters)
+			}
+		})
+	}
+}
+
+func TestUnder(t *testing.T) {
+	for _, test := range []struct{ data, want Data }{
+		{MNIST{}, MNIST{}},
+		{IDX{Dir: "letters"}, IDX{Dir: "specs/letters"}},
+		{IDX{Dir: "/data/letters"}, IDX{Dir: "/data/letters"}},
+		{Safetensors{Train: "a", Test: "../b"}, Safetensors{Train: "specs/a", Test: "b"}},
+	} {
+		if got := test.data.Under("specs"); got != test.want {
+			t.Errorf("%+v under specs is %+v, want %+v", test.data, got, test.want)
+		}
+	}
+}
