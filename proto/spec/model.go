@@ -14,12 +14,12 @@ type Model struct {
 	Init   relu.Init
 }
 
-// Network returns the spec's network for the examples of set.
+// Network returns the spec's network for the examples of set, of which it needs Shape and Outputs.
 func (s *Spec) Network(set *shard.Set) (*relu.Network, error) {
 	layers := s.Model.Layers
 	if s.Model.MLP != nil {
 		mlp := *s.Model.MLP
-		mlp.Input, mlp.Output = set.Size(), max(set.Classes, set.Outputs)
+		mlp.Input, mlp.Output = set.Size(), set.Outputs
 		layers = mlp.Layers()
 	}
 	network, err := relu.New(layers, set.Shape, s.Loss)

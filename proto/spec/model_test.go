@@ -9,7 +9,7 @@ import (
 )
 
 func TestNetwork(t *testing.T) {
-	images := &shard.Set{Shape: []int{1, 28, 28}, Classes: 10}
+	images := &shard.Set{Shape: []int{1, 28, 28}, Classes: 10, Outputs: 10}
 	targets := &shard.Set{Shape: []int{3}, Outputs: 2}
 	for _, test := range []struct {
 		name, model string
