@@ -104,6 +104,7 @@ func drawRun(t *rapid.T) Run {
 		Reason: rapid.String().Draw(t, "reason"), Layout: drawHash(t, "layout"),
 		Data:       Data{TrainY: drawHash(t, "train labels"), TestX: drawHash(t, "test examples")},
 		ShardSizes: rapid.SliceOfN(rapid.IntRange(0, 1<<40), 1, 9).Draw(t, "sizes"), Build: "build", Numerics: rapid.Uint32().Draw(t, "numerics"),
+		Tensors:    []tensor.Desc{{Name: "0.weight", Shape: []int{3, 4}}, {Name: "1.running_mean", Shape: []int{3}, Buffer: true}},
 		StartModel: drawHash(t, "start"), Keep: Keep{Last: 3, Every: rapid.IntRange(0, 9).Draw(t, "every"), Best: true},
 		Wall: time.Duration(rapid.Int64Range(0, math.MaxInt64).Draw(t, "wall")), Started: drawTime(t), Ended: drawTime(t),
 	}

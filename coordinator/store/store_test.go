@@ -1,4 +1,4 @@
-package store_test
+package store
 
 import (
 	"errors"
@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/fedrelu/fedrelu/coordinator/record"
-	"github.com/fedrelu/fedrelu/coordinator/store"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
@@ -44,9 +43,9 @@ func newRound(number int, model, start tensor.Hash) record.Round {
 	return r
 }
 
-func open(t testing.TB, dir string) *store.Store {
+func openStore(t testing.TB, dir string) *Store {
 	t.Helper()
-	s, err := store.Open(dir, store.Options{})
+	s, err := Open(dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +68,7 @@ func wantError(t testing.TB, err, want error) {
 }
 
 // commit commits rounds from .. to with models of size values.
-func commit(t testing.TB, s *store.Store, id string, from, to, size int) {
+func commit(t testing.TB, s *Store, id string, from, to, size int) {
 	t.Helper()
 	for n := from; n <= to; n++ {
 		_, err := s.CommitRound(id, roundWith(n, size), block(n, size))
@@ -86,9 +85,9 @@ func roundWith(n, size int) record.Round {
 }
 
 // verified fails the test unless the closed store in dir is sound.
-func verified(t testing.TB, dir string) *store.Report {
+func verified(t testing.TB, dir string) *Report {
 	t.Helper()
-	report, err := store.Verify(dir)
+	report, err := Verify(dir)
 	check(t, err)
 	if !report.OK() {
 		t.Fatalf("the store is not sound:\n%v", report)
@@ -96,19 +95,19 @@ func verified(t testing.TB, dir string) *store.Report {
 	return report
 }
 
-func file(dir string) string { return filepath.Join(dir, "fedrelu.db") }
+func file(dir string) string { return filepath.Join(dir, fileName) }
 
 func TestRoundsSurviveReopening(t *testing.T) {
 	for name, size := range map[string]int{"one value": 1, "small": 1000, "two chunks": 300_000, "large": 700_000, "whole groups": 4 * 262128} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			s := open(t, dir)
+			s := openStore(t, dir)
 			check(t, s.CreateRun(newRun("run1", record.Keep{Last: 2})))
 			commit(t, s, "run1", 0, 4, size)
 			check(t, s.Close())
 			verified(t, dir)
 
-			s = open(t, dir)
+			s = openStore(t, dir)
 			st, err := s.Load("run1")
 			check(t, err)
 			if st.Last != 4 || st.Model != 4 || st.NeedsMend || len(st.Problems) > 0 || st.Round.CloseReason != "all answered" {
@@ -120,7 +119,7 @@ func TestRoundsSurviveReopening(t *testing.T) {
 				t.Fatal("another model was read")
 			}
 			commit(t, s, "run1", 5, 6, size)
-			wantError(t, s.ReadModel("run1", st.Round.Model, got), store.ErrNoModel)
+			wantError(t, s.ReadModel("run1", st.Round.Model, got), ErrNoModel)
 		})
 	}
 }
