@@ -14,7 +14,7 @@ type Progress struct {
 	Invited    int
 	Answered   int
 	Workers    int    // that take part
-	Phase      string // train, aggregate, commit, committed, or measure
+	Phase      string // plan, train, aggregate, commit, committed, or measure
 	WaitingFor string // in words; empty: nothing
 	Awaited    []string
 	Since      time.Time // when the wait began

@@ -43,8 +43,10 @@ func (o *owner) receive(ctx context.Context, s *Session, p *wire.Push, grid *loc
 		return wire.PushReply{}, err
 	}
 	defer payload.release()
+	watch := &pushWatch{o: o, push: p, from: s.Hello.Name}
+	watch.say("begin")
 	hash := sha256.New()
-	if err := body(io.MultiWriter(payload, hash)); err != nil {
+	if err := body(io.MultiWriter(payload, hash, watch)); err != nil {
 		o.inbox.put(badBytes{s, p, err})
 		return wire.PushReply{}, err
 	}
@@ -52,10 +54,33 @@ func (o *owner) receive(ctx context.Context, s *Session, p *wire.Push, grid *loc
 		o.inbox.put(badBytes{s, p, err})
 		return wire.PushReply{Verdict: wire.Refused, Reason: err.Error()}, nil
 	}
+	watch.say("end")
 	seconds := time.Since(began).Seconds()
 	return ask(ctx, o.inbox, func(answer chan<- wire.PushReply) any {
 		return delivery{s, p, payload.reader, seconds, answer}
 	})
+}
+
+// pushWatch says in the log where a push stands.
+type pushWatch struct {
+	o    *owner
+	push *wire.Push
+	from string
+	size int64
+}
+
+// Write notes when half of the payload is there.
+func (w *pushWatch) Write(part []byte) (int, error) {
+	before := w.size
+	w.size += int64(len(part))
+	if before < w.push.Bytes/2 && w.size >= w.push.Bytes/2 {
+		w.say("half")
+	}
+	return len(part), nil
+}
+
+func (w *pushWatch) say(at string) {
+	w.o.log.Debug("push", "at", at, "worker", w.from, "round", w.push.Round, "tasks", len(w.push.Tasks))
 }
 
 // errPayload says what of a push's bytes contradicts its header.

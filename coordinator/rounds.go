@@ -55,6 +55,7 @@ func (o *owner) isCurrent(k wire.Key) bool {
 
 // round makes the next round: it plans it, lets the machine run it, and finishes it.
 func (o *owner) round(ctx context.Context) error {
+	o.say("plan", true)
 	if err := o.open(); err != nil {
 		return err
 	}

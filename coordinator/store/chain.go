@@ -33,6 +33,9 @@ func (s *Store) append(b runBuckets, body record.Body, last int) (record.Entry, 
 	if err != nil {
 		return record.Entry{}, err
 	}
+	if (e.Kind == record.KindRound || e.Kind == record.KindMeasured) && r.Status == record.Completed {
+		return record.Entry{}, fmt.Errorf("%w: the run is completed", ErrFixed)
+	}
 	encoded, err := e.Marshal()
 	if err != nil {
 		return record.Entry{}, err

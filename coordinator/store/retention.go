@@ -18,7 +18,10 @@ func (s *Store) retain(b runBuckets, rule record.Keep, last int) error {
 	if err != nil {
 		return err
 	}
-	needed := map[int]bool{last: true, best(refs): rule.Best}
+	needed := map[int]bool{last: true}
+	if rule.Best {
+		needed[best(refs)] = true
+	}
 	err = b.due.ForEach(func(k, _ []byte) error {
 		if round, ok := parseRound(k); ok {
 			needed[round], needed[round-1] = true, true

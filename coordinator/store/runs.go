@@ -151,7 +151,8 @@ func (s *Store) SetStatus(id string, status record.Status, reason string) error 
 
 // Update changes the record of a run in one transaction; if change fails nothing is changed. It fails with ErrFixed if
 // change touches what was submitted, the status of a run that has ended for good, or, once the chain has an entry,
-// anything that record.Run.Genesis covers, the start model, or the rule of retention.
+// anything that record.Run.Genesis covers, the start model, or the rule of retention. It fails with ErrOrder if a run
+// would be completed with measurements due.
 func (s *Store) Update(id string, change func(r *record.Run) error) error {
 	err := s.update(func(tx *bbolt.Tx) error {
 		b, err := openRun(tx, id)
@@ -192,6 +193,9 @@ func mayChange(b runBuckets, before, after *record.Run) error {
 	}
 	if before.Status.Final() && after.Status != before.Status {
 		return fmt.Errorf("%w: the run is %v, not %v", ErrFixed, before.Status, after.Status)
+	}
+	if due, _ := b.due.Cursor().First(); after.Status == record.Completed && due != nil {
+		return fmt.Errorf("%w: a run with measurements due is not completed", ErrOrder)
 	}
 	h, err := b.head()
 	if err != nil || h.next == 0 {

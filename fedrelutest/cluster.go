@@ -1,0 +1,191 @@
+package fedrelutest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/fedrelu/fedrelu/coordinator"
+	"github.com/fedrelu/fedrelu/coordinator/record"
+	"github.com/fedrelu/fedrelu/coordinator/rpc"
+	"github.com/fedrelu/fedrelu/proto/spec"
+	"github.com/fedrelu/fedrelu/worker"
+)
+
+// Option changes how a cluster is made.
+type Option func(*settings)
+
+type settings struct {
+	data   string
+	dir    string
+	slots  int
+	logger *slog.Logger
+	wrap   func(net.Conn) net.Conn
+}
+
+// Data makes relative data paths of the spec start in the folder dir.
+func Data(dir string) Option { return func(s *settings) { s.data = dir } }
+
+// Dir keeps the store in dir instead of a folder that goes with the test.
+func Dir(dir string) Option { return func(s *settings) { s.dir = dir } }
+
+// Slots lets each worker compute so many tasks at once, instead of one.
+func Slots(n int) Option { return func(s *settings) { s.slots = n } }
+
+// Logger hears what coordinator and workers have to say; by default nobody does.
+func Logger(l *slog.Logger) Option { return func(s *settings) { s.logger = l } }
+
+// Connections wraps every connection of a worker, for example in one that delays.
+func Connections(wrap func(net.Conn) net.Conn) Option { return func(s *settings) { s.wrap = wrap } }
+
+// Run is a run on a cluster.
+type Run struct {
+	t   testing.TB
+	c   *coordinator.Coordinator
+	id  string
+	ctx context.Context
+}
+
+// Start runs the spec, in YAML, on a new cluster of so many workers. It fails the test at once if the spec is not valid or
+// the cluster cannot be had.
+func Start(t testing.TB, specYAML string, workers int, options ...Option) *Run {
+	t.Helper()
+	set := settings{slots: 1, logger: slog.New(slog.DiscardHandler)}
+	for _, o := range options {
+		o(&set)
+	}
+	if set.dir == "" {
+		set.dir = t.TempDir()
+	}
+	s, err := spec.Parse("spec", []byte(specYAML), nil)
+	if err != nil {
+		t.Fatalf("fedrelutest: %v", err)
+	}
+	c, err := coordinator.Open(coordinator.Config{Dir: set.dir, Data: set.data, Build: "test", Address: "in-process", Logger: set.logger})
+	if err != nil {
+		t.Fatalf("fedrelutest: %v", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	t.Cleanup(func() {
+		stop()
+		all.Wait()
+	})
+	listener := bufconn.Listen(1 << 20)
+	server := rpc.NewServer(c)
+	all.Go(func() { serve(t, server, listener) })
+	all.Go(func() {
+		defer server.Stop()
+		if err := c.Run(ctx); err != nil {
+			t.Errorf("fedrelutest: coordinator: %v", err)
+		}
+	})
+	for i := range workers {
+		w := openWorker(t, set, i, listener)
+		all.Go(func() {
+			if err := w.Run(ctx); err != nil {
+				t.Errorf("fedrelutest: worker %d: %v", i, err)
+			}
+		})
+	}
+	id, err := c.Submit(s)
+	if err != nil {
+		t.Fatalf("fedrelutest: %v", err)
+	}
+	return &Run{t: t, c: c, id: id, ctx: ctx}
+}
+
+func serve(t testing.TB, server *grpc.Server, listener net.Listener) {
+	if err := server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		t.Errorf("fedrelutest: serving: %v", err)
+	}
+}
+
+func openWorker(t testing.TB, set settings, i int, listener *bufconn.Listener) *worker.Worker {
+	t.Helper()
+	dial := func(ctx context.Context, _ string) (net.Conn, error) {
+		conn, err := listener.DialContext(ctx)
+		if err == nil && set.wrap != nil {
+			conn = set.wrap(conn)
+		}
+		return conn, err
+	}
+	w, err := worker.Open(worker.Config{
+		Name: fmt.Sprintf("worker-%d", i), Dir: t.TempDir(), Data: set.data, Slots: set.slots, Build: "test", Logger: set.logger,
+		Dial: func(context.Context) (*grpc.ClientConn, error) {
+			return grpc.NewClient("passthrough:///in-process", grpc.WithContextDialer(dial),
+				grpc.WithTransportCredentials(insecure.NewCredentials()))
+		},
+	})
+	if err != nil {
+		t.Fatalf("fedrelutest: worker %d: %v", i, err)
+	}
+	return w
+}
+
+// Result is how a run ended. Numbers that were not measured are nil.
+type Result struct {
+	Run          string
+	Status       string // completed, stopped, failed or cancelled
+	Reason       string
+	Rounds       []Round // committed ones, from round 1
+	ModelSHA256  string  // of the last model; of the start model if there was no round
+	TestAccuracy *float64
+	TestLoss     *float64
+}
+
+// Round is one committed round.
+type Round struct {
+	Number                            int
+	Participants                      []int
+	TestAccuracy, TestLoss, TrainLoss *float64
+	DriftRel                          *float64 // of the drift, where it was measured
+	ModelSHA256                       string
+}
+
+// Wait waits until the run has ended, and returns how. It fails the test if the cluster ends before the run.
+func (r *Run) Wait() Result {
+	r.t.Helper()
+	var run record.Run
+	var history record.History
+	err := r.c.Follow(r.ctx, r.id, 0, true, func(u coordinator.Update) error {
+		switch {
+		case u.Run != nil:
+			run = *u.Run
+		case u.Entry != nil:
+			return history.Add(*u.Entry)
+		}
+		return nil
+	})
+	if err != nil {
+		r.t.Fatalf("fedrelutest: following run %s: %v", r.id, err)
+	}
+	return resultOf(run, history.Rounds())
+}
+
+func resultOf(run record.Run, rounds []*record.RoundHistory) Result {
+	res := Result{Run: run.ID, Status: run.Status.String(), Reason: run.Reason}
+	for _, h := range rounds {
+		res.ModelSHA256, res.TestAccuracy, res.TestLoss = h.Model.String(), h.TestAccuracy, h.TestLoss
+		if h.Number == 0 {
+			continue
+		}
+		round := Round{
+			Number: h.Number, Participants: h.Participants,
+			TestAccuracy: h.TestAccuracy, TestLoss: h.TestLoss, TrainLoss: h.TrainLoss, ModelSHA256: h.Model.String(),
+		}
+		if h.Measured != nil && h.Measured.Drift != nil {
+			round.DriftRel = h.Measured.Drift.DriftRel
+		}
+		res.Rounds = append(res.Rounds, round)
+	}
+	return res
+}
