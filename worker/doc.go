@@ -1,0 +1,31 @@
+// Package worker is the process that serves shards: it joins a coordinator, trains its tasks, and pushes their updates or
+// the exact sums of them. Join again and again, it never gives up a coordinator that once admitted it.
+//
+// Rules:
+//
+//   - One goroutine, the agent, owns everything that the worker knows of a run: tasks, models, results, measurements. It
+//     never waits for the network, the disk or a computation. What takes long is an order, carried out by a hand: one
+//     goroutine for each slot (training, adding, measuring), one that pushes, one that fetches, one that loads. A block or
+//     sum named in an order belongs to that hand until its event comes back. There are no locks.
+//   - A session has two goroutines: one reads the stream, one writes it, heartbeats included, so that these pass whatever
+//     is computed. Worker.Run starts every goroutine, and all are gone when it returns.
+//   - A session can end at any time and takes nothing along but the tasks that have not begun. What is trained stays, is
+//     offered in the next session's RunReady, and is pushed there without training unless the coordinator abandons it.
+//   - An acknowledged push is kept, merged into one sum (held), until the next round begins: the coordinator has not
+//     committed it before.
+//   - Nothing is pushed in a session before the coordinator has spoken of the round in it: only then has it judged what
+//     was offered.
+//   - A result counts whole. When one shard of a sum is abandoned the sum is void, and the others are reported Dropped.
+//   - A task that diverged is reported as such; any other failure, of a task or a measurement, is reported with its reason
+//     and tried elsewhere. Nothing that the coordinator sends makes the worker panic.
+//
+// Memory. With P parameters, S slots and m measured shards a round, beside one data set and the scratch of S trainers (see
+// relu.Machine; P more float32 for each with momentum):
+//
+//	4P bytes x (S + 3 + 2m + 2)   ends being trained; start, next model and a repeated task's start; measured ends of two
+//	                              rounds; two gradients
+//	3 x (4P + 8P to 16P) bytes    the pending, the pushed and the held sum; 8 bytes for a matrix's element, 16 for another's
+//	4P x (S + 1) bytes            instead of these sums, where updates are pushed alone
+//
+// It depends neither on the number of shards nor of rounds.
+package worker

@@ -1,0 +1,46 @@
+package worker
+
+import (
+	"github.com/fedrelu/fedrelu/localsgd"
+)
+
+// gear is a job with the memory that serves it: blocks of the model's size and sums, used again and again. What comes back
+// late goes to the gear that it came from, whatever the run is by then.
+type gear struct {
+	job      *localsgd.Job
+	blocks   [][]float32
+	sums     []*localsgd.Sum
+	measurer *measurer // with the slot that measures while run.measuring is set
+}
+
+// block returns a block of undefined content.
+func (g *gear) block() []float32 {
+	if n := len(g.blocks); n > 0 {
+		b := g.blocks[n-1]
+		g.blocks = g.blocks[:n-1]
+		return b
+	}
+	return make([]float32, g.job.Net.Layout().Size())
+}
+
+// takeBack makes a block available again. There are never more blocks than were in use at one time.
+func (g *gear) takeBack(block []float32) {
+	if block != nil {
+		g.blocks = append(g.blocks, block)
+	}
+}
+
+// sum returns an empty sum on a grid of the job.
+func (g *gear) sum(grid *localsgd.Grid) *localsgd.Sum {
+	if n := len(g.sums); n > 0 {
+		s := g.sums[n-1]
+		g.sums = g.sums[:n-1]
+		s.Reset(grid)
+		return s
+	}
+	return localsgd.NewSum(grid)
+}
+
+func (g *gear) takeBackSum(s *localsgd.Sum) {
+	g.sums = append(g.sums, s)
+}

@@ -1,0 +1,69 @@
+package worker
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/fedrelu/fedrelu/internal/workload"
+	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
+	"github.com/fedrelu/fedrelu/proto/spec"
+	"github.com/fedrelu/fedrelu/proto/wire"
+)
+
+// loader makes jobs of specs. It keeps the last data set and the last job, so that sessions that come again, and runs on
+// the same data, do not load again. Its hand uses it while busy, the agent otherwise.
+type loader struct {
+	root string
+
+	source spec.Data // of data; nil: nothing is loaded
+	data   shard.Data
+	print  shard.Fingerprint
+	spec   []byte // of job
+	job    *localsgd.Job
+}
+
+// has tells whether the spec's job is there already.
+func (l *loader) has(spec []byte) bool { return l.job != nil && bytes.Equal(l.spec, spec) }
+
+// load returns the job of an announced run, after checking that layout and data are those of the coordinator.
+func (l *loader) load(m wire.StartRun) error {
+	s, err := spec.FromProto(m.Spec)
+	if err != nil {
+		return fmt.Errorf("reading the spec: %w", err)
+	}
+	if err := l.loadData(s.Data, m.Data); err != nil {
+		return err
+	}
+	if !l.has(m.Spec) {
+		l.spec, l.job = nil, nil
+		job, err := workload.Job(s, l.data)
+		if err != nil {
+			return fmt.Errorf("building the run's job: %w", err)
+		}
+		l.spec, l.job = m.Spec, job
+	}
+	if mine := l.job.Net.Layout().Fingerprint(); mine != m.Layout {
+		return fmt.Errorf("other network than the run's: the layout's fingerprint is %s here, %s there", mine, m.Layout)
+	}
+	return nil
+}
+
+// loadData makes sure that the data are those of the source and have the wanted fingerprint. If what was loaded earlier
+// has another one, the files are read again: they may have been put right.
+func (l *loader) loadData(source spec.Data, want shard.Fingerprint) error {
+	if l.source == source {
+		err := l.print.Check(want)
+		if err == nil || !errors.Is(err, shard.ErrOtherData) {
+			return err
+		}
+	}
+	*l = loader{root: l.root} // before the new data come: one set at a time
+	data, err := workload.Load(source, l.root, shard.Training)
+	if err != nil {
+		return fmt.Errorf("loading the run's data: %w", err)
+	}
+	l.source, l.data, l.print = source, data, data.Fingerprint()
+	return l.print.Check(want)
+}

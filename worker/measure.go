@@ -1,0 +1,171 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/fedrelu/fedrelu/analysis"
+	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/relu"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
+	"github.com/fedrelu/fedrelu/proto/wire"
+)
+
+// measure is a shard's drift that is wanted.
+type measure struct {
+	wire.Key
+	shard        int
+	start, model tensor.Hash
+	probe        int
+}
+
+func (m measure) end() endKey { return endKey{m.Round, m.start, m.shard} }
+
+// measurement is the measure that a slot works on.
+type measurement struct {
+	measure
+	cancel context.CancelFunc
+}
+
+// maxMeasures bounds the measurements that wait.
+const maxMeasures = 1 << 12
+
+// measure queues measurements.
+func (a *agent) measure(m wire.Measure) {
+	run := a.run
+	open := run != nil && run.ready && run.announced.Run == m.Run && m.Round >= 1
+	for _, s := range m.Shards {
+		one := measure{m.Key, s, m.Start, m.Model, m.Probe}
+		switch {
+		case !open:
+			a.failMeasure(one, fmt.Sprintf("%v is not open at this worker", m.Key))
+		case s >= len(run.gear.job.Shards):
+			a.failMeasure(one, fmt.Sprintf("the run has %d shards", len(run.gear.job.Shards)))
+		case len(run.measures) >= maxMeasures:
+			a.failMeasure(one, fmt.Sprintf("%d measurements wait already", len(run.measures)))
+		case !slices.Contains(run.measures, one):
+			run.measures = append(run.measures, one)
+			run.latest = m.Model
+		}
+	}
+}
+
+func (a *agent) failMeasure(m measure, reason string) {
+	a.log.Warn("a measurement failed", "key", m.Key, "shard", m.shard, "why", reason)
+	a.say(wire.DriftFailed{Key: m.Key, Shard: m.shard, Reason: reason})
+}
+
+// measureNext begins the next measurement if the models are there that it needs: the one to compare with, and the start
+// if the end has to be computed again.
+func (a *agent) measureNext(s *slot) bool {
+	run := a.run
+	if run.measuring != nil || len(run.measures) == 0 {
+		return false
+	}
+	m := run.measures[0]
+	target := a.model(m.model)
+	var start *model
+	if !run.ends.has(m.end()) {
+		start = a.model(m.start)
+	}
+	if target == nil || start == nil && !run.ends.has(m.end()) {
+		return false
+	}
+	run.measures = slices.Delete(run.measures, 0, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	run.measuring = &measurement{m, cancel}
+	j := &comparison{measure: m, gear: run.gear, target: target, start: start, end: run.ends.take(m.end())}
+	if start != nil {
+		j.end = run.gear.block()
+		start.uses++
+	}
+	target.uses++
+	s.hand.give(func() event {
+		sample, probe, err := j.compute(ctx, s)
+		return measured{run, j, sample, probe, err}
+	})
+	return true
+}
+
+// comparison is what a slot needs for a measurement.
+type comparison struct {
+	measure
+	gear          *gear
+	target, start *model // start is nil where the end is there
+	end           []float32
+}
+
+func (c *comparison) compute(ctx context.Context, s *slot) (analysis.Sample, int, error) {
+	job := c.gear.job
+	if c.start != nil {
+		if _, err := s.use(job).Train(ctx, localsgd.Task{Round: c.Round, Shard: c.shard}, c.start.grid, c.start.block, c.end); err != nil {
+			return analysis.Sample{}, 0, fmt.Errorf("repeating the task: %w", err)
+		}
+	}
+	if c.gear.measurer == nil {
+		c.gear.measurer = newMeasurer(job)
+	}
+	return c.gear.measurer.sample(c.shard, c.probe, c.end, c.target.block)
+}
+
+// measured tells how a measurement ended.
+type measured struct {
+	run    *run
+	done   *comparison
+	sample analysis.Sample
+	probe  int
+	err    error
+}
+
+func (e measured) apply(a *agent) {
+	e.run.measuring.cancel()
+	e.run.measuring = nil
+	e.done.target.uses--
+	if e.done.start != nil {
+		e.done.start.uses--
+	}
+	e.done.gear.takeBack(e.done.end)
+	switch {
+	case a.run != e.run || !e.run.ready: // who wanted it is gone, and asks again
+	case e.err != nil:
+		a.failMeasure(e.done.measure, e.err.Error())
+	default:
+		a.say(wire.DriftSample{Key: e.done.Key, Probe: e.probe, Sample: e.sample})
+	}
+}
+
+// measurer computes gradients of the data loss on probe batches. One slot uses it at a time.
+type measurer struct {
+	job           *localsgd.Job
+	batch         int // that machine can take
+	machine       *relu.Machine[float32]
+	atEnd, atGoal gradient
+}
+
+// gradient is a sink that keeps what it gets.
+type gradient []float32
+
+// Gradient implements relu.Sink.
+func (g gradient) Gradient(offset int, part []float32) { copy(g[offset:], part) }
+
+func newMeasurer(job *localsgd.Job) *measurer {
+	size := job.Net.Layout().Size()
+	return &measurer{job: job, atEnd: make(gradient, size), atGoal: make(gradient, size)}
+}
+
+// sample compares a shard's end with a model on the shard's probe batch, and returns the batch's size too.
+func (m *measurer) sample(k, probe int, end, goal []float32) (analysis.Sample, int, error) {
+	examples := shard.Probe(m.job.Seed, k, m.job.Shards[k], probe)
+	if len(examples) > m.batch {
+		m.batch = len(examples)
+		m.machine = relu.NewMachine[float32](m.job.Net, m.batch)
+	}
+	batch := localsgd.Fill(m.machine, m.job.Data.Train, examples)
+	m.machine.Backward(end, batch, m.atEnd)
+	m.machine.Backward(goal, batch, m.atGoal)
+	s, err := analysis.Compare(k, m.job.Net.Layout(),
+		analysis.Point{Params: end, Gradient: m.atEnd}, analysis.Point{Params: goal, Gradient: m.atGoal})
+	return s, len(examples), err
+}

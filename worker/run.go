@@ -1,0 +1,147 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/fedrelu/fedrelu/localsgd/shard"
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
+	"github.com/fedrelu/fedrelu/proto/wire"
+)
+
+// run is the run that the coordinator has announced, and all that the worker holds of it.
+type run struct {
+	announced wire.StartRun
+	gear      *gear // nil: not loaded yet
+	data      shard.Fingerprint
+	asked     bool // StartRun of this session is not answered
+	ready     bool // RunReady has gone out in this session
+
+	round *round // nil: none was assigned
+
+	models map[tensor.Hash]*model
+	latest tensor.Hash // the model of the last Measure: normally the next start
+	fetch  context.CancelFunc
+
+	measures  []measure
+	measuring *measurement
+	ends      ends
+}
+
+func sameRun(a, b wire.StartRun) bool {
+	return a.Run == b.Run && bytes.Equal(a.Spec, b.Spec) && a.Layout == b.Layout && a.Data == b.Data
+}
+
+// startRun takes the announcement of a run. One that comes again finds everything as it was.
+func (a *agent) startRun(m wire.StartRun) {
+	if a.run == nil || !sameRun(a.run.announced, m) {
+		a.closeRun()
+		a.run = &run{announced: m, models: map[tensor.Hash]*model{}}
+	}
+	a.run.detach()
+	a.run.asked = true
+}
+
+// detach forgets what belongs to a session: the coordinator hands out anew what has not begun.
+func (r *run) detach() {
+	r.asked, r.ready = false, false
+	r.measures = nil
+	if r.round != nil {
+		r.round.detach()
+	}
+}
+
+// closeRun forgets the run. What hands still hold of it comes back to its gear.
+func (a *agent) closeRun() {
+	if a.run == nil {
+		return
+	}
+	a.run.cancel()
+	a.endRound()
+	for _, m := range a.run.models {
+		if a.run.gear != nil && m.uses == 0 {
+			a.run.gear.takeBack(m.block)
+		}
+	}
+	a.run.ends.clear(a.run.gear)
+	a.run = nil
+}
+
+// cancel ends the run's computations and its fetch; nothing is said of them any more.
+func (r *run) cancel() {
+	r.detach()
+	if r.round != nil {
+		r.round.revoke()
+	}
+	if r.measuring != nil {
+		r.measuring.cancel()
+	}
+	if r.fetch != nil {
+		r.fetch()
+	}
+}
+
+// loadRun orders the run's job once nothing of an earlier run is in use any more, so that two are never in memory.
+func (a *agent) loadRun() {
+	run := a.run
+	if run == nil || run.gear != nil || a.working() {
+		return
+	}
+	if a.gear != nil && !a.loader.has(run.announced.Spec) {
+		a.gear = nil
+		for _, s := range a.slots {
+			s.trainer, s.job = nil, nil
+		}
+	}
+	loader, announced := a.loader, run.announced
+	a.load.give(func() event { return loaded{run, loader.load(announced)} })
+}
+
+// working tells whether any hand has something to do.
+func (a *agent) working() bool {
+	for _, s := range a.slots {
+		if s.hand.busy {
+			return true
+		}
+	}
+	return a.load.busy || a.pusher.busy || a.fetcher.busy
+}
+
+type loaded struct {
+	run *run
+	err error
+}
+
+func (e loaded) apply(a *agent) {
+	run := e.run
+	if a.run != run {
+		return
+	}
+	if e.err != nil {
+		a.log.Warn("cannot take part in a run", "run", run.announced.Run, "why", e.err)
+		if run.asked {
+			a.say(wire.RunRefused{Run: run.announced.Run, Reason: e.err.Error()})
+		}
+		a.run = nil
+		return
+	}
+	if a.gear == nil || a.gear.job != a.loader.job {
+		a.gear = &gear{job: a.loader.job}
+	}
+	run.gear, run.data = a.gear, a.loader.print
+}
+
+// answerStart answers StartRun once the run is loaded and no result is on its way from an earlier session.
+func (a *agent) answerStart() {
+	run := a.run
+	if run == nil || run.gear == nil || !run.asked || a.pusher.busy {
+		return
+	}
+	run.asked, run.ready = false, true
+	ready := wire.RunReady{Run: run.announced.Run, Data: run.data}
+	if run.round != nil {
+		ready.Holding = run.round.offer()
+	}
+	a.say(ready)
+	a.log.Info("ready for a run", "run", ready.Run, "holding", len(ready.Holding))
+}
