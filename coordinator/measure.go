@@ -282,8 +282,10 @@ func (o *owner) addDrift(rec *record.Measured, m *measurement) {
 
 // awaitMeasurement handles events until no measurement is due. What no worker can measure is given up after a while.
 func (o *owner) awaitMeasurement(ctx context.Context) error {
-	for o.pending != nil {
+	if o.pending != nil {
 		o.say("measure", true)
+	}
+	for o.pending != nil {
 		var wake time.Time
 		if m := o.pending; !m.absent.IsZero() {
 			wake = m.absent.Add(o.c.cfg.MeasureGiveUp)

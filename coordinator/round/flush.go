@@ -5,13 +5,12 @@ package round
 func (m *Machine) mayHold() bool {
 	p := m.plan.Policy
 	quorate := p.Quorum > 0 && m.count[trained]+m.count[answered] >= p.Quorum
-	return m.count[open] > 0 && p.Deadline == 0 && !quorate
+	return p.Deadline == 0 && !quorate
 }
 
-// flush tells members to push that have no reason to wait: nobody may hold results any more, which has changed for
-// everybody if that changed in this step, or nothing is open for them. That can have changed only for those whom
-// this step concerns: a member that is not told although nothing is open for it has unfinished tasks, and is looked at
-// when they are done.
+// flush tells members to push that have no reason to wait: they have nothing left to train and nothing is open for them,
+// or nobody may hold results any more. everybody says that this has changed for all, and not only for those whom this
+// step concerns.
 func (m *Machine) flush(everybody bool) {
 	ws := m.concerned()
 	if everybody {
@@ -19,7 +18,7 @@ func (m *Machine) flush(everybody bool) {
 	}
 	hold := m.mayHold()
 	for _, w := range ws {
-		if w.unflushed > 0 && !(hold && m.more(w)) {
+		if w.unflushed > 0 && !(hold && (w.unfinished > 0 || m.more(w))) {
 			w.unflushed = 0
 			m.say(Flush{w.ID, m.flushReason()})
 		}
@@ -28,14 +27,14 @@ func (m *Machine) flush(everybody bool) {
 
 func (m *Machine) flushReason() string {
 	switch {
-	case m.count[open] == 0:
-		return "no task is open any more"
 	case m.plan.Policy.Deadline > 0:
 		return "the round has a deadline"
 	case !m.mayHold():
 		return "enough is trained for the quorum"
+	case m.count[open] == 0:
+		return "it has no task left, and none is open any more"
 	}
-	return "no task is open that it can serve"
+	return "it has no task left, and none is open that it can serve"
 }
 
 // more tells whether an open shard may still come to w.

@@ -97,7 +97,7 @@ func (m *Machine) Step(now time.Time, events ...Event) []Action {
 	if d := m.plan.Policy.Deadline; d > 0 && m.clock >= d && m.count[answered] == 0 {
 		m.overtime = true
 	}
-	held := m.mayHold()
+	held, tasks := m.mayHold(), m.count[open] > 0
 	for _, ev := range events {
 		ev.apply(m)
 		if m.ended {
@@ -111,7 +111,7 @@ func (m *Machine) Step(now time.Time, events ...Event) []Action {
 		return m.out
 	}
 	m.assign()
-	m.flush(held && !m.mayHold())
+	m.flush(held && !m.mayHold() || tasks && m.count[open] == 0)
 	return m.out
 }
 

@@ -26,6 +26,9 @@ type audit struct {
 	declared map[uint64]tensor.Hash         // by Seq: what Damaged entries say was found
 	repairs  []record.Repaired
 	problems []Problem // where valid entries do not follow from each other
+	// Rounds that a model was kept of, whether its reference is intact or not, and the models that are there.
+	keptOf []int
+	stored map[tensor.Hash]bool
 }
 
 // audited is a round of the chain, without its long parts.
@@ -39,6 +42,7 @@ func (s *Store) audit(id string) (*audit, error) {
 	a := &audit{
 		head: head{round: -1}, rounds: make(map[int]audited), due: make(map[int]bool),
 		bad: make(map[uint64]record.DamagedEntry), declared: make(map[uint64]tensor.Hash),
+		stored: make(map[tensor.Hash]bool),
 	}
 	stored := head{}
 	err := s.view(func(tx *bbolt.Tx) error {
@@ -51,7 +55,7 @@ func (s *Store) audit(id string) (*audit, error) {
 			a.head.prev = a.run.Genesis()
 		}
 		stored, _ = b.head() // a damaged one is found when what is stored is compared with this audit
-		return nil
+		return a.models(b)
 	})
 	a.run.ID = id
 	for from := uint64(0); err == nil; {
@@ -68,6 +72,21 @@ func (s *Store) audit(id string) (*audit, error) {
 	}
 	a.end(stored.next)
 	return a, err
+}
+
+func (a *audit) models(b runBuckets) error {
+	err := b.kept.ForEach(func(k, _ []byte) error {
+		if round, ok := parseRound(k); ok {
+			a.keptOf = append(a.keptOf, round)
+		}
+		return nil
+	})
+	return errors.Join(err, b.models.ForEach(func(name, _ []byte) error {
+		if hash, err := tensor.HashFromBytes(name); err == nil {
+			a.stored[hash] = true
+		}
+		return nil
+	}))
 }
 
 func (a *audit) problem(where string, err error) {

@@ -149,6 +149,11 @@ func (a *audit) derive() []derived {
 	if last, ok := a.rounds[a.head.round]; ok {
 		refs[string(key64(uint64(a.head.round)))] = last.ref.encode()
 	}
+	for _, number := range a.keptOf {
+		if r, ok := a.rounds[number]; ok && a.stored[r.ref.hash] {
+			refs[string(key64(uint64(number)))] = r.ref.encode()
+		}
+	}
 	never := func(_, _ []byte) bool { return false }
 	return []derived{
 		{"head of the chain", func(b runBuckets) *bbolt.Bucket { return b.self }, map[string][]byte{string(headKey): a.wantHead().encode()},
