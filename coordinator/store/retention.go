@@ -97,11 +97,32 @@ func (s *Store) unreferenced(b runBuckets) (names [][]byte, err error) {
 	return names, err
 }
 
+// lastIsKept tells whether the reference of the last round's model is what its entry says. Where it is not, what looks
+// unreferenced may be that model.
+func lastIsKept(b runBuckets) bool {
+	h, err := b.head()
+	if err != nil || h.round < 0 {
+		return err == nil
+	}
+	number := key64(uint64(h.round))
+	seq := b.rounds.Get(number)
+	if len(seq) == 0 {
+		return false
+	}
+	e, errEntry := storedEntry(b.id, seq, b.chain.Get(seq))
+	ref, errRef := decodeKept(number, b.kept.Get(number))
+	if errEntry != nil || errRef != nil {
+		return false
+	}
+	round, err := e.Round()
+	return err == nil && round.Model == ref.hash
+}
+
 // sweep deletes what earlier processes wrote and never referred to. Runs that are damaged are left as they are.
 func (s *Store) sweep() error {
 	var dirty []string
 	err := s.eachRun(func(b runBuckets) error {
-		if names, err := s.unreferenced(b); err == nil && len(names) > 0 {
+		if names, err := s.unreferenced(b); err == nil && len(names) > 0 && lastIsKept(b) {
 			dirty = append(dirty, b.id)
 		}
 		return nil
