@@ -44,7 +44,7 @@ func logExtended(x float64) (hi, lo float64) {
 	s := f / d
 	sLo := (math.FMA(-s, d, f) - float64(s*dLo)) / d
 	q := float64(s * s)
-	qLo := math.FMA(s, s, -q) + float64(2*s)*sLo
+	qLo := math.FMA(s, s, -q) + float64(float64(2*s)*sLo)
 	const third, thirdLo = 0x1.5555555555555p-02, 0x1.5555555555555p-56
 	c := float64(q * third)
 	cLo := math.FMA(q, third, -c) + (float64(q*thirdLo) + float64(qLo*third))

@@ -21,20 +21,17 @@ func InputGradient[F Float](dx, dy, w []F, out, in int) {
 // addRows adds d[0]*row 0 of w, then d[1]*row 1 and so on to g, leaving out zeros, up to four rows in one pass.
 func addRows[F Float](g, d, w []F) {
 	in := len(g)
-	var coeff [inputBlock]F
-	var rows [inputBlock][]F
+	var terms [inputBlock]term[F]
 	n := 0
 	for o, v := range d {
 		if v != 0 {
-			coeff[n], rows[n] = v, w[o*in:(o+1)*in]
+			terms[n] = term[F]{v, w[o*in : (o+1)*in]}
 			n++
 		}
 	}
-	j := 0
-	for ; j+4 <= n; j += 4 {
-		add4(g, coeff[j], coeff[j+1], coeff[j+2], coeff[j+3], rows[j], rows[j+1], rows[j+2], rows[j+3])
+	whole := n - n%4
+	for j := 0; j < whole; j += 4 {
+		add4(g, (*[4]term[F])(terms[j:]))
 	}
-	for ; j < n; j++ {
-		add1(g, coeff[j], rows[j])
-	}
+	addEach(g, terms[whole:n])
 }
