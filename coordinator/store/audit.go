@@ -196,23 +196,25 @@ func (a *audit) takeRepaired(e record.Entry) error {
 	return nil
 }
 
-// maxTail bounds how far behind the last valid entry a damaged one can be believed to be where it is.
+// maxTail bounds how many entries at the end of a chain can be lost without the chain starting over in their places.
 const maxTail = 1 << 16
 
 // end closes the audit; stored is how many entries the head says there are, 0 if it is damaged. New entries go behind
-// everything that is there, because nothing is ever rewritten.
+// everything that was committed, damaged or not, because nothing is ever rewritten. What is stored elsewhere is a stray
+// whose key was damaged.
 func (a *audit) end(stored uint64) {
-	valid := a.head.next
-	if stored > valid && stored-valid < maxTail {
-		a.missing(stored)
-		a.head.next = stored
+	next := a.head.next
+	if stored > next && stored-next < maxTail {
+		next = stored
 	}
-	for seq := range a.bad {
-		if seq >= a.head.next && seq-valid < maxTail {
-			a.head.next = seq + 1
+	for stored == 0 {
+		if _, ok := a.bad[next]; !ok {
+			break
 		}
+		next++
 	}
-	a.missing(a.head.next)
+	a.missing(next)
+	a.head.next = next
 }
 
 // undeclared returns the damaged entries that no Damaged entry names just as they are, ascending.

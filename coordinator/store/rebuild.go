@@ -78,22 +78,28 @@ func salvage(img *image, db *bbolt.DB) error {
 	return c.tx.Commit()
 }
 
-// complete makes the buckets that a rebuilt file lost, empty, and puts runs that lost their place behind the others.
+// complete makes the buckets that a rebuilt file lost, empty, puts runs that lost their place behind the others, and
+// removes places without a run.
 func complete(tx *bbolt.Tx) error {
+	runs, order := tx.Bucket(runsBucket), tx.Bucket(orderBucket)
 	placed := make(map[string]bool)
-	err := tx.Bucket(orderBucket).ForEach(func(_, id []byte) error {
+	var empty [][]byte
+	err := order.ForEach(func(number, id []byte) error {
+		if placed[string(id)] || runs.Bucket(id) == nil {
+			empty = append(empty, bytes.Clone(number))
+		}
 		placed[string(id)] = true
 		return nil
 	})
-	if err != nil {
-		return err
+	for _, number := range empty {
+		err = errors.Join(err, order.Delete(number))
 	}
-	var runs []string
-	err = tx.Bucket(runsBucket).ForEachBucket(func(id []byte) error {
-		runs = append(runs, string(id))
+	var all []string
+	err = errors.Join(err, runs.ForEachBucket(func(id []byte) error {
+		all = append(all, string(id))
 		return nil
-	})
-	for _, id := range runs {
+	}))
+	for _, id := range all {
 		if err == nil {
 			_, err = createRun(tx, id)
 		}
