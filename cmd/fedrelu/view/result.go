@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/fedrelu/fedrelu/coordinator/record"
 )
 
 // Result is what a run came to: the document of `run --json`.
@@ -40,7 +42,7 @@ func (s *Story) WriteSummary(w io.Writer) error {
 	r := s.Result(0)
 	rows := Table{}
 	rows.Add("run", joinWords(r.Run, s.Run.Name))
-	rows.Add("status", colon(r.Status, s.Run.Reason))
+	rows.Add("status", colon(r.Status, s.reasonOfSuccess()))
 	rows.Add("rounds", fmt.Sprintf("%d in %s", r.Rounds, Seconds(r.WallSeconds)))
 	if r.TestAccuracy != nil {
 		rows.Add("accuracy", fmt.Sprintf("%.4f on the test set", *r.TestAccuracy))
@@ -53,6 +55,14 @@ func (s *Story) WriteSummary(w io.Writer) error {
 	}
 	rows.Add("traffic", fmt.Sprintf("%s up, %s down", Bytes(r.BytesUp), Bytes(r.BytesDown)))
 	return rows.Write(w)
+}
+
+// reasonOfSuccess is why the run has completed; why it has not is for the command's error to say.
+func (s *Story) reasonOfSuccess() string {
+	if s.Run.Status != record.Completed {
+		return ""
+	}
+	return s.Run.Reason
 }
 
 // date is how times are shown to people: of this machine's zone, to the second.

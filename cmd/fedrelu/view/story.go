@@ -106,6 +106,18 @@ func (s *Story) Rest() []*record.RoundHistory {
 	return rest
 }
 
+// Newest returns the last committed round with what is known of it, or nothing.
+func (s *Story) Newest() []*record.RoundHistory {
+	if s.Last == nil {
+		return nil
+	}
+	r := &record.RoundHistory{Round: *s.Last}
+	if s.Measured != nil && s.Measured.Round == r.Number {
+		r.Measured = s.Measured
+	}
+	return []*record.RoundHistory{r}
+}
+
 // SecondsLeft estimates how long the run will take if it needs all of its rounds, from the last ones; false: no idea.
 func (s *Story) SecondsLeft() (float64, bool) {
 	if s.Last == nil || s.pace.n == 0 || s.Run.Status != record.Running {

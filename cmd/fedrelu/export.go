@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fedrelu/fedrelu/cmd/fedrelu/view"
+	"github.com/fedrelu/fedrelu/coordinator/control"
+)
+
+const exportLong = `Write the model of a round as a safetensors file, with the names and shapes of a PyTorch state_dict of the same
+network (linear weights are [out, in]). Only models that the spec's keep rule kept can be had. The file appears under its
+name when it is complete and its values have the recorded hash.`
+
+func newExport(a *app) *cobra.Command {
+	var w where
+	var round int
+	var output string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "export RUN -o FILE",
+		Short: "Write a model as a safetensors file",
+		Long:  exportLong,
+		Example: `  fedrelu export mnist-2nn -o model.safetensors
+  fedrelu export mnist-2nn --round 40 --coordinator localhost:7070 -o round40.safetensors`,
+		Args: exactly("RUN"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var wanted *int
+			if cmd.Flags().Changed("round") {
+				wanted = &round
+			}
+			if round < 0 {
+				return usage("--round %s: want a round, from 0", strconv.Itoa(round))
+			}
+			return w.in(func(place archive) error {
+				header, err := exportTo(cmd.Context(), place, args[0], wanted, output)
+				if err != nil {
+					return err
+				}
+				document := view.NewExport(header, output)
+				if asJSON {
+					return view.WriteJSON(a.stdout, document)
+				}
+				return document.WriteText(a.stdout)
+			})
+		},
+	}
+	w.flags(cmd)
+	cmd.Flags().IntVar(&round, "round", 0, "`round` of the model (default: the last one)")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (required)")
+	if err := cmd.MarkFlagRequired("output"); err != nil {
+		panic(err) // there is no such flag
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// exportTo writes the model under another name first.
+func exportTo(ctx context.Context, from archive, run string, round *int, path string) (h control.Header, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return h, fmt.Errorf("writing the model: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close() // again, maybe
+			_ = os.Remove(f.Name())
+		}
+	}()
+	out := bufio.NewWriterSize(f, 1<<20)
+	err = from.Export(ctx, run, round, func(header control.Header) (io.Writer, error) {
+		h = header
+		return out, writeTensorHeader(out, header)
+	})
+	if err != nil {
+		return h, err
+	}
+	if err = finishFile(f, out, path); err != nil {
+		return h, fmt.Errorf("writing the model: %w", err)
+	}
+	return h, nil
+}
+
+// finishFile makes the file durable and gives it its name.
+func finishFile(f *os.File, out *bufio.Writer, path string) error {
+	return firstError(
+		out.Flush,
+		func() error { return f.Chmod(0o644) }, // a temporary file is for its owner alone
+		f.Sync,
+		f.Close,
+		func() error { return os.Rename(f.Name(), path) },
+	)
+}
+
+// firstError does one thing after the other, up to the first that fails.
+func firstError(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

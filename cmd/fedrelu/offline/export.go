@@ -1,0 +1,79 @@
+package offline
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/fedrelu/fedrelu/coordinator/control"
+	"github.com/fedrelu/fedrelu/coordinator/store"
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
+)
+
+// Export passes the header of a stored model to `to` and writes its block to the writer that it returned, chunk by chunk.
+// round nil is the last one that is stored. When it returns nil the bytes had the recorded hash.
+func (d *Directory) Export(ctx context.Context, run string, round *int, to func(control.Header) (io.Writer, error)) error {
+	r, err := d.store.Find(run)
+	if err != nil {
+		return err
+	}
+	kept, err := d.pick(r.ID, round)
+	if err != nil {
+		return err
+	}
+	model, err := d.store.OpenModel(r.ID, kept.Hash)
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	w, err := to(control.Header{Run: r.ID, Round: kept.Round, Model: kept.Hash, Tensors: r.Tensors})
+	if err != nil {
+		return err
+	}
+	return copyModel(ctx, w, model, kept)
+}
+
+func copyModel(ctx context.Context, w io.Writer, model *store.Model, kept store.Kept) error {
+	hash := sha256.New()
+	both := io.MultiWriter(w, hash)
+	var chunk []byte
+	var err error
+	for i := range model.Chunks() {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if chunk, err = model.Append(chunk[:0], i); err != nil {
+			return fmt.Errorf("reading the model of round %d: %w", kept.Round, err)
+		}
+		if _, err := both.Write(chunk); err != nil {
+			return err
+		}
+	}
+	if tensor.Hash(hash.Sum(nil)) != kept.Hash {
+		return fmt.Errorf("the model of round %d: %w: its values do not have the recorded hash", kept.Round, store.ErrDamaged)
+	}
+	return nil
+}
+
+func (d *Directory) pick(run string, round *int) (store.Kept, error) {
+	kept, err := d.store.Models(run)
+	switch {
+	case err != nil:
+		return store.Kept{}, err
+	case len(kept) == 0:
+		return store.Kept{}, fmt.Errorf("%w: run %s has none yet", store.ErrNoModel, run)
+	case round == nil:
+		return kept[len(kept)-1], nil
+	}
+	var rounds []string
+	for _, k := range kept {
+		if k.Round == *round {
+			return k, nil
+		}
+		rounds = append(rounds, fmt.Sprint(k.Round))
+	}
+	return store.Kept{}, fmt.Errorf("%w: that of round %d of run %s; kept are those of rounds %s",
+		store.ErrNoModel, *round, run, strings.Join(rounds, ", "))
+}

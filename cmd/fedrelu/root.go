@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+const rootLong = `fedrelu is a reproducible laboratory for Local SGD: a coordinator runs FedAvg rounds across
+worker processes that train ReLU networks, to the same bits from the same seed, and measures
+gradient drift and low-rank bias beside the training.
+
+Where a RUN is named, its id, a unique prefix of it, or its unique name will do.
+
+Exit codes: 0 completed, 1 failed or cancelled, 2 wrong usage or spec, 130 stopped (can go on).`
+
+// newRoot returns the whole tree of commands.
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "fedrelu",
+		Short:         "A reproducible laboratory for Local SGD",
+		Long:          rootLong,
+		Example:       "  fedrelu run examples/mnist.yaml",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			a.begun = true
+		},
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SuggestionsMinimumDistance = 2
+	root.AddCommand(newRun(a), newCoordinator(a), newWorker(a), newSubmit(a), newRuns(a), newExport(a), newShards(a),
+		newVerify(a), newHealth(a), newVersion(a), newWorkerProcess(a))
+	root.SetFlagErrorFunc(flagError)
+	return root
+}
+
+// flagError adds what may have been meant to the error about an unknown flag.
+func flagError(cmd *cobra.Command, err error) error {
+	name, found := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !found {
+		return err
+	}
+	best, bestDistance := "", 3
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if d := distance(name, f.Name); d < bestDistance || strings.HasPrefix(f.Name, name) && best == "" {
+			best, bestDistance = f.Name, min(d, bestDistance)
+		}
+	})
+	if best == "" {
+		return err
+	}
+	return fmt.Errorf("%w\n\nDid you mean this?\n\t--%s\n", err, best)
+}
+
+// distance is how many letters have to be put in, taken out or exchanged to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// exactly wants so many arguments, and names them in its error.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return fmt.Errorf("%s is missing", strings.Join(names[len(args):], " and "))
+		case len(args) > len(names):
+			return fmt.Errorf("unexpected argument %q", args[len(names)])
+		}
+		return nil
+	}
+}
+
+// jsonFlag adds --json.
+func jsonFlag(cmd *cobra.Command, to *bool) {
+	cmd.Flags().BoolVar(to, "json", false, "print one JSON document on stdout and nothing else")
+}

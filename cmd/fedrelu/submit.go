@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fedrelu/fedrelu/cmd/fedrelu/view"
+	"github.com/fedrelu/fedrelu/coordinator/control"
+	"github.com/fedrelu/fedrelu/proto/spec"
+)
+
+const submitLong = `Send a spec to a coordinator, which queues it, and print the id of the run alone on a line once the run is durable.
+Relative data paths stay as they are: every process takes them from its own --data.
+
+With --wait the run is followed to its end, which gives the exit code.`
+
+// submitOptions are the flags of submit.
+type submitOptions struct {
+	coordinator  string
+	set          []string
+	wait, asJSON bool
+}
+
+// submitted is the document of `submit --json`; with --wait it is that of `run --json`.
+type submitted struct {
+	Run string `json:"run"`
+}
+
+func newSubmit(a *app) *cobra.Command {
+	var o submitOptions
+	cmd := &cobra.Command{
+		Use:   "submit SPEC --coordinator ADDRESS",
+		Short: "Queue a run at a coordinator",
+		Long:  submitLong,
+		Example: `  fedrelu submit examples/cluster.yaml --coordinator localhost:7070
+  fedrelu submit examples/cluster.yaml --coordinator localhost:7070 --set seed=2 --wait`,
+		Args: exactly("SPEC"),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.submit(cmd.Context(), a, args[0]) },
+	}
+	coordinatorFlag(cmd, &o.coordinator)
+	cmd.Flags().BoolVar(&o.wait, "wait", false, "follow the run to its end")
+	specFlags(cmd, &o.set)
+	jsonFlag(cmd, &o.asJSON)
+	return cmd
+}
+
+func (o *submitOptions) submit(ctx context.Context, a *app, path string) error {
+	s, err := readSpec(path, o.set)
+	if err != nil {
+		return err
+	}
+	client, err := control.Dial(o.coordinator)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	id, err := o.send(ctx, client, s)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !o.asJSON:
+		fmt.Fprintln(a.stdout, id)
+	case !o.wait:
+		return view.WriteJSON(a.stdout, submitted{id})
+	}
+	if !o.wait {
+		return nil
+	}
+	return o.follow(ctx, a, client, id)
+}
+
+func (o *submitOptions) send(ctx context.Context, client *control.Client, s *spec.Spec) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	id, err := client.Submit(ctx, s.Proto())
+	if errors.Is(err, control.ErrInvalid) {
+		err = &codeError{exitUsage, err}
+	}
+	return id, err
+}
+
+func (o *submitOptions) follow(ctx context.Context, a *app, client *control.Client, id string) error {
+	story, err := follow(ctx, a, client, id)
+	if err != nil {
+		return err
+	}
+	if o.asJSON {
+		err = view.WriteJSON(a.stdout, story.Result(0))
+	} else {
+		err = story.WriteSummary(a.stdout)
+	}
+	if err != nil {
+		return err
+	}
+	return outcome(story.Run, fmt.Sprintf("fedrelu runs resume %s --coordinator %s", id, o.coordinator))
+}

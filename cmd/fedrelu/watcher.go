@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/fedrelu/fedrelu/cmd/fedrelu/view"
+	"github.com/fedrelu/fedrelu/coordinator/control"
+	"github.com/fedrelu/fedrelu/coordinator/record"
+)
+
+// watcher shows a run while it is followed: one live line on a terminal, one plain line a round elsewhere.
+type watcher struct {
+	console *view.Console
+	mu      sync.Mutex
+	story   view.Story
+	done    chan struct{}
+	ticking sync.WaitGroup
+}
+
+// redrawEvery keeps countdowns going and follows changes of the terminal's width.
+const redrawEvery = 250 * time.Millisecond
+
+func newWatcher(console *view.Console) *watcher {
+	return &watcher{console: console, done: make(chan struct{})}
+}
+
+// begin puts up the live line, where there is a terminal.
+func (w *watcher) begin() {
+	if !w.console.Terminal() {
+		return
+	}
+	w.console.Live(func(width int) string {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.story.LiveLine(width, time.Now())
+	})
+	w.ticking.Go(func() {
+		tick := time.NewTicker(redrawEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				w.console.Redraw()
+			case <-w.done:
+				return
+			}
+		}
+	})
+}
+
+// quietly takes an event of the past: nothing is printed.
+func (w *watcher) quietly(e control.Event) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, err := w.story.Add(e)
+	return err
+}
+
+// show takes an event and shows what it changes.
+func (w *watcher) show(e control.Event) error {
+	w.mu.Lock()
+	rounds, err := w.story.Add(e)
+	goal := w.story.Goal
+	w.mu.Unlock()
+	if w.console.Terminal() {
+		w.console.Redraw()
+	} else {
+		w.print(rounds, goal)
+	}
+	return err
+}
+
+func (w *watcher) print(rounds []*record.RoundHistory, goal int) {
+	for _, r := range rounds {
+		w.console.Printf("%s", view.RoundLine(r, goal))
+	}
+}
+
+// end takes the live line down; what is left of it is the line of the last round. It returns the whole story.
+func (w *watcher) end() *view.Story {
+	close(w.done)
+	w.ticking.Wait()
+	w.console.Live(nil)
+	rest := w.story.Rest()
+	if w.console.Terminal() {
+		rest = w.story.Newest()
+	}
+	w.print(rest, w.story.Goal)
+	return &w.story
+}
+
+// patience is how long a coordinator that was followed may be gone.
+const patience = 2 * time.Minute
+
+// followRemote follows a run at a coordinator until the run has ended, also over a restart of the coordinator.
+func (w *watcher) followRemote(ctx context.Context, from archive, run string) error {
+	var lost time.Time
+	for {
+		err := from.Follow(ctx, run, w.story.Next, true, func(e control.Event) error {
+			lost = time.Time{}
+			return w.show(e)
+		})
+		if err == nil && w.ended() || err != nil && !errors.Is(err, control.ErrUnavailable) {
+			return err
+		}
+		if lost.IsZero() {
+			lost = time.Now()
+			w.console.Printf("the coordinator is gone, waiting for it to come back")
+		} else if time.Since(lost) > patience {
+			return fmt.Errorf("the coordinator did not come back within %v: %w", patience, err)
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (w *watcher) ended() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.story.Run.Status.Final() || w.story.Run.Status == record.Stopped
+}
+
+// outcome turns the status of a run that was followed to its end into the command's error.
+func outcome(r record.Run, goOn string) error {
+	what := fmt.Sprintf("run %s %v", r.ID, r.Status)
+	if r.Reason != "" {
+		what += ": " + r.Reason
+	}
+	switch r.Status {
+	case record.Completed:
+		return nil
+	case record.Failed, record.Cancelled:
+		return &codeError{exitFailed, errors.New(what)}
+	}
+	return &codeError{exitStopped, fmt.Errorf("%s\nit goes on with: %s", what, goOn)}
+}
