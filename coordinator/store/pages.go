@@ -143,6 +143,17 @@ func (p *page) bytes(at, n int64) (b []byte, ok bool) {
 	return b, err == nil
 }
 
+// maxKey is bbolt's.
+const maxKey = 32768
+
+// key returns the key of the element that lies at an offset.
+func (p *page) key(element int64, pos, size uint32) (key []byte, ok bool) {
+	if size > maxKey {
+		return nil, false
+	}
+	return p.bytes(element+int64(pos), int64(size))
+}
+
 // free returns the numbers that a freelist page holds.
 func (p *page) free() ([]uint64, error) {
 	n, at := int64(p.count), int64(pageHeader)

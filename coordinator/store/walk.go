@@ -5,10 +5,8 @@ import (
 	"fmt"
 )
 
-const (
-	maxDepth = 64    // of pages below pages and buckets in buckets, together
-	maxKey   = 32768 // bbolt's
-)
+// maxDepth bounds pages below pages and buckets in buckets, together.
+const maxDepth = 64
 
 // walker goes through all pages of an image and checks that they make sound trees: every page is in one place or free,
 // everything lies within its page, keys ascend. A part that is not sound is left out with a problem, the rest is visited.
@@ -112,7 +110,7 @@ func (w *walker) branch(p *page, s span, depth int) error {
 		e, ok := p.bytes(at, elementSize)
 		var key []byte
 		if ok {
-			key, ok = p.bytes(at+int64(order.Uint32(e)), int64(order.Uint32(e[4:])))
+			key, ok = p.key(at, order.Uint32(e), order.Uint32(e[4:]))
 		}
 		if !ok || !w.fits(key, s, previous(children)) {
 			w.problem(fmt.Errorf("branch page %d: element %d is out of bounds or order", p.id, i))
@@ -143,8 +141,7 @@ func previous(spans []span) []byte {
 
 // fits tells whether a key may stand after another one within a span.
 func (w *walker) fits(key []byte, s span, after []byte) bool {
-	return len(key) > 0 && len(key) <= maxKey &&
-		(after == nil || bytes.Compare(key, after) > 0) &&
+	return len(key) > 0 && (after == nil || bytes.Compare(key, after) > 0) &&
 		(s.min == nil || bytes.Compare(key, s.min) >= 0) && (s.max == nil || bytes.Compare(key, s.max) < 0)
 }
 
@@ -155,7 +152,7 @@ func (w *walker) leaf(p *page, s span, depth int) error {
 		e, ok := p.bytes(at, elementSize)
 		var key []byte
 		if ok {
-			key, ok = p.bytes(at+int64(order.Uint32(e[4:])), int64(order.Uint32(e[8:])))
+			key, ok = p.key(at, order.Uint32(e[4:]), order.Uint32(e[8:]))
 		}
 		if !ok || !w.fits(key, s, last) || order.Uint32(e)&^bucketElement != 0 {
 			w.problem(fmt.Errorf("leaf page %d: element %d is out of bounds or order", p.id, i))
