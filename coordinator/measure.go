@@ -286,22 +286,27 @@ func (o *owner) awaitMeasurement(ctx context.Context) error {
 		o.say("measure", true)
 	}
 	for o.pending != nil {
-		var wake time.Time
-		if m := o.pending; !m.absent.IsZero() {
-			wake = m.absent.Add(o.c.cfg.MeasureGiveUp)
-			if !time.Now().Before(wake) {
-				m.giveUp(o.c.cfg.MeasureGiveUp)
-				if err := o.settleMeasurement(); err != nil {
-					return err
-				}
-				continue
+		wake := o.pending.deadline(o.c.cfg.MeasureGiveUp)
+		if wake.IsZero() || time.Now().Before(wake) {
+			if err := o.next(ctx, wake); err != nil {
+				return err
 			}
+			continue
 		}
-		if err := o.next(ctx, wake); err != nil {
+		o.pending.giveUp(o.c.cfg.MeasureGiveUp)
+		if err := o.settleMeasurement(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// deadline is when the tasks that no worker can do are given up; zero: there is none.
+func (m *measurement) deadline(after time.Duration) time.Time {
+	if m.absent.IsZero() {
+		return m.absent
+	}
+	return m.absent.Add(after)
 }
 
 func (m *measurement) giveUp(after time.Duration) {
