@@ -25,16 +25,27 @@ func newRoot(a *app) *cobra.Command {
 		Example:       "  fedrelu run examples/mnist.yaml",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(*cobra.Command, []string) {
-			a.begun = true
-		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(newRun(a), newCoordinator(a), newWorker(a), newSubmit(a), newRuns(a), newExport(a), newShards(a),
 		newVerify(a), newHealth(a), newVersion(a), newWorkerProcess(a))
 	root.SetFlagErrorFunc(flagError)
+	a.noteBegin(root)
 	return root
+}
+
+// noteBegin lets every command note that it has begun, which is when cobra has nothing to object to the command line.
+func (a *app) noteBegin(cmd *cobra.Command) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			a.begun = true
+			return run(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		a.noteBegin(sub)
+	}
 }
 
 // flagError adds what may have been meant to the error about an unknown flag.

@@ -80,16 +80,15 @@ func (w *watcher) print(rounds []*record.RoundHistory, goal int) {
 	}
 }
 
-// end takes the live line down; what is left of it is the line of the last round. It returns the whole story.
+// end prints what was held back, or leaves the live line as it is at the end. It returns the whole story.
 func (w *watcher) end() *view.Story {
 	close(w.done)
 	w.ticking.Wait()
-	w.console.Live(nil)
-	rest := w.story.Rest()
 	if w.console.Terminal() {
-		rest = w.story.Newest()
+		w.console.Keep()
+	} else {
+		w.print(w.story.Rest(), w.story.Goal)
 	}
-	w.print(rest, w.story.Goal)
 	return &w.story
 }
 

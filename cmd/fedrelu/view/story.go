@@ -19,6 +19,7 @@ type Story struct {
 	Next     uint64                 // number of the next entry
 	waiting  []*record.RoundHistory // rounds whose measurements are still due, oldest first
 	pace     pace
+	mayStop  bool // before Goal
 }
 
 // maxWaiting bounds the rounds that are held back for their measurements. A coordinator lets one wait.
@@ -44,7 +45,7 @@ func (s *Story) addRun(r record.Run) error {
 		if err != nil {
 			return fmt.Errorf("reading the spec of run %s: %w", r.ID, err)
 		}
-		s.Goal = sp.Rounds
+		s.Goal, s.mayStop = sp.Rounds, sp.StopAccuracy > 0
 	}
 	s.Run = r
 	return nil
@@ -104,18 +105,6 @@ func (s *Story) Rest() []*record.RoundHistory {
 	rest := s.waiting
 	s.waiting = nil
 	return rest
-}
-
-// Newest returns the last committed round with what is known of it, or nothing.
-func (s *Story) Newest() []*record.RoundHistory {
-	if s.Last == nil {
-		return nil
-	}
-	r := &record.RoundHistory{Round: *s.Last}
-	if s.Measured != nil && s.Measured.Round == r.Number {
-		r.Measured = s.Measured
-	}
-	return []*record.RoundHistory{r}
 }
 
 // SecondsLeft estimates how long the run will take if it needs all of its rounds, from the last ones; false: no idea.
