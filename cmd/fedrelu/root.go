@@ -63,7 +63,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	if best == "" {
 		return err
 	}
-	return fmt.Errorf("%w\n\nDid you mean this?\n\t--%s\n", err, best)
+	return fmt.Errorf("%w\n\nDid you mean this?\n\t--%s", err, best)
 }
 
 // distance is how many letters have to be put in, taken out or exchanged to make b of a.
