@@ -34,6 +34,7 @@ type coordinator struct {
 	joining  chan *session
 	pushes   chan *push
 	fetches  chan *fetch // nil: served from models at once
+	chunk    int         // bytes of a model in one chunk
 
 	mu      sync.Mutex
 	models  map[tensor.Hash][]float32
@@ -69,6 +70,7 @@ func newCoordinator(t *testing.T) *coordinator {
 	c := &coordinator{
 		t: t, listener: bufconn.Listen(1 << 20),
 		joining: make(chan *session), pushes: make(chan *push),
+		chunk:  1001, // odd: a reader takes any size
 		models: map[tensor.Hash][]float32{}, fetched: map[tensor.Hash]int{},
 	}
 	server := grpc.NewServer()
@@ -187,8 +189,7 @@ func (c *coordinator) Fetch(r *fedreluv1.FetchRequest, stream grpc.ServerStreami
 	if !known {
 		return status.Errorf(codes.NotFound, "no model %s", f.Model)
 	}
-	// Chunks of an odd size: a reader takes any.
-	chunker := wire.Chunker{Total: 4 * int64(len(block)), Size: 1001, Send: stream.Send}
+	chunker := wire.Chunker{Total: 4 * int64(len(block)), Size: c.chunk, Send: stream.Send}
 	for part := range tensor.Chunks(block, 1<<20) {
 		if _, err := chunker.Write(part); err != nil {
 			return err

@@ -13,7 +13,7 @@ func TestMemoryDoesNotGrowWithRounds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a thousand rounds")
 	}
-	text := strings.Replace(defaultSpec, "hidden: [8]", "hidden: [500]", 1)
+	text := strings.Replace(defaultSpec, "hidden: [8]", "hidden: [200]", 1)
 	s, c, session := begin(t, strings.Replace(text, "steps: 4", "steps: 1", 1))
 	models := [][]float32{s.model(1), s.model(2)}
 	var early uint64
@@ -27,7 +27,7 @@ func TestMemoryDoesNotGrowWithRounds(t *testing.T) {
 			early = heap()
 		}
 	}
-	// One lost block a round would be 900 x 20 kB.
+	// One lost block a round would be 900 x 8 kB.
 	if late := heap(); late > early+1<<20 {
 		t.Errorf("the heap grew from %d to %d bytes between rounds 100 and 1000", early, late)
 	}

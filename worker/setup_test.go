@@ -85,10 +85,13 @@ func newSetup(t *testing.T, text string) *setup {
 	t.Helper()
 	dir := t.TempDir()
 	writeData(t, dir, 1)
-	s, err := spec.Parse("test.yaml", []byte(text), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	return openSetup(t, dir, text)
+}
+
+// openSetup reads the spec on the data in dir.
+func openSetup(t *testing.T, dir, text string) *setup {
+	t.Helper()
+	s := openSpec(t, text)
 	data, err := workload.Load(s.Data, dir, shard.Training)
 	if err != nil {
 		t.Fatal(err)
@@ -100,6 +103,15 @@ func newSetup(t *testing.T, text string) *setup {
 	return &setup{t: t, data: dir, job: job, trainer: localsgd.NewTrainer(job), start: wire.StartRun{
 		Run: "run-1", Spec: s.Proto(), Layout: job.Net.Layout().Fingerprint(), Data: data.Fingerprint(),
 	}}
+}
+
+func openSpec(t *testing.T, text string) *spec.Spec {
+	t.Helper()
+	s, err := spec.Parse("test.yaml", []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // key names a round of the run.

@@ -246,6 +246,9 @@ func TestRunIsRefusedInWords(t *testing.T) {
 		{"other labels", "training labels differ", func(s *setup) { s.start.Data.TrainY = tensor.Hash{1} }},
 		{"another network", "layout", func(s *setup) { s.start.Layout = tensor.Hash{1} }},
 		{"no spec", "spec", func(s *setup) { s.start.Spec = []byte("nonsense") }},
+		{"more shards than examples", "shards", func(s *setup) {
+			s.start.Spec = openSpec(s.t, strings.Replace(defaultSpec, "count: 12", "count: 121", 1)).Proto()
+		}},
 		{"no data", "train.safetensors", func(s *setup) {
 			if err := os.Remove(filepath.Join(s.data, "train.safetensors")); err != nil {
 				s.t.Fatal(err)
