@@ -95,15 +95,18 @@ func (w *watcher) end() *view.Story {
 // patience is how long a coordinator that was followed may be gone.
 const patience = 2 * time.Minute
 
-// followRemote follows a run at a coordinator until the run has ended, also over a restart of the coordinator.
-func (w *watcher) followRemote(ctx context.Context, from archive, run string) error {
+// follow shows a run of a place until the run has ended, also over restarts of a coordinator. In a directory nothing goes
+// on: what is there is shown.
+func (w *watcher) follow(ctx context.Context, place archive, run string) error {
+	_, restarts := place.(*control.Client)
 	var lost time.Time
 	for {
-		err := from.Follow(ctx, run, w.story.Next, true, func(e control.Event) error {
+		err := place.Follow(ctx, run, w.story.Next, true, func(e control.Event) error {
 			lost = time.Time{}
 			return w.show(e)
 		})
-		if err == nil && w.ended() || err != nil && !errors.Is(err, control.ErrUnavailable) {
+		gone := restarts && (err == nil && !w.ended() || errors.Is(err, control.ErrUnavailable) && w.story.Run.ID != "")
+		if !gone {
 			return err
 		}
 		if lost.IsZero() {

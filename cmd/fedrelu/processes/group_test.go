@@ -141,9 +141,6 @@ func TestEveryProcessIsGreetedAndStopped(t *testing.T) {
 			t.Errorf("process %d is in group %d (%v), want one of its own", pid, group, err)
 		}
 	}
-	if len(g.Running()) != 2 {
-		t.Errorf("%v are running, want %v", g.Running(), pids)
-	}
 	g.Stop()
 	for _, pid := range pids {
 		if err := syscall.Kill(pid, 0); err != syscall.ESRCH {
