@@ -148,18 +148,26 @@ func (s *Story) liveETA() []form {
 	return optional(worthETA, "ETA "+atMost+Seconds(left))
 }
 
+// settle is how long a wait must last to be said before everything else: at the start of a round nobody may be there for a
+// moment.
+const settle = time.Second
+
 // liveWait says whom the run waits for. A wait that ends at a certain time is said before everything else.
 func (s *Story) liveWait(now time.Time) []form {
 	p := s.Progress
 	if p == nil || s.Run.Status != record.Running {
 		return nil
 	}
-	if !p.Until.IsZero() {
+	bounded := !p.Until.IsZero()
+	if bounded && s.bounded.IsZero() {
+		s.bounded = now
+	}
+	if bounded && now.Sub(s.bounded) >= settle {
 		left := max(0, p.Until.Sub(now))
 		return []form{{text: fmt.Sprintf("%s left: %s", Seconds(left.Seconds()), plain(p.WaitingFor))}}
 	}
 	var forms []form
-	if p.WaitingFor != "" {
+	if p.WaitingFor != "" && !bounded {
 		forms = append(forms, form{plain(p.WaitingFor), worthWaitInWords})
 	}
 	if p.Invited == 0 {

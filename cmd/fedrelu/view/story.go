@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/fedrelu/fedrelu/coordinator/control"
 	"github.com/fedrelu/fedrelu/coordinator/record"
@@ -19,7 +20,8 @@ type Story struct {
 	Next     uint64                 // number of the next entry
 	waiting  []*record.RoundHistory // rounds whose measurements are still due, oldest first
 	pace     pace
-	mayStop  bool // before Goal
+	mayStop  bool      // before Goal
+	bounded  time.Time // since when a wait that ends at a certain time has been shown
 }
 
 // maxWaiting bounds the rounds that are held back for their measurements. A coordinator lets one wait.
@@ -32,7 +34,9 @@ func (s *Story) Add(e control.Event) ([]*record.RoundHistory, error) {
 	case e.Run != nil:
 		return nil, s.addRun(*e.Run)
 	case e.Progress != nil:
-		s.Progress = e.Progress
+		if s.Progress = e.Progress; e.Progress.Until.IsZero() {
+			s.bounded = time.Time{}
+		}
 	case e.Entry != nil:
 		return s.addEntry(*e.Entry)
 	}
@@ -79,7 +83,7 @@ func (s *Story) addEntry(e record.Entry) ([]*record.RoundHistory, error) {
 }
 
 func (s *Story) addRound(r *record.RoundHistory) []*record.RoundHistory {
-	s.Last, s.Progress = &r.Round, nil
+	s.Last, s.Progress, s.bounded = &r.Round, nil, time.Time{}
 	s.Up += r.BytesUp
 	s.Down += r.BytesDown
 	if r.Number > 0 {

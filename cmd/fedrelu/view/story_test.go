@@ -200,12 +200,38 @@ func TestLiveLine(t *testing.T) {
 		{"a wait in little room", running(t, "", giveUp), 40, "2/12  9m58s left: no worker can serve s…"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			c.s.LiveLine(c.width, noon.Add(-time.Second)) // a wait is said once it has lasted
 			if got := c.s.LiveLine(c.width, noon); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
 	}
 }
+
+func TestLiveLineDoesNotAlarmForAMoment(t *testing.T) {
+	s := running(t, "", &control.Progress{Phase: "train", Invited: 10, WaitingFor: "no worker", Until: noon.Add(time.Minute)})
+	for _, step := range []struct {
+		at   time.Duration
+		want string
+	}{{0, "train 0/10"}, {settle - 1, "train 0/10"}, {settle, "59s left: no worker"}} {
+		if got := s.LiveLine(200, noon.Add(step.at)); !strings.HasSuffix(got, step.want) {
+			t.Errorf("after %v: %s, want %s at the end", step.at, got, step.want)
+		}
+	}
+	if _, err := s.Add(control.Event{Progress: &control.Progress{Phase: "train", Invited: 10, Answered: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	s.LiveLine(200, noon)
+	if _, err := s.Add(control.Event{Progress: &control.Progress{Phase: "train", Invited: 10, WaitingFor: "no worker", Until: noon.Add(time.Hour)}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.LiveLine(200, noon.Add(settle)); !strings.HasSuffix(got, "train 0/10") {
+		t.Errorf("a new wait is said at once: %s", got)
+	}
+}
+
+// settle is how long a wait lasts before it is said.
+const settle = time.Second
 
 func TestLiveLineBeforeTheStart(t *testing.T) {
 	run := testRun(t, record.Queued, "")
