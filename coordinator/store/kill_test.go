@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,6 +15,9 @@ import (
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
+
+// kills is for more than the short form: go test -run Killed ./coordinator/store -kills 1000
+var kills = flag.Int("kills", 10, "how often a committing process is killed")
 
 // childDir, where it is set, makes the test binary commit rounds in that directory until it is killed.
 const childDir = "FEDRELU_STORE_TEST_CHILD"
@@ -31,7 +35,7 @@ func TestMain(m *testing.M) {
 // variedSize is the size of a round's model: within the round's transaction, and in transactions before it.
 func variedSize(n int) int {
 	if n%2 == 1 {
-		return 2_500_000 // three transactions
+		return 1_200_000 // two transactions
 	}
 	return 1000
 }
@@ -84,11 +88,8 @@ func TestKilledAtAnyInstantNothingIsLost(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	kills, last := 25, -1
-	if testing.Short() {
-		kills = 8
-	}
-	for range kills {
+	last := -1
+	for range *kills {
 		acknowledged := killed(t, dir, 1+rng.IntN(3), time.Duration(rng.IntN(30_000))*time.Microsecond)
 		if acknowledged <= last {
 			t.Fatalf("seed %d: round %d was acknowledged after round %d", seed, acknowledged, last)
