@@ -38,7 +38,7 @@ var (
 // patience is how long anything may take that takes a moment. Only a test that fails waits so long.
 const patience = 90 * time.Second
 
-// folder holds the binary for as long as the tests of this package run.
+// folder holds the program for as long as the tests of this package run.
 var folder string
 
 func TestMain(m *testing.M) {
@@ -53,8 +53,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// binary builds cmd/fedrelu, once.
-var binary = sync.OnceValues(func() (string, error) {
+// program builds cmd/fedrelu, once.
+var program = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(folder, "fedrelu")
 	out, err := exec.Command("go", "build", "-o", path, "github.com/fedrelu/fedrelu/cmd/fedrelu").CombinedOutput()
 	if err != nil {
@@ -76,7 +76,7 @@ type process struct {
 // own process.
 func start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
-	path, err := binary()
+	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ type result struct {
 // command runs `fedrelu args` to its end.
 func command(t *testing.T, args ...string) result {
 	t.Helper()
-	path, err := binary()
+	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
