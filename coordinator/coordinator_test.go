@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -393,4 +394,57 @@ func TestFollowerHearsTheStop(t *testing.T) {
 	if _, err := b.Runs(); err == nil {
 		t.Error("reading a closed store gives no error")
 	}
+}
+
+// A sum of which one shard counts already is refused whole, and its other shards are done again: nobody waits for them in
+// vain, although their worker has forgotten them.
+func TestPartlyCountedSumIsDoneAgain(t *testing.T) {
+	s := parse(t, 1, "")
+	b := start(t, Config{})
+	verdict := make(chan wire.PushReply, 1)
+	counted := make(chan wire.Task, 1)
+	both := make(chan struct{}) // a and b have tasks
+	b.join("a", s, func(w *hand) {
+		first := true
+		w.onAssign = func(m wire.Assign) bool {
+			if !first {
+				return true
+			}
+			first = false
+			<-both
+			w.assign(m)
+			<-w.replies
+			counted <- m.Tasks[0]
+			return false
+		}
+	})
+	b.join("b", s, func(w *hand) {
+		first := true
+		w.onAssign = func(m wire.Assign) bool {
+			if !first {
+				return true
+			}
+			first = false
+			close(both)
+			reply, err := w.pushSum(m, ascending(append([]wire.Task{<-counted}, m.Tasks...)))
+			if err != nil {
+				t.Error(err)
+			}
+			verdict <- reply
+			return false
+		}
+	})
+	run, rounds := b.wait(b.submit(s))
+	if r := <-verdict; r.Verdict != wire.Late || !strings.Contains(r.Reason, "already") {
+		t.Errorf("the sum: %v %q", r.Verdict, r.Reason)
+	}
+	if run.Status != record.Completed {
+		t.Fatalf("%v: %s", run.Status, run.Reason)
+	}
+	checkModels(t, rounds, oracle(t, s))
+}
+
+func ascending(tasks []wire.Task) []wire.Task {
+	slices.SortFunc(tasks, func(a, b wire.Task) int { return a.Shard - b.Shard })
+	return tasks
 }

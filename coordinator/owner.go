@@ -231,8 +231,7 @@ func (o *owner) handle(e any) error {
 	case message:
 		return o.onMessage(e.session, e.m)
 	case offer:
-		e.answer <- o.onOffer(e)
-		return nil
+		return o.onOffer(e)
 	case delivery:
 		return o.onDelivery(e)
 	case badBytes:
