@@ -172,11 +172,9 @@ func TestNobodyComes(t *testing.T) {
 func TestMeasurementWithoutWorkersIsGivenUp(t *testing.T) {
 	s := parse(t, 1, "")
 	b := start(t, Config{MeasureGiveUp: 30 * time.Millisecond})
-	var w *hand
-	w = b.join("a", s, func(h *hand) {
+	b.join("a", s, func(h *hand) {
 		h.onMeasure = func(wire.Measure) bool { b.Leave(h.s, ErrLost); return false }
 	})
-	_ = w
 	run, rounds := b.wait(b.submit(s))
 	if run.Status != record.Completed || len(rounds) != 2 {
 		t.Fatalf("%v: %q", run.Status, run.Reason)
@@ -282,11 +280,10 @@ func TestDamagedModelIsComputedAgain(t *testing.T) {
 	s := parse(t, 5, "keep: {last: 4}")
 	dir := t.TempDir()
 	b := start(t, Config{Dir: dir})
-	w := b.join("a", s, nil)
+	b.join("a", s, nil)
 	id := b.submit(s)
 	b.until(id, 3)
 	b.end()
-	_ = w
 	hashes := oracle(t, s)
 	st, err := store.OpenReadOnly(dir)
 	if err != nil {
