@@ -48,7 +48,8 @@ func (o *owner) receive(ctx context.Context, s *Session, p *wire.Push, grid *loc
 	hash := sha256.New()
 	err = body(io.MultiWriter(payload, hash, watch))
 	if err != nil && !errors.Is(err, wire.ErrMessage) {
-		// It broke off: the worker has gone, or will try again, or does not want to any more.
+		// It broke off: the worker has gone, or does not want to any more, or will try again: as often as the disk is full.
+		o.log.Warn("push broken off", "worker", s.Hello.Name, "round", p.Round, "shards", p.Shards(), "why", err)
 		return wire.PushReply{}, err
 	}
 	if err == nil {
