@@ -445,3 +445,45 @@ func ascending(tasks []wire.Task) []wire.Task {
 	slices.SortFunc(tasks, func(a, b wire.Task) int { return a.Shard - b.Shard })
 	return tasks
 }
+
+// A round that closes by quorum or deadline goes on without those who have not answered, and its record says who.
+func TestRoundsCloseEarlyWhereTheSpecSaysSo(t *testing.T) {
+	for _, c := range []struct{ name, more, why string }{
+		{"quorum", "close: {quorum: {count: 2, grace: 10ms}}", "quorum"},
+		{"deadline", "close: {deadline: {after: 300ms}}", "deadline"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := parse(t, 2, c.more)
+			b := start(t, Config{})
+			both := make(chan struct{})
+			b.join("silent", s, func(w *hand) {
+				first := true
+				w.onAssign = func(wire.Assign) bool {
+					if first {
+						close(both)
+					}
+					first = false
+					return false
+				}
+			})
+			b.join("a", s, func(w *hand) {
+				w.onAssign = func(m wire.Assign) bool {
+					<-both
+					if m.Sum {
+						t.Error("sums are asked for in a round that may close early")
+					}
+					return true
+				}
+			})
+			run, rounds := b.wait(b.submit(s))
+			if run.Status != record.Completed {
+				t.Fatalf("%v: %s", run.Status, run.Reason)
+			}
+			for _, r := range rounds[1:] {
+				if len(r.Participants) == 0 || len(r.Missing) == 0 || len(r.Participants)+len(r.Missing) != 4 || !strings.Contains(r.CloseReason, c.why) {
+					t.Errorf("round %d: answered %v, missing %v, %q", r.Number, r.Participants, r.Missing, r.CloseReason)
+				}
+			}
+		})
+	}
+}
