@@ -35,14 +35,18 @@ var (
 	long  = flag.Bool("long", false, "the long forms of the memory tests")
 )
 
-// patience is how long anything may take that takes a moment. Only a test that fails waits so long.
-const patience = 60 * time.Second
+// patience is how long anything may take that takes a moment, or a while in the long forms. Only a test that fails waits
+// so long.
+var patience = 60 * time.Second
 
 // folder holds the program for as long as the tests of this package run.
 var folder string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if *long {
+		patience *= 10
+	}
 	var err error
 	if folder, err = os.MkdirTemp("", "fedrelu-process-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
