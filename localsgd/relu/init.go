@@ -53,6 +53,10 @@ func (n *Network) Initialize(block []float32, init Init, seed uint64) {
 func (i Init) fill(dst []float32, p parameter, s *keyed.Stream) {
 	fanIn := float64(p.fanIn)
 	switch {
+	case p.fixed:
+		for j := range dst {
+			dst[j] = p.value
+		}
 	case i == KaimingUniform:
 		uniform(dst, 1/math.Sqrt(fanIn), s)
 	case p.bias:
