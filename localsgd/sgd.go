@@ -7,6 +7,7 @@ type SGD struct {
 	Momentum    float64
 	Nesterov    bool
 	WeightDecay float64
+	NoDecay     []string // globs of the names of tensors without weight decay
 }
 
 // sgdSink applies SGD to the parameters while the backward pass hands over the gradient: a fused step. It lives for one
@@ -16,13 +17,15 @@ type sgdSink struct {
 	velocity []float32 // only with momentum
 	lr       float32
 	momentum float32
-	decay    float32
 	nesterov bool
+
+	decay, fullDecay float32 // of the tensor at hand; of the optimizer
 }
 
 func (s *sgdSink) reset(o SGD, params []float32) {
 	s.params = params
-	s.lr, s.momentum, s.decay, s.nesterov = float32(o.LR), float32(o.Momentum), float32(o.WeightDecay), o.Nesterov
+	s.lr, s.momentum, s.nesterov = float32(o.LR), float32(o.Momentum), o.Nesterov
+	s.decay, s.fullDecay = float32(o.WeightDecay), float32(o.WeightDecay)
 	if s.momentum == 0 {
 		return
 	}

@@ -40,12 +40,12 @@ type Trainer struct {
 	job     *Job
 	machine *relu.Machine[float32]
 	walk    shard.Walk
-	sgd     sgdSink
+	opt     *optimizer
 }
 
 // NewTrainer returns a trainer for the job's tasks.
 func NewTrainer(job *Job) *Trainer {
-	return &Trainer{job: job, machine: relu.NewMachine[float32](job.Net, job.maxBatch())}
+	return &Trainer{job: job, machine: relu.NewMachine[float32](job.Net, job.maxBatch()), opt: newOptimizer(job.Net.Layout(), job.Local)}
 }
 
 // Train makes the task's local steps from start and leaves the end parameters in end; the two must not overlap. grid is
@@ -53,14 +53,15 @@ func NewTrainer(job *Job) *Trainer {
 // of no use.
 func (t *Trainer) Train(ctx context.Context, task Task, grid *Grid, start, end []float32) (Facts, error) {
 	copy(end, start)
-	t.sgd.reset(t.job.Local.SGD, end)
-	t.walk.Reset(t.job.Seed, task.Round, task.Shard, t.job.Shards[task.Shard], t.job.Local.Schedule)
+	t.opt.reset(task.Round, end)
+	t.walk.Reset(t.job.Seed, task.Round, task.Shard, t.job.Shards[task.Shard], t.job.schedule())
 	var f Facts
 	for examples := t.walk.Next(); examples != nil; examples = t.walk.Next() {
 		if err := ctx.Err(); err != nil {
 			return f, fmt.Errorf("training shard %d in round %d: %w", task.Shard, task.Round, err)
 		}
-		loss := t.machine.Backward(end, Fill(t.machine, t.job.Data.Train, examples), &t.sgd)
+		loss := t.machine.Backward(end, Fill(t.machine, t.job.Data.Train, examples), t.opt.begin())
+		t.opt.finish()
 		f.Steps++
 		f.Examples += len(examples)
 		f.LossSum += loss
