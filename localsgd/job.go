@@ -25,7 +25,7 @@ type Local struct {
 type Job struct {
 	Seed   uint64
 	Net    *relu.Network
-	Init   relu.Init
+	Init   relu.Initializer // nil is KaimingUniform
 	Data   shard.Data
 	Shards shard.Shards
 	Local  Local
@@ -87,7 +87,11 @@ func (j *Job) checkSet(set *shard.Set) error {
 // Start returns a new block with the run's initial parameters.
 func (j *Job) Start() []float32 {
 	block := make([]float32, j.Net.Parameters())
-	j.Net.Initialize(block, j.Init, j.Seed)
+	init := j.Init
+	if init == nil {
+		init = relu.KaimingUniform
+	}
+	j.Net.Initialize(block, init, j.Seed)
 	return block
 }
 

@@ -148,11 +148,19 @@ func (s *clipSink) finish() {
 		g := tensor.Of(s.grad, v)
 		if factor < 1 {
 			for i := range g {
-				g[i] *= factor
+				g[i] = float32(g[i] * factor)
 			}
 		}
 		s.next.Gradient(v.Offset, g)
 	}
+}
+
+// LR returns the learning rate of the optimizer in use, before Rates and Warmup.
+func (l *Local) LR() float64 {
+	if l.AdamW != nil {
+		return l.AdamW.LR
+	}
+	return l.SGD.LR
 }
 
 // noDecay returns the globs of the optimizer in use.

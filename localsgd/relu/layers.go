@@ -32,6 +32,7 @@ type ReLU struct {
 type parameter struct {
 	tensor.Desc
 	fanIn, fanOut int
+	number        int // of a weight: 1 for the network's first one
 	bias          bool
 	fixed         bool    // starts at value in every initialisation: weights of norms, running statistics
 	value         float32 // where fixed

@@ -80,7 +80,7 @@ func TestInvalidNetworksAreRefused(t *testing.T) {
 }
 
 // initialised returns a tensor of a network 400-[300]-200 with leaky units of slope 0.5.
-func initialised(t *testing.T, init relu.Init, name string, seed uint64) []float32 {
+func initialised(t *testing.T, init relu.Initializer, name string, seed uint64) []float32 {
 	t.Helper()
 	net, err := relu.New(relu.MLP{Input: 400, Hidden: []int{300}, Output: 200, Slope: 0.5}.Layers(), []int{400}, relu.MSE)
 	if err != nil {

@@ -14,9 +14,12 @@ type plan struct {
 	leaves []Layer
 	first  []int // first[i] is the index of leaf i's first tensor
 	params []parameter
-	waits  int     // the tensors from here on have not met their activation
-	slope  float64 // of the last activation
-	batch  int     // the least examples that a batch may have in training
+
+	weights int // how many params are weights of sums
+
+	waits int     // the tensors from here on have not met their activation
+	slope float64 // of the last activation
+	batch int     // the least examples that a batch may have in training
 }
 
 // sequence resolves layers that follow each other, whose names go on from the plan's prefix.
@@ -47,6 +50,10 @@ func (p *plan) sequence(layers []Layer, shape []int) ([]int, error) {
 // add notes tensors of the layer that is being resolved.
 func (p *plan) add(tensors ...parameter) {
 	for _, t := range tensors {
+		if !t.bias && !t.fixed {
+			p.weights++
+			t.number = p.weights
+		}
 		t.Name = p.prefix + t.Name
 		p.params = append(p.params, t)
 	}
