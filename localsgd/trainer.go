@@ -55,7 +55,20 @@ func (t *Trainer) Train(ctx context.Context, task Task, grid *Grid, start, end [
 	copy(end, start)
 	t.sgd.reset(t.job.Local.SGD, end)
 	t.walk.Reset(t.job.Seed, task.Round, task.Shard, t.job.Shards[task.Shard], t.job.Local.Schedule)
-	var f Facts
+	t.machine.Hold(end)
+	f, err := t.steps(ctx, task, end)
+	t.machine.Release(end)
+	if err != nil {
+		return f, err
+	}
+	if err := grid.Check(end); err != nil {
+		return f, &DivergedError{task.Round, task.Shard, f.Steps, err.Error()}
+	}
+	return f, nil
+}
+
+// steps makes all steps of the task from the parameters that the machine holds.
+func (t *Trainer) steps(ctx context.Context, task Task, end []float32) (f Facts, err error) {
 	for examples := t.walk.Next(); examples != nil; examples = t.walk.Next() {
 		if err := ctx.Err(); err != nil {
 			return f, fmt.Errorf("training shard %d in round %d: %w", task.Shard, task.Round, err)
@@ -67,9 +80,6 @@ func (t *Trainer) Train(ctx context.Context, task Task, grid *Grid, start, end [
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
 			return f, &DivergedError{task.Round, task.Shard, f.Steps, fmt.Sprintf("the loss is %g", loss)}
 		}
-	}
-	if err := grid.Check(end); err != nil {
-		return f, &DivergedError{task.Round, task.Shard, f.Steps, err.Error()}
 	}
 	return f, nil
 }

@@ -9,8 +9,9 @@ import (
 // Machine computes outputs, losses and gradients of one network for batches of bounded size. It holds all scratch memory
 // and is used by one goroutine at a time. F is float32 for training; float64 serves finite differences and as an oracle.
 //
-// For each linear layer and each of its maxBatch examples a machine holds In indices of 4 bytes, 2 In numbers (1 In in the
-// first layer) and Out numbers; and, once, one example batch.
+// For each linear layer a machine holds a copy of its parameters, at most 64 In or 32 Out numbers of scratch memory, with
+// momentum one velocity for each parameter, and for each of its maxBatch examples In numbers (none in the first layer) and
+// 2 Out numbers; and, once, one batch.
 type Machine[F kernel.Float] struct {
 	net      *Network
 	maxBatch int
@@ -63,13 +64,53 @@ func (m *Machine[F]) addStage(i int) {
 		m.lowest = min(m.lowest, i)
 		m.stages = append(m.stages, newLinearStage[F](m.net, i, m.maxBatch, i > m.lowest))
 	case ReLU:
-		s := &reluStage[F]{slope: F(l.Slope)}
+		s := &reluStage[F]{slope: F(l.Slope), done: m.net.plainReLU(i)}
+		if i+1 < len(m.net.layers) {
+			_, before := m.net.layers[i+1].(Linear)
+			s.undone = s.done && before
+		}
 		if i == 0 {
 			s.room = make([]F, m.maxBatch*m.net.Inputs()) // the caller's inputs are not to be changed
 		}
 		m.stages = append(m.stages, s)
 	default:
 		panic(fmt.Sprintf("relu: no stage for %T", l))
+	}
+}
+
+// holder is a stage that works on a copy of its parameters in an order of its own.
+type holder[F kernel.Float] interface {
+	hold(params []F)
+	release(params []F) // nil: without writing
+}
+
+// Hold says that until Release every call has the parameters params and that nobody else changes them: layers may keep
+// theirs in an order of their own, and with a Stepper update them there. Velocities start at zero.
+func (m *Machine[F]) Hold(params []F) {
+	m.checkParameters(params)
+	for _, s := range m.stages {
+		if h, ok := s.(holder[F]); ok {
+			h.hold(params)
+		}
+	}
+}
+
+// Release ends what Hold began, and writes the parameters as they are now to params: those of Hold, or nil where no
+// Stepper has changed them.
+func (m *Machine[F]) Release(params []F) {
+	if params != nil {
+		m.checkParameters(params)
+	}
+	for _, s := range m.stages {
+		if h, ok := s.(holder[F]); ok {
+			h.release(params)
+		}
+	}
+}
+
+func (m *Machine[F]) checkParameters(params []F) {
+	if len(params) != m.net.Parameters() {
+		panic(fmt.Sprintf("relu: %d parameters for a network of %d", len(params), m.net.Parameters()))
 	}
 }
 
@@ -95,8 +136,9 @@ func (m *Machine[F]) checkSize(n int) {
 // are not looked at.
 func (m *Machine[F]) Forward(params []F, b *Batch[F]) []F {
 	m.checkSize(b.N)
-	if len(params) != m.net.Parameters() || len(b.X) != b.N*m.net.Inputs() {
-		panic(fmt.Sprintf("relu: forward with %d parameters and %d inputs", len(params), len(b.X)))
+	m.checkParameters(params)
+	if len(b.X) != b.N*m.net.Inputs() {
+		panic(fmt.Sprintf("relu: %d examples with %d inputs", b.N, len(b.X)))
 	}
 	x := b.X
 	for _, s := range m.stages {
@@ -105,8 +147,7 @@ func (m *Machine[F]) Forward(params []F, b *Batch[F]) []F {
 	return x
 }
 
-// Backward computes the batch's loss and the loss's gradient, which it hands to sink from the last layer to the first: for
-// each layer the rows of the weight in ascending order, then the bias. A layer's gradient leaves only after the gradient
+// Backward computes the batch's loss and the loss's gradient, which it hands to sink from the last layer to the first. A layer's gradient leaves only after the gradient
 // with respect to its inputs has been computed, so the sink may change these parameters.
 func (m *Machine[F]) Backward(params []F, b *Batch[F], sink Sink[F]) (loss float64) {
 	y := m.Forward(params, b)
