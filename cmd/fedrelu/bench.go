@@ -33,7 +33,12 @@ var benchModels = []benchModel{
 }
 
 func newBench(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "bench", Short: "Measure how fast this machine trains"}
+	cmd := &cobra.Command{
+		Use:     "bench",
+		Short:   "Measure how fast this machine is",
+		Long:    "Measure how fast this machine does what a worker does.",
+		Example: "  fedrelu bench train",
+	}
 	var asJSON bool
 	train := &cobra.Command{
 		Use:   "train",
