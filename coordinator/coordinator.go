@@ -40,7 +40,9 @@ type Coordinator struct {
 	staging *staging
 	models  *models
 	traffic traffic
-	changed beacon // fires when a run, its chain or its progress has changed
+	changed beacon         // fires when a run, its chain or its progress has changed
+	stopped chan struct{}  // closed when nothing will change any more
+	readers sync.WaitGroup // that the store is kept open for
 	queued  chan struct{}
 
 	mu          sync.Mutex
@@ -73,6 +75,7 @@ func Open(cfg Config) (*Coordinator, error) {
 		cfg: cfg, log: cfg.Logger, store: st,
 		staging: newStaging(cfg.Dir), models: newModels(),
 		queued:   make(chan struct{}, 1),
+		stopped:  make(chan struct{}),
 		sessions: make(map[round.WorkerID]*Session), byName: make(map[string]*Session),
 	}
 	if err := errors.Join(st.SetAddress(cfg.Address), c.adoptUnfinished()); err != nil {
@@ -102,13 +105,15 @@ func (c *Coordinator) adoptUnfinished() error {
 }
 
 // Run serves the queue until ctx ends. Then it stops the active run between two steps, with what it has committed, ends
-// all sessions, closes the store, and returns nil.
+// all sessions, lets followers hear the end, closes the store, and returns nil.
 func (c *Coordinator) Run(ctx context.Context) error {
 	var err error
 	for ctx.Err() == nil && err == nil {
 		err = c.serveNext(ctx)
 	}
 	c.endSessions()
+	close(c.stopped)
+	c.readers.Wait()
 	return errors.Join(err, c.store.Close())
 }
 

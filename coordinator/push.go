@@ -47,7 +47,7 @@ func (o *owner) receive(ctx context.Context, s *Session, p *wire.Push, grid *loc
 	watch.say("begin")
 	hash := sha256.New()
 	if err := body(io.MultiWriter(payload, hash, watch)); err != nil {
-		o.inbox.put(badBytes{s, p, err})
+		o.brokenOff(s, p, err)
 		return wire.PushReply{}, err
 	}
 	if err := checkPayload(p, grid, tensor.Hash(hash.Sum(nil)), payload); err != nil {
@@ -59,6 +59,17 @@ func (o *owner) receive(ctx context.Context, s *Session, p *wire.Push, grid *loc
 	return ask(ctx, o.inbox, func(answer chan<- wire.PushReply) any {
 		return delivery{s, p, payload.reader, seconds, answer}
 	})
+}
+
+// brokenOff tells apart why a payload did not arrive. Bytes that cannot be are the worker's or the transport's fault: the
+// task is tried elsewhere. A connection that breaks, or a disk that is full, is not: the worker, as long as it lives,
+// pushes again.
+func (o *owner) brokenOff(s *Session, p *wire.Push, err error) {
+	if errors.Is(err, wire.ErrMessage) {
+		o.inbox.put(badBytes{s, p, err})
+		return
+	}
+	o.log.Warn("push broken off", "worker", s.Hello.Name, "round", p.Round, "shards", p.Shards(), "why", err)
 }
 
 // pushWatch says in the log where a push stands.

@@ -116,21 +116,42 @@ type Update struct {
 }
 
 // Follow calls each with a run, its entries from number from on, and if follow is set with what happens until the run has
-// ended or stopped, or ctx ends. It returns the first error of each.
+// ended or stopped, or ctx ends. It returns the first error of each, and ErrClosed if the coordinator ends before the run
+// has stopped.
 func (c *Coordinator) Follow(ctx context.Context, id string, from uint64, follow bool, each func(Update) error) error {
+	if !c.read() {
+		return ErrClosed
+	}
+	defer c.readers.Done()
 	f := follower{c: c, id: id, from: from, each: each}
-	for {
+	for last := false; ; {
 		changed := c.changed.watch()
 		ended, err := f.catchUp()
-		if err != nil || ended || !follow {
+		switch {
+		case err != nil || ended || !follow:
 			return err
+		case last:
+			return ErrClosed
 		}
 		select {
 		case <-changed:
+		case <-c.stopped:
+			last = true // once more: the end of the run may not have been told yet
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// read keeps the store open until readers.Done, unless the coordinator has ended.
+func (c *Coordinator) read() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.readers.Add(1)
+	return true
 }
 
 type follower struct {

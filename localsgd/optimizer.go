@@ -19,13 +19,13 @@ type updater interface {
 }
 
 // begin implements updater.
-func (s *sgdSink) begin() { s.decay = s.fullDecay }
+func (s *sgdSink) begin() { s.step.Decay = s.decay }
 
 // decays implements updater.
 func (s *sgdSink) decays(on bool) {
-	s.decay = 0
+	s.step.Decay = 0
 	if on {
-		s.decay = s.fullDecay
+		s.step.Decay = s.decay
 	}
 }
 

@@ -55,7 +55,27 @@ func (t *Trainer) Train(ctx context.Context, task Task, grid *Grid, start, end [
 	copy(end, start)
 	t.opt.reset(task.Round, end)
 	t.walk.Reset(t.job.Seed, task.Round, task.Shard, t.job.Shards[task.Shard], t.job.schedule())
-	var f Facts
+	f, err := t.hold(ctx, task, end)
+	if err != nil {
+		return f, err
+	}
+	if err := grid.Check(end); err != nil {
+		return f, &DivergedError{task.Round, task.Shard, f.Steps, err.Error()}
+	}
+	return f, nil
+}
+
+// hold makes the task's steps while the machine holds the parameters, if all updates come during the backward pass.
+func (t *Trainer) hold(ctx context.Context, task Task, end []float32) (Facts, error) {
+	if t.opt.clip == nil {
+		t.machine.Hold(end)
+		defer t.machine.Release(end)
+	}
+	return t.steps(ctx, task, end)
+}
+
+// steps makes all steps of the task on the parameters in end.
+func (t *Trainer) steps(ctx context.Context, task Task, end []float32) (f Facts, err error) {
 	for examples := t.walk.Next(); examples != nil; examples = t.walk.Next() {
 		if err := ctx.Err(); err != nil {
 			return f, fmt.Errorf("training shard %d in round %d: %w", task.Shard, task.Round, err)
@@ -68,9 +88,6 @@ func (t *Trainer) Train(ctx context.Context, task Task, grid *Grid, start, end [
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
 			return f, &DivergedError{task.Round, task.Shard, f.Steps, fmt.Sprintf("the loss is %g", loss)}
 		}
-	}
-	if err := grid.Check(end); err != nil {
-		return f, &DivergedError{task.Round, task.Shard, f.Steps, err.Error()}
 	}
 	return f, nil
 }

@@ -89,9 +89,9 @@ func (a *agent) step(ctx context.Context) {
 	inbox := a.inbox
 	var outbox chan wire.FromWorker
 	var next wire.FromWorker
-	var gone <-chan struct{}
+	var mute <-chan struct{}
 	if a.link != nil && len(a.queue) > 0 {
-		outbox, next, gone = a.link.outbox, a.queue[0], a.link.ctx.Done()
+		outbox, next, mute = a.link.outbox, a.queue[0], a.link.mute
 		if len(a.queue) >= maxQueue {
 			inbox = nil
 		}
@@ -104,8 +104,8 @@ func (a *agent) step(ctx context.Context) {
 		e.apply(a)
 	case outbox <- next:
 		a.queue = slices.Delete(a.queue, 0, 1)
-	case <-gone:
-		a.queue = nil // nobody will send it
+	case <-mute:
+		a.queue = nil // nobody will send it; the session's end may wait behind a message in the inbox
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package worker is the process that serves shards: it joins a coordinator, trains its tasks, and pushes their updates or
-// the exact sums of them. Join again and again, it never gives up a coordinator that once admitted it.
+// the exact sums of them. When a session breaks it joins again, for ever.
 //
 // Rules:
 //
@@ -8,7 +8,8 @@
 //     goroutine for each slot (training, adding, measuring), one that pushes, one that fetches, one that loads. A block or
 //     sum named in an order belongs to that hand until its event comes back. There are no locks.
 //   - A session has two goroutines: one reads the stream, one writes it, heartbeats included, so that these pass whatever
-//     is computed. Worker.Run starts every goroutine, and all are gone when it returns.
+//     is computed. A coordinator that takes nothing for as long as it would wait for a heartbeat is given up.
+//   - Worker.Run starts every goroutine, and all are gone when it returns.
 //   - A session can end at any time and takes nothing along but the tasks that have not begun. What is trained stays, is
 //     offered in the next session's RunReady, and is pushed there without training unless the coordinator abandons it.
 //   - An acknowledged push is kept, merged into one sum (held), until the next round begins: the coordinator has not
@@ -22,10 +23,10 @@
 // Memory. With P parameters, S slots and m measured shards a round, beside one data set and the scratch of S trainers (see
 // relu.Machine; P more float32 for each with momentum):
 //
-//	4P bytes x (S + 3 + 2m + 2)   ends being trained; start, next model and a repeated task's start; measured ends of two
-//	                              rounds; two gradients
+//	4P bytes x (S + 4 + 2m + 2)   ends being trained; start, next model, the start of a task that is repeated, and for a
+//	                              moment the last start; measured ends of two rounds; two gradients
 //	3 x (4P + 8P to 16P) bytes    the pending, the pushed and the held sum; 8 bytes for a matrix's element, 16 for another's
-//	4P x (S + 1) bytes            instead of these sums, where updates are pushed alone
+//	4P bytes x (S + 1)            instead of these sums, where updates are pushed alone
 //
 // It depends neither on the number of shards nor of rounds.
 package worker

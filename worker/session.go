@@ -25,6 +25,7 @@ type link struct {
 	ctx     context.Context // ends with the session
 	session uint64
 	outbox  chan wire.FromWorker
+	mute    chan struct{} // closed when nothing is taken from outbox any more
 }
 
 func (l *link) over() bool { return l.ctx.Err() != nil }
@@ -61,7 +62,7 @@ func (w *Worker) session(ctx context.Context, a *agent) (welcomed bool, err erro
 	// What is under way when ctx ends gets a moment to end well.
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	l := &link{service: newService(conn), ctx: live, outbox: make(chan wire.FromWorker, outboxSize)}
+	l := &link{service: newService(conn), ctx: live, outbox: make(chan wire.FromWorker, outboxSize), mute: make(chan struct{})}
 	s, welcome, err := w.join(ctx, l, end)
 	if err != nil {
 		return false, err
@@ -113,7 +114,7 @@ func (l *link) serve(a *agent, s stream, welcome wire.Welcome, end context.Cance
 		return errDismissed
 	}
 	var writer sync.WaitGroup
-	writer.Go(func() { l.write(s, welcome.Heartbeat, a.done) })
+	writer.Go(func() { l.write(s, welcome, a.done, end) })
 	err := l.read(a, s)
 	end()
 	writer.Wait()
@@ -135,12 +136,17 @@ func (l *link) read(a *agent, s stream) error {
 }
 
 // write owns the stream's sending side: messages, heartbeats, and at the end, when done is closed, the last messages and
-// the goodbye. An error shows in read.
-func (l *link) write(s stream, every time.Duration, done <-chan struct{}) {
-	beat := time.NewTicker(every)
+// the goodbye. An error shows in read. A coordinator that takes nothing for so long that it must have missed the worker's
+// heartbeats is given up with end.
+func (l *link) write(s stream, w wire.Welcome, done <-chan struct{}, end func()) {
+	defer close(l.mute)
+	beat := time.NewTicker(w.Heartbeat)
 	defer beat.Stop()
+	stuck := time.AfterFunc(w.Lost, end)
+	defer stuck.Stop()
 	for {
 		var m wire.FromWorker
+		stuck.Stop()
 		select {
 		case m = <-l.outbox:
 		case <-beat.C:
@@ -151,6 +157,7 @@ func (l *link) write(s stream, every time.Duration, done <-chan struct{}) {
 		case <-l.ctx.Done():
 			return
 		}
+		stuck.Reset(w.Lost)
 		if s.send(m) != nil {
 			return
 		}

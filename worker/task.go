@@ -83,6 +83,9 @@ func (a *agent) dispatch() {
 	if a.run == nil || !a.run.ready {
 		return
 	}
+	if len(a.run.measures) > 0 {
+		a.model(a.run.measures[0].model) // normally the next start: it comes while the slots are busy
+	}
 	for _, s := range a.slots {
 		if s.idle() && !a.measureNext(s) && !a.trainNext(s) {
 			return

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/fedrelu/fedrelu/cmd/fedrelu/view"
+	"github.com/fedrelu/fedrelu/coordinator/control"
 	"github.com/fedrelu/fedrelu/proto/spec"
 )
 
@@ -65,7 +66,7 @@ func command(args []string) int {
 	switch {
 	case errors.As(err, &coded):
 		code = coded.code
-	case errors.Is(err, spec.ErrInvalid) || !a.begun:
+	case errors.Is(err, spec.ErrInvalid) || errors.Is(err, control.ErrAddress) || !a.begun:
 		code = exitUsage
 	}
 	if coded == nil || coded.err != nil {

@@ -129,12 +129,21 @@ func (o *runOptions) execute(ctx context.Context, a *app, s *spec.Spec, w *watch
 	defer stopWhenDone()
 	w.begin()
 	err = cluster.engine.follow(id, w.story.Next, w.show)
-	err = errors.Join(err, cluster.stop())
-	story := w.end()
-	if !w.ended() && err == nil {
-		err = errors.New("the coordinator has ended before the run")
+	stopErr := cluster.stop()
+	if !w.ended() && stopErr == nil {
+		err = o.catchUp(id, w)
 	}
-	return story.Run, errors.Join(err, cluster.failure())
+	return w.end().Run, errors.Join(err, stopErr, cluster.failure())
+}
+
+// catchUp reads from the store what the coordinator could not tell any more.
+func (o *runOptions) catchUp(id string, w *watcher) error {
+	place, err := offline.Open(o.dir)
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	return place.Follow(context.Background(), id, w.story.Next, false, w.show)
 }
 
 func (o *runOptions) queue(e *engine, s *spec.Spec, w *watcher) (string, error) {
@@ -162,9 +171,8 @@ func (o *runOptions) opening(id string, s *spec.Spec) string {
 	if o.resume != "" {
 		verb = "going on with run"
 	}
-	shards := fmt.Sprintf("%d of %d shards", s.Participation.Size(s.Shards.Count), s.Shards.Count)
-	return fmt.Sprintf("%s %s: up to %d rounds of %s, seed %d, worker processes: %d, store: %s",
-		verb, name, s.Rounds, shards, s.Seed, o.count(s), o.dir)
+	return fmt.Sprintf("%s %s: up to %d rounds of %d of %d shards\nseed %d, worker processes: %d, store: %s",
+		verb, name, s.Rounds, s.Participation.Size(s.Shards.Count), s.Shards.Count, s.Seed, o.count(s), o.dir)
 }
 
 func (o *runOptions) dirFlag() string {

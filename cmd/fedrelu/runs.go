@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -36,9 +37,9 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	text := fmt.Sprintf("unknown command %q for %q", name, cmd.CommandPath())
 	cmd.SuggestionsMinimumDistance = 2
 	if like := cmd.SuggestionsFor(name); len(like) > 0 {
-		text += "\n\nDid you mean this?\n\t" + strings.Join(like, "\n\t") + "\n"
+		text += "\n\nDid you mean this?\n\t" + strings.Join(like, "\n\t")
 	}
-	return fmt.Errorf("%s", text)
+	return errors.New(text)
 }
 
 func newRunsList(a *app) *cobra.Command {

@@ -53,7 +53,7 @@ func follow(ctx context.Context, a *app, place archive, run string) (*view.Story
 	defer restore()
 	w := newWatcher(a.console)
 	w.begin()
-	err := w.followRemote(ctx, place, run)
+	err := w.follow(ctx, place, run)
 	story := w.end()
 	if ctx.Err() != nil && !w.ended() {
 		return nil, &codeError{exitStopped, fmt.Errorf("the watching was stopped; run %s goes on", story.Run.ID)}

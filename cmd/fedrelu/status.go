@@ -26,9 +26,12 @@ type statusSource struct {
 }
 
 func newStatusSource(e *engine) *statusSource {
-	return &statusSource{
-		e: e, started: time.Now(), stories: make(map[string]*view.Story), rounds: web.Rounds{Seconds: make(map[string]float64)},
+	s := &statusSource{e: e, started: time.Now(), stories: make(map[string]*view.Story)}
+	s.rounds.Seconds = make(map[string]float64)
+	for _, part := range []string{"train", "wait", "network", "aggregate", "commit", "measure"} {
+		s.rounds.Seconds[part] = 0 // monitoring wants to see that nothing has been counted yet
 	}
+	return s
 }
 
 // Status implements web.Source.

@@ -20,7 +20,8 @@ func writeTensorHeader(w io.Writer, h control.Header) error {
 		return fmt.Errorf("writing the header of the model: %w", err)
 	}
 	out := bytes.NewBuffer(make([]byte, 8))
-	metadata := map[string]string{"format": "pt", "run": h.Run, "round": strconv.Itoa(h.Round), "model_sha256": h.Model.String()}
+	// Nothing of the run itself: equal models of equal rounds are equal files.
+	metadata := map[string]string{"format": "pt", "round": strconv.Itoa(h.Round), "model_sha256": h.Model.String()}
 	fmt.Fprintf(out, `{"__metadata__":%s`, compact(metadata))
 	for i := range layout.Len() {
 		v := layout.At(i)

@@ -80,31 +80,33 @@ func (w *watcher) print(rounds []*record.RoundHistory, goal int) {
 	}
 }
 
-// end takes the live line down; what is left of it is the line of the last round. It returns the whole story.
+// end prints what was held back, or leaves the live line as it is at the end. It returns the whole story.
 func (w *watcher) end() *view.Story {
 	close(w.done)
 	w.ticking.Wait()
-	w.console.Live(nil)
-	rest := w.story.Rest()
 	if w.console.Terminal() {
-		rest = w.story.Newest()
+		w.console.Keep()
+	} else {
+		w.print(w.story.Rest(), w.story.Goal)
 	}
-	w.print(rest, w.story.Goal)
 	return &w.story
 }
 
 // patience is how long a coordinator that was followed may be gone.
 const patience = 2 * time.Minute
 
-// followRemote follows a run at a coordinator until the run has ended, also over a restart of the coordinator.
-func (w *watcher) followRemote(ctx context.Context, from archive, run string) error {
+// follow shows a run of a place until the run has ended, also over restarts of a coordinator. In a directory nothing goes
+// on: what is there is shown.
+func (w *watcher) follow(ctx context.Context, place archive, run string) error {
+	_, restarts := place.(*control.Client)
 	var lost time.Time
 	for {
-		err := from.Follow(ctx, run, w.story.Next, true, func(e control.Event) error {
+		err := place.Follow(ctx, run, w.story.Next, true, func(e control.Event) error {
 			lost = time.Time{}
 			return w.show(e)
 		})
-		if err == nil && w.ended() || err != nil && !errors.Is(err, control.ErrUnavailable) {
+		gone := restarts && (err == nil && !w.ended() || errors.Is(err, control.ErrUnavailable) && w.story.Run.ID != "")
+		if !gone {
 			return err
 		}
 		if lost.IsZero() {

@@ -32,7 +32,7 @@ type Client struct {
 func Dial(address string, opts ...grpc.DialOption) (*Client, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || port == "" {
-		return nil, &Error{address, "reaching the coordinator", fmt.Sprintf("address %q, want host:port", address), ErrInvalid}
+		return nil, &Error{address, "reaching the coordinator", fmt.Sprintf("address %q, want host:port", address), ErrAddress}
 	}
 	if host == "" {
 		address = net.JoinHostPort("localhost", port)
@@ -43,7 +43,7 @@ func Dial(address string, opts ...grpc.DialOption) (*Client, error) {
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReply)),
 	}, opts...)...)
 	if err != nil {
-		return nil, &Error{address, "reaching the coordinator", err.Error(), ErrInvalid}
+		return nil, &Error{address, "reaching the coordinator", err.Error(), ErrAddress}
 	}
 	return &Client{address, conn, fedreluv1.NewControlServiceClient(conn)}, nil
 }

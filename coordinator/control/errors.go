@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -13,6 +14,8 @@ import (
 var (
 	// ErrUnavailable: nobody answers at the address, or not in time.
 	ErrUnavailable = errors.New("no coordinator answers")
+	// ErrAddress: what was given is no address.
+	ErrAddress = errors.New("not an address")
 	// ErrNotFound: there is no such run, round or model.
 	ErrNotFound = errors.New("not found")
 	// ErrInvalid: what was sent breaks a rule; the message says which.
@@ -49,7 +52,16 @@ func (c *Client) wrap(doing string, err error) error {
 	if !ok {
 		return &Error{c.address, doing, err.Error(), err}
 	}
-	return &Error{c.address, doing, s.Message(), kindOf(s.Code())}
+	return &Error{c.address, doing, cause(s.Message()), kindOf(s.Code())}
+}
+
+// cause takes the wrapping off what gRPC says about a connection that could not be made.
+func cause(message string) string {
+	const dialing = "Error while dialing: "
+	if i := strings.LastIndex(message, dialing); i >= 0 {
+		return strings.TrimSuffix(message[i+len(dialing):], `"`)
+	}
+	return message
 }
 
 var kinds = map[codes.Code]error{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"runtime"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -21,6 +22,8 @@ const (
 	groupChunks = groupBytes / chunkBytes
 	// smallBytes is the largest model that is written within the transaction that makes its round exist.
 	smallBytes = 2 * chunkBytes
+	// garbageBytes is how much of bbolt's used memory may wait to be collected.
+	garbageBytes = 16 << 20
 )
 
 // WriteModel writes a model ahead of the round that will have it, so that CommitRound is short. It is optional; a model
@@ -66,6 +69,7 @@ func (s *Store) stage(run string, hash tensor.Hash, block []float32) error {
 	})
 	for group := 0; group*groupValues < len(block) && err == nil; group++ {
 		err = s.update(func(tx *bbolt.Tx) error { return writeGroup(tx, key, block, group) })
+		s.collect(groupBytes)
 	}
 	if err != nil {
 		return err
@@ -74,6 +78,21 @@ func (s *Store) stage(run string, hash tensor.Hash, block []float32) error {
 	defer s.mu.Unlock()
 	s.staged[key] = true
 	return nil
+}
+
+// collect is told how much was written in large transactions. bbolt makes a buffer for each and drops it after the commit;
+// beside a large model, which counts as live, the collector would let these grow to the size of the model.
+func (s *Store) collect(bytes int) {
+	s.mu.Lock()
+	s.garbage += bytes
+	due := s.garbage >= garbageBytes
+	if due {
+		s.garbage = 0
+	}
+	s.mu.Unlock()
+	if due {
+		runtime.GC()
+	}
 }
 
 func writeGroup(tx *bbolt.Tx, key modelKey, block []float32, group int) error {

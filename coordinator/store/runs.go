@@ -250,22 +250,24 @@ func mergeData(known, shown record.Data) (record.Data, error) {
 	return known, nil
 }
 
-// Remove deletes a run with its chain and models.
+// Remove deletes a run with its chain and models, and whatever damage left of it.
 func (s *Store) Remove(id string) error {
 	err := s.update(func(tx *bbolt.Tx) error {
-		if _, err := openRun(tx, id); errors.Is(err, ErrNoRun) {
-			return err
-		}
+		runs, found := tx.Bucket(runsBucket), false
 		c := tx.Bucket(orderBucket).Cursor()
-		for number, of := c.First(); number != nil; number, of = c.Next() {
-			if string(of) == id {
+		for number, of := c.First(); number != nil && !found; number, of = c.Next() {
+			if found = string(of) == id; found {
 				if err := c.Delete(); err != nil {
 					return err
 				}
-				break
 			}
 		}
-		return tx.Bucket(runsBucket).DeleteBucket([]byte(id))
+		if id != "" && runs.Bucket([]byte(id)) != nil {
+			return runs.DeleteBucket([]byte(id))
+		} else if !found {
+			return ErrNoRun
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("removing run %s: %w", id, err)

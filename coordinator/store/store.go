@@ -22,6 +22,11 @@ const (
 	fileName   = "fedrelu.db"
 	newName    = "fedrelu.db.new" // a file that is being made; never used before it is complete and renamed
 	lockWindow = 300 * time.Millisecond
+	// mapBytes is how much of the address space bbolt reserves: as long as the file is smaller it is never mapped anew,
+	// which would wait for readers and copy what a transaction is about to write.
+	mapBytes = 1 << 30
+	// growBytes is how much the file grows beyond what is needed.
+	growBytes = 4 << 20
 )
 
 // Options adjusts a Store; the zero value is right for use.
@@ -33,6 +38,8 @@ type Options struct {
 
 // Store is an open store. Its methods may be called by any number of goroutines.
 type Store struct {
+	closing  sync.Once
+	closed   error // of Close
 	dir      string
 	db       *bbolt.DB
 	lock     *holder
@@ -43,6 +50,7 @@ type Store struct {
 	unsure  error                     // a write whose outcome nobody knows
 	staged  map[modelKey]bool         // models written ahead of the entry that will refer to them
 	readers map[modelKey]int          // open readers of models
+	garbage int                       // bytes, see collect
 	commits map[string]*record.Commit // of the last round of each run, while no entry says it
 }
 
@@ -144,11 +152,15 @@ func (s *Store) start(opts Options) error {
 func openFile(path string, opts Options, readOnly bool) (*bbolt.DB, error) {
 	db, err := bbolt.Open(path, 0o644, &bbolt.Options{
 		Timeout: lockWindow, FreelistType: bbolt.FreelistMapType, ReadOnly: readOnly, MaxSize: opts.MaxBytes, NoStatistics: true,
+		InitialMmapSize: mapBytes,
 	})
 	if errors.Is(err, berrors.ErrTimeout) {
 		return nil, &InUseError{Dir: filepath.Dir(path)}
+	} else if err != nil {
+		return nil, spaceError(err)
 	}
-	return db, spaceError(err)
+	db.AllocSize = growBytes
+	return db, nil
 }
 
 // create makes an empty store if there is no file yet. A file that is there under its name is complete, whenever the
@@ -211,15 +223,17 @@ func (s *Store) SetAddress(address string) error {
 	return s.lock.announce(address)
 }
 
-// Close gives the directory free. No other method may be called afterwards; it may be called twice.
+// Close gives the directory free, after the transactions that go on. Every method fails afterwards; calling Close again
+// gives the same error again.
 func (s *Store) Close() error {
-	var err error
-	if s.db != nil {
-		err = s.db.Close()
-	}
-	lock := s.lock
-	s.db, s.lock = nil, nil
-	return errors.Join(err, lock.release())
+	s.closing.Do(func() {
+		var err error
+		if s.db != nil { // nil: it could not be opened
+			err = s.db.Close()
+		}
+		s.closed = errors.Join(err, s.lock.release())
+	})
+	return s.closed
 }
 
 func (s *Store) view(fn func(tx *bbolt.Tx) error) error { return s.db.View(fn) }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/fedrelu/fedrelu/proto/spec"
 )
 
 // TestPackageDocs: every package says its rules once, in one place.
@@ -245,4 +247,31 @@ func directRequires(mod string) []string {
 		}
 	}
 	return out
+}
+
+// TestReadmeSpecIsValid: what a person copies from README.md runs.
+func TestReadmeSpecIsValid(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	specs := blocks(string(text), "yaml")
+	if len(specs) == 0 {
+		t.Fatal("README.md shows no spec")
+	}
+	for _, yaml := range specs {
+		if _, err := spec.Parse("README.md", []byte(yaml), nil); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// blocks are the fenced code blocks of a language in a Markdown text.
+func blocks(text, language string) []string {
+	var all []string
+	for _, part := range strings.Split(text, "\n```"+language+"\n")[1:] {
+		code, _, _ := strings.Cut(part, "\n```")
+		all = append(all, code)
+	}
+	return all
 }

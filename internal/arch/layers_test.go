@@ -8,7 +8,7 @@ import (
 // layers are the packages of the module from the bottom up. Imports go down: a package may import packages of lower
 // layers only, never one of its own. coordinator and worker stand side by side, so neither can know the other.
 var layers = [][]string{
-	{"internal/arch", "internal/detmath", "internal/kernel", "internal/safetensors", "localsgd/tensor"},
+	{"cmd/fedrelu/processes", "internal/arch", "internal/detmath", "internal/kernel", "internal/safetensors", "localsgd/tensor", "test/compose"},
 	{"localsgd/keyed"},
 	{"localsgd/relu", "localsgd/shard"},
 	{"localsgd/shard/mnist", "localsgd"},
@@ -17,9 +17,9 @@ var layers = [][]string{
 	{"coordinator/record", "proto/spec", "proto/wire"},
 	{"coordinator/store", "internal/workload", "worker/store"},
 	{"coordinator", "coordinator/control", "worker"},
-	{"cmd/fedrelu/view", "coordinator/rpc", "coordinator/web"},
+	{"cmd/fedrelu/offline", "cmd/fedrelu/view", "coordinator/rpc", "coordinator/web"},
 	{"fedrelutest"},
-	{"cmd/fedrelu"},
+	{"cmd/fedrelu", "tools/kernelasm"},
 }
 
 // TestLayers: who reads a package has to know what is below it and nothing else.

@@ -30,6 +30,24 @@ func (s *sequence[F]) backward(params, dy []F, want bool, sink Sink[F]) []F {
 	return dy
 }
 
+// hold passes a holder's calls on.
+func (s *sequence[F]) hold(params []F) {
+	for _, st := range s.stages {
+		if h, ok := st.(holder[F]); ok {
+			h.hold(params)
+		}
+	}
+}
+
+// release does too.
+func (s *sequence[F]) release(params []F) {
+	for _, st := range s.stages {
+		if h, ok := st.(holder[F]); ok {
+			h.release(params)
+		}
+	}
+}
+
 // builder makes the stages of a network's layers in the order in which resolving has met them.
 type builder[F kernel.Float] struct {
 	net      *Network
@@ -84,7 +102,7 @@ func (b *builder[F]) stage(l Layer) stage[F] {
 	case Linear:
 		return newLinearStage[F](b.net, b.leaf, b.maxBatch, b.want)
 	case ReLU:
-		return &reluStage[F]{slope: F(l.Slope), room: b.room(own, in)}
+		return b.relu(l, b.room(own, in))
 	case Flatten:
 		return flattenStage[F]{}
 	case Scale:
@@ -99,6 +117,14 @@ func (b *builder[F]) stage(l Layer) stage[F] {
 		return newNormStage(b, l.Groups, l.Eps, in, l.unit(in))
 	}
 	return b.spatial(l, in)
+}
+
+func (b *builder[F]) relu(l ReLU, room []F) *reluStage[F] {
+	s := &reluStage[F]{slope: F(l.Slope), room: room, done: b.net.plainReLU(b.leaf)}
+	if next := b.leaf + 1; s.done && next < len(b.net.layers) && b.net.joined[next] {
+		_, s.undone = b.net.layers[next].(Linear)
+	}
+	return s
 }
 
 // spatial makes the stage of a layer of images.

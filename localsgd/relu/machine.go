@@ -14,10 +14,11 @@ import (
 // statistics, and nothing in the block is written. Without batch norm the modes are the same.
 //
 // For each of its maxBatch examples a machine holds, once, the example and the gradient of its outputs, and by layers of
-// `in` inputs and `out` outputs per example: linear 2 in + out numbers and in indices of 4 bytes, conv2d and avg_pool2d
-// in + out, max_pool2d these and out indices, norms and softplus 2 in, residual 2 out; relu and scale nothing, but in
-// where they come first. The first layers with parameters and those before need in less. Besides, a conv2d holds the
-// columns of one example (In Kernel Kernel numbers for each output position) and one gradient of its weight.
+// `in` inputs and `out` outputs per example: linear in + 2 out, conv2d and avg_pool2d in + out, max_pool2d these and out
+// indices, norms and softplus 2 in, residual 2 out; relu and scale nothing, but in where they come first. The first layers
+// with parameters and those before need in less. Besides, a linear layer holds a copy of its parameters, at most 64 In or
+// 32 Out numbers of scratch memory, and with momentum one velocity for each parameter; a conv2d the columns of one example
+// (In Kernel Kernel numbers for each output position) and one gradient of its weight.
 type Machine[F kernel.Float] struct {
 	net      *Network
 	maxBatch int
@@ -71,6 +72,34 @@ func NewMachine[F kernel.Float](n *Network, maxBatch int) *Machine[F] {
 	return m
 }
 
+// holder is a stage that works on a copy of its parameters in an order of its own.
+type holder[F kernel.Float] interface {
+	hold(params []F)
+	release(params []F) // nil: without writing
+}
+
+// Hold says that until Release every call has the parameters params and that nobody else changes them: layers may keep
+// theirs in an order of their own, and with a Stepper update them there. Velocities start at zero.
+func (m *Machine[F]) Hold(params []F) {
+	m.checkParameters(params)
+	m.stages.hold(params)
+}
+
+// Release ends what Hold began, and writes the parameters as they are now to params: those of Hold, or nil where no
+// Stepper has changed them.
+func (m *Machine[F]) Release(params []F) {
+	if params != nil {
+		m.checkParameters(params)
+	}
+	m.stages.release(params)
+}
+
+func (m *Machine[F]) checkParameters(params []F) {
+	if len(params) != m.net.Parameters() {
+		panic(fmt.Sprintf("relu: %d parameters for a network of %d", len(params), m.net.Parameters()))
+	}
+}
+
 // Batch returns the machine's own batch, set to n examples (1 <= n <= maxBatch), for the caller to fill. Its slices have
 // the lengths that Batch's documentation asks for and hold what was there before; Targets is nil unless the loss is MSE.
 // To train MSE on labels set Targets to nil. It is valid until the next call of Batch.
@@ -98,15 +127,15 @@ func (m *Machine[F]) Forward(params []F, b *Batch[F]) []F {
 
 func (m *Machine[F]) forward(params []F, b *Batch[F]) []F {
 	m.checkSize(b.N)
-	if len(params) != m.net.Parameters() || len(b.X) != b.N*m.net.Inputs() {
-		panic(fmt.Sprintf("relu: forward with %d parameters and %d inputs", len(params), len(b.X)))
+	m.checkParameters(params)
+	if len(b.X) != b.N*m.net.Inputs() {
+		panic(fmt.Sprintf("relu: %d examples with %d inputs", b.N, len(b.X)))
 	}
 	return m.stages.forward(params, b.X, b.N)
 }
 
 // Backward computes the batch's loss and the loss's gradient in training mode, and hands the gradient to sink from the last
-// layer to the first: for each linear layer the rows of the weight in ascending order, for others the whole weight, then
-// the bias; of a residual layer the body, then the shortcut. A layer's gradient leaves only after the gradient with respect
+// layer to the first: of a residual layer the body, then the shortcut. A layer's gradient leaves only after the gradient with respect
 // to its inputs has been computed, so the sink may change these parameters. Buffers have no gradient: the machine itself
 // moves them, before any gradient leaves. The batch must have at least Network.LeastBatch examples.
 func (m *Machine[F]) Backward(params []F, b *Batch[F], sink Sink[F]) (loss float64) {

@@ -50,6 +50,7 @@ type Network struct {
 	layout     *tensor.Layout
 	params     []parameter // one for each tensor of layout
 	first      []int       // first[i] is the index of the first tensor of layers[i]
+	joined     []bool      // layers[i] takes what layers[i-1] gives, and no other layer does
 	outputs    int
 	leastBatch int
 }
@@ -85,7 +86,7 @@ func (n *Network) resolve() error {
 		return errors.New("no layer has parameters")
 	}
 	p.settle()
-	n.layers, n.first, n.params, n.leastBatch = p.leaves, p.first, p.params, p.batch
+	n.layers, n.first, n.joined, n.params, n.leastBatch = p.leaves, p.first, p.joined, p.params, p.batch
 	n.outputs = product(shape)
 	n.layout, err = p.layout()
 	return err

@@ -12,7 +12,8 @@ import (
 type plan struct {
 	prefix string // of the names of the layer that is being resolved
 	leaves []Layer
-	first  []int // first[i] is the index of leaf i's first tensor
+	first  []int  // first[i] is the index of leaf i's first tensor
+	joined []bool // leaf i takes what leaf i-1 gives, and no other layer does
 	params []parameter
 
 	weights int // how many params are weights of sums
@@ -26,17 +27,21 @@ type plan struct {
 func (p *plan) sequence(layers []Layer, shape []int) ([]int, error) {
 	outer := p.prefix
 	defer func() { p.prefix = outer }()
+	joined := false
 	for i, l := range layers {
 		if l == nil {
 			return nil, fmt.Errorf("layer %s%d is nil", outer, i)
 		}
 		p.prefix = outer + strconv.Itoa(i) + "."
-		if _, nested := l.(Residual); !nested {
+		_, nested := l.(Residual)
+		if !nested {
 			p.leaves = append(p.leaves, l)
 			p.first = append(p.first, len(p.params))
+			p.joined = append(p.joined, joined)
 		}
+		joined = !nested
 		out, err := l.resolve(shape, p)
-		switch _, nested := l.(Residual); {
+		switch {
 		case err != nil && nested:
 			return nil, err // names the layer inside
 		case err != nil:

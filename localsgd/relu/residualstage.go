@@ -43,3 +43,13 @@ func (s *residualStage[F]) backward(params, dy []F, want bool, sink Sink[F]) []F
 	}
 	return dx
 }
+
+func (s *residualStage[F]) hold(params []F) {
+	s.body.hold(params)
+	s.shortcut.hold(params)
+}
+
+func (s *residualStage[F]) release(params []F) {
+	s.body.release(params)
+	s.shortcut.release(params)
+}

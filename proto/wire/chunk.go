@@ -109,7 +109,7 @@ func (a *Assembler) Copy(w io.Writer, receive func() (*fedreluv1.Chunk, error)) 
 	for !a.Done() {
 		c, err := receive()
 		if err == io.EOF {
-			err = fmt.Errorf("%w after %d of %d bytes", io.ErrUnexpectedEOF, a.offset, a.total)
+			err = fmt.Errorf("%w: %w after %d of %d bytes", ErrMessage, io.ErrUnexpectedEOF, a.offset, a.total)
 		}
 		if err != nil {
 			return fmt.Errorf("receiving a chunk: %w", err)

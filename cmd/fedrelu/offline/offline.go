@@ -93,7 +93,7 @@ func (d *Directory) Resume(context.Context, string) (string, error) { return "",
 func (d *Directory) Cancel(_ context.Context, run string) error {
 	return d.write(run, func(s *store.Store, r record.Run) error {
 		if r.Status.Final() {
-			return fmt.Errorf("%w: run %s is %v", ErrStatus, r.ID, r.Status)
+			return fmt.Errorf("run %s is %v: %w", r.ID, r.Status, ErrStatus)
 		}
 		return s.SetStatus(r.ID, record.Cancelled, "cancelled")
 	})
@@ -103,7 +103,7 @@ func (d *Directory) Cancel(_ context.Context, run string) error {
 func (d *Directory) Remove(_ context.Context, run string) error {
 	return d.write(run, func(s *store.Store, r record.Run) error {
 		if r.Status == record.Queued {
-			return fmt.Errorf("%w: run %s is queued, cancel it first", ErrStatus, r.ID)
+			return fmt.Errorf("run %s is queued, cancel it first: %w", r.ID, ErrStatus)
 		}
 		return s.Remove(r.ID)
 	})

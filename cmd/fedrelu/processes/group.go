@@ -36,12 +36,11 @@ type Group struct {
 type member struct {
 	index int
 
-	mu      sync.Mutex
-	stdin   io.Closer // of the life at hand; nil: none
-	kill    func() error
-	process int // id; 0: none
-	tail    []string
-	err     error // why it was given up
+	mu    sync.Mutex
+	stdin io.Closer // of the life at hand; nil: none
+	kill  func() error
+	tail  []string
+	err   error // why it was given up
 }
 
 // tailLines is how much of its stderr is shown of a process that is given up.
@@ -78,19 +77,8 @@ func (g *Group) Err() error {
 	return errors.Join(all...)
 }
 
-// Running returns the ids of the processes that are there now.
-func (g *Group) Running() []int {
-	var pids []int
-	for _, m := range g.members {
-		if pid := m.pid(); pid > 0 {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-// patienceWithStop is how long a process may take to see that its pipe was closed.
-const patienceWithStop = 2 * time.Second
+// stopTimeout is how long a process may take to see that its pipe was closed.
+const stopTimeout = 2 * time.Second
 
 // Stop closes all pipes and returns when all processes are gone; those that do not go are killed.
 func (g *Group) Stop() {
@@ -98,7 +86,7 @@ func (g *Group) Stop() {
 	for _, m := range g.members {
 		m.hangUp()
 	}
-	killer := time.AfterFunc(patienceWithStop, func() {
+	killer := time.AfterFunc(stopTimeout, func() {
 		for _, m := range g.members {
 			m.killNow()
 		}
@@ -191,19 +179,13 @@ func (g *Group) start(m *member) (*exec.Cmd, error) {
 func (m *member) began(stdin io.Closer, cmd *exec.Cmd) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stdin, m.kill, m.process = stdin, cmd.Process.Kill, cmd.Process.Pid
+	m.stdin, m.kill = stdin, cmd.Process.Kill
 }
 
 func (m *member) gone() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stdin, m.kill, m.process = nil, nil, 0
-}
-
-func (m *member) pid() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.process
+	m.stdin, m.kill = nil, nil
 }
 
 func (m *member) hangUp() {

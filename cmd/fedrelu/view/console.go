@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"unicode/utf8"
 )
 
 // Console is the one writer of a terminal or a pipe for people: whole lines, and on a terminal one live line below them.
@@ -14,7 +15,7 @@ type Console struct {
 	w     io.Writer
 	width func() int // of the terminal in characters; nil: not a terminal
 	live  func(width int) string
-	shown bool   // the live line is on the screen
+	shown int    // characters of the live line that is on the screen
 	part  []byte // of a line that is not complete yet
 }
 
@@ -43,13 +44,24 @@ func (c *Console) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Live sets what draws the live line, nil for none. It is called by Redraw and after every line, one call at a time.
+// Live sets what draws the live line. It is called by Redraw and after every line, one call at a time, until Keep.
 func (c *Console) Live(line func(width int) string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.clear()
 	c.live = line
 	c.draw()
+}
+
+// Keep draws the live line a last time and leaves it where it is, as a line like any other.
+func (c *Console) Keep() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.draw()
+	if c.shown > 0 {
+		_, _ = io.WriteString(c.w, "\n")
+	}
+	c.live, c.shown = nil, 0
 }
 
 // Redraw draws the live line anew, in the width that the terminal has now.
@@ -59,10 +71,10 @@ func (c *Console) Redraw() {
 	c.draw()
 }
 
-// The terminal is asked to erase what is right of the new text, so that a shorter line leaves nothing of a longer one.
+// The terminal is asked to erase what follows the new text, so that a shorter line leaves nothing of a longer one.
 const (
-	toStart   = "\r"
-	eraseRest = "\x1b[K"
+	toStart    = "\r"
+	eraseBelow = "\x1b[J"
 )
 
 func (c *Console) above(lines []byte) {
@@ -71,11 +83,21 @@ func (c *Console) above(lines []byte) {
 	c.draw()
 }
 
+// clear takes the live line away, and all rows over which the terminal has spread it if it has become narrower since.
 func (c *Console) clear() {
-	if c.shown {
-		_, _ = io.WriteString(c.w, toStart+eraseRest)
-		c.shown = false
+	if c.shown == 0 {
+		return
 	}
+	_, _ = io.WriteString(c.w, c.home()+eraseBelow)
+	c.shown = 0
+}
+
+// home goes to where the live line begins.
+func (c *Console) home() string {
+	if rows := (c.shown - 1) / max(1, c.width()); c.shown > 0 && rows > 0 {
+		return fmt.Sprintf("%s\x1b[%dA", toStart, rows)
+	}
+	return toStart
 }
 
 // draw leaves the last column free: a terminal would go to the next line after it.
@@ -84,6 +106,6 @@ func (c *Console) draw() {
 		return
 	}
 	line := c.live(max(1, c.width()-1))
-	_, _ = io.WriteString(c.w, toStart+line+eraseRest)
-	c.shown = true
+	_, _ = io.WriteString(c.w, c.home()+line+eraseBelow)
+	c.shown = utf8.RuneCountInString(line)
 }

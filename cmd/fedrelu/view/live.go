@@ -10,121 +10,169 @@ import (
 	"github.com/fedrelu/fedrelu/coordinator/record"
 )
 
-// segment is a part of the live line: its forms, from the fullest to the shortest. A line that is too wide takes the next
-// form of the segment with the lowest worth first; "" leaves it out.
-type segment struct {
+// form is one way to write a part of the live line. worth says how much is lost with it when the next, shorter form is
+// taken in its place; the last form of a part stays.
+type form struct {
+	text  string
 	worth int
-	forms []string
 }
 
-// LiveLine is the one line that a terminal shows of a running run, at most width characters. now is for countdowns.
+// What is lost with a form, from the least to the most.
+const (
+	worthBothWays = iota + 1
+	worthEachRank
+	worthWaitInWords
+	worthWordRound
+	worthPhase
+	worthBytes
+	worthAnswered
+	worthDrift
+	worthRank
+	worthETA
+	worthLoss
+	worthAccuracy
+)
+
+// LiveLine is the one line that a terminal shows of a running run, at most width characters: parts take shorter forms, or
+// go, in the order of their worth. now is for countdowns.
 func (s *Story) LiveLine(width int, now time.Time) string {
-	segments := []segment{s.roundSegment(), s.lossSegment(), s.accuracySegment(), s.driftSegment(), s.rankSegment(),
-		s.trafficSegment(), s.leftSegment(), s.waitSegment(now)}
-	return fit(segments, width)
+	return fit([][]form{s.liveRound(), s.liveLoss(), s.liveAccuracy(), s.liveDrift(), s.liveRank(), s.liveBytes(), s.liveETA(),
+		s.liveWait(now)}, width)
 }
 
-func fit(segments []segment, width int) string {
-	for {
-		line := assemble(segments)
-		least := -1
-		for i, g := range segments {
-			if len(g.forms) > 1 && (least < 0 || g.worth < segments[least].worth) {
-				least = i
-			}
+func fit(parts [][]form, width int) string {
+	full := slices.Clone(parts)
+	var order []int // the parts that were shortened, one after the other
+	for utf8.RuneCountInString(assemble(parts)) > width {
+		i := leastWorth(parts)
+		if i < 0 {
+			return Cut(assemble(parts), width)
 		}
-		if least < 0 || utf8.RuneCountInString(line) <= width {
-			return Cut(line, width)
-		}
-		segments[least].forms = segments[least].forms[1:]
+		parts[i] = parts[i][1:]
+		order = append(order, i)
 	}
-}
-
-func assemble(segments []segment) string {
-	var parts []string
-	for _, g := range segments {
-		if len(g.forms) > 0 && g.forms[0] != "" {
-			parts = append(parts, g.forms[0])
+	// What was shortened early may fit again after something longer has gone.
+	for _, i := range slices.Backward(order) {
+		shorter := parts[i]
+		parts[i] = full[i][len(full[i])-len(shorter)-1:]
+		if utf8.RuneCountInString(assemble(parts)) > width {
+			parts[i] = shorter
 		}
 	}
-	return strings.Join(parts, gap)
+	return assemble(parts)
 }
 
-func (s *Story) roundSegment() segment {
-	switch {
-	case s.Last == nil:
-		return segment{9, []string{s.Run.Status.String()}}
-	default:
-		return segment{9, []string{roundOf(s.Last.Number, s.Goal)}}
+// leastWorth returns the part whose next form loses least, -1 if none can be shortened.
+func leastWorth(parts [][]form) int {
+	least := -1
+	for i, forms := range parts {
+		if len(forms) > 1 && (least < 0 || forms[0].worth < parts[least][0].worth) {
+			least = i
+		}
 	}
+	return least
 }
 
-func (s *Story) lossSegment() segment {
+func assemble(parts [][]form) string {
+	var texts []string
+	for _, forms := range parts {
+		if len(forms) > 0 && forms[0].text != "" {
+			texts = append(texts, forms[0].text)
+		}
+	}
+	return strings.Join(texts, gap)
+}
+
+// optional is a part that may be left out.
+func optional(worth int, text string) []form { return []form{{text, worth}, {}} }
+
+func (s *Story) liveRound() []form {
+	if s.Last == nil {
+		return []form{{text: s.Run.Status.String()}}
+	}
+	number := fmt.Sprintf("%d/%d", s.Last.Number, s.Goal)
+	return []form{{"round " + number, worthWordRound}, {text: number}}
+}
+
+func (s *Story) liveLoss() []form {
 	switch {
 	case s.Last == nil:
 	case s.Last.TestLoss != nil:
-		return segment{6, []string{"loss " + loss(s.Last.TestLoss), ""}}
+		return optional(worthLoss, "loss "+shortLoss(s.Last.TestLoss))
 	case s.Last.TrainLoss != nil:
-		return segment{6, []string{"train " + loss(s.Last.TrainLoss), ""}}
+		return optional(worthLoss, "train_loss "+shortLoss(s.Last.TrainLoss))
 	}
-	return segment{}
+	return nil
 }
 
-func (s *Story) accuracySegment() segment {
+func (s *Story) liveAccuracy() []form {
 	if s.Last == nil || s.Last.TestAccuracy == nil {
-		return segment{}
+		return nil
 	}
-	return segment{8, []string{fmt.Sprintf("acc %.4f", *s.Last.TestAccuracy)}}
+	return optional(worthAccuracy, fmt.Sprintf("acc %.4f", *s.Last.TestAccuracy))
 }
 
-func (s *Story) driftSegment() segment {
+func (s *Story) liveDrift() []form {
 	if d := driftOf(s.Measured); d != nil && d.DriftRel != nil {
-		return segment{4, []string{fmt.Sprintf("drift %.2f", *d.DriftRel), ""}}
+		return optional(worthDrift, fmt.Sprintf("drift %.2f", *d.DriftRel))
 	}
-	return segment{}
+	return nil
 }
 
-func (s *Story) rankSegment() segment {
+func (s *Story) liveRank() []form {
 	ranks := effectiveRanks(s.Measured)
 	if len(ranks) == 0 {
-		return segment{}
+		return nil
 	}
-	mean := fmt.Sprintf("rank %s", rank(meanRank(ranks)))
-	return segment{3, slices.Compact([]string{"rank " + strings.Join(firstRanks(ranks, 4), " "), mean, ""})}
+	mean := optional(worthRank, "rank "+rank(meanRank(ranks)))
+	return append([]form{{"rank " + strings.Join(firstRanks(ranks, 4), " "), worthEachRank}}, mean...)
 }
 
-func (s *Story) trafficSegment() segment {
+func (s *Story) liveBytes() []form {
 	if s.Up+s.Down == 0 {
-		return segment{}
+		return nil
 	}
-	return segment{1, []string{fmt.Sprintf("up %s down %s", Bytes(s.Up), Bytes(s.Down)), Bytes(s.Up + s.Down), ""}}
+	both := form{fmt.Sprintf("up %s down %s", Bytes(s.Up), Bytes(s.Down)), worthBothWays}
+	return append([]form{both}, optional(worthBytes, Bytes(s.Up+s.Down))...)
 }
 
-func (s *Story) leftSegment() segment {
+func (s *Story) liveETA() []form {
 	left, ok := s.SecondsLeft()
 	if !ok {
-		return segment{}
+		return nil
 	}
-	return segment{5, []string{"ETA " + Seconds(left), ""}}
+	atMost := ""
+	if s.mayStop {
+		atMost = "<"
+	}
+	return optional(worthETA, "ETA "+atMost+Seconds(left))
 }
 
-// waitSegment says whom the run waits for. Where there is a deadline it comes first, so that it is not cut off.
-func (s *Story) waitSegment(now time.Time) segment {
+// settle is how long a wait must last to be said before everything else: at the start of a round nobody may be there for a
+// moment.
+const settle = time.Second
+
+// liveWait says whom the run waits for. A wait that ends at a certain time is said before everything else.
+func (s *Story) liveWait(now time.Time) []form {
 	p := s.Progress
 	if p == nil || s.Run.Status != record.Running {
-		return segment{}
+		return nil
 	}
-	short := p.Phase
-	if p.Invited > 0 {
-		short = fmt.Sprintf("%s %d/%d", p.Phase, p.Answered, p.Invited)
+	bounded := !p.Until.IsZero()
+	if bounded && s.bounded.IsZero() {
+		s.bounded = now
 	}
-	if p.WaitingFor == "" {
-		return segment{2, []string{short, ""}}
+	if bounded && now.Sub(s.bounded) >= settle {
+		left := max(0, p.Until.Sub(now))
+		return []form{{text: fmt.Sprintf("%s left: %s", Seconds(left.Seconds()), plain(p.WaitingFor))}}
 	}
-	long := plain(p.WaitingFor)
-	if p.Until.IsZero() {
-		return segment{2, []string{long, short, ""}}
+	var forms []form
+	if p.WaitingFor != "" && !bounded {
+		forms = append(forms, form{plain(p.WaitingFor), worthWaitInWords})
 	}
-	left := max(0, p.Until.Sub(now))
-	return segment{7, []string{fmt.Sprintf("%s left: %s", Seconds(left.Seconds()), long)}}
+	if p.Invited == 0 {
+		return append(forms, optional(worthPhase, plain(p.Phase))...)
+	}
+	answered := fmt.Sprintf("%d/%d", p.Answered, p.Invited)
+	return append(append(forms, form{plain(p.Phase) + " " + answered, worthPhase}), optional(worthAnswered, answered)...)
 }

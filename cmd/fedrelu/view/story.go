@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/fedrelu/fedrelu/coordinator/control"
 	"github.com/fedrelu/fedrelu/coordinator/record"
@@ -19,6 +20,8 @@ type Story struct {
 	Next     uint64                 // number of the next entry
 	waiting  []*record.RoundHistory // rounds whose measurements are still due, oldest first
 	pace     pace
+	mayStop  bool      // before Goal
+	bounded  time.Time // since when a wait that ends at a certain time has been shown
 }
 
 // maxWaiting bounds the rounds that are held back for their measurements. A coordinator lets one wait.
@@ -31,7 +34,9 @@ func (s *Story) Add(e control.Event) ([]*record.RoundHistory, error) {
 	case e.Run != nil:
 		return nil, s.addRun(*e.Run)
 	case e.Progress != nil:
-		s.Progress = e.Progress
+		if s.Progress = e.Progress; e.Progress.Until.IsZero() {
+			s.bounded = time.Time{}
+		}
 	case e.Entry != nil:
 		return s.addEntry(*e.Entry)
 	}
@@ -44,7 +49,7 @@ func (s *Story) addRun(r record.Run) error {
 		if err != nil {
 			return fmt.Errorf("reading the spec of run %s: %w", r.ID, err)
 		}
-		s.Goal = sp.Rounds
+		s.Goal, s.mayStop = sp.Rounds, sp.StopAccuracy > 0
 	}
 	s.Run = r
 	return nil
@@ -78,7 +83,7 @@ func (s *Story) addEntry(e record.Entry) ([]*record.RoundHistory, error) {
 }
 
 func (s *Story) addRound(r *record.RoundHistory) []*record.RoundHistory {
-	s.Last, s.Progress = &r.Round, nil
+	s.Last, s.Progress, s.bounded = &r.Round, nil, time.Time{}
 	s.Up += r.BytesUp
 	s.Down += r.BytesDown
 	if r.Number > 0 {
@@ -104,18 +109,6 @@ func (s *Story) Rest() []*record.RoundHistory {
 	rest := s.waiting
 	s.waiting = nil
 	return rest
-}
-
-// Newest returns the last committed round with what is known of it, or nothing.
-func (s *Story) Newest() []*record.RoundHistory {
-	if s.Last == nil {
-		return nil
-	}
-	r := &record.RoundHistory{Round: *s.Last}
-	if s.Measured != nil && s.Measured.Round == r.Number {
-		r.Measured = s.Measured
-	}
-	return []*record.RoundHistory{r}
 }
 
 // SecondsLeft estimates how long the run will take if it needs all of its rounds, from the last ones; false: no idea.

@@ -65,7 +65,15 @@ func loss(v *float64) string {
 	return strconv.FormatFloat(*v, 'g', 4, 64)
 }
 
-// rank writes an effective rank: two digits below 10, otherwise one decimal.
+// shortLoss is loss with a digit less, where there is little room.
+func shortLoss(v *float64) string {
+	if v == nil || math.Abs(*v) >= 100 {
+		return loss(v)
+	}
+	return number(v, 3)
+}
+
+// rank writes an effective rank.
 func rank(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 
 // Cut returns the first width characters of s, the last of them … if something is missing.
