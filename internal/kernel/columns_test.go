@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// naiveColumns is the matrix of columns by its definition, and where each element lies in the image, -1 outside.
-func naiveColumns(c *Columns) (from []int) {
-	for k := range c.Rows() {
-		channel, ky, kx := k/(c.Kernel*c.Kernel), k/c.Kernel%c.Kernel, k%c.Kernel
-		for p := range c.Positions() {
+// naiveRows says by the definition where each element of the rows lies in the image, -1 outside.
+func naiveRows(c *Columns) (from []int) {
+	for p := range c.Positions() {
+		for k := range c.Inputs() {
+			channel, ky, kx := k/(c.Kernel*c.Kernel), k/c.Kernel%c.Kernel, k%c.Kernel
 			y, x := p/c.OutWidth*c.Stride+ky-c.Padding, p%c.OutWidth*c.Stride+kx-c.Padding
 			if y < 0 || y >= c.Height || x < 0 || x >= c.Width {
 				from = append(from, -1)
@@ -45,52 +45,44 @@ func drawn(r *rand.Rand, n int) []float32 {
 	return x
 }
 
-// Every element is one sum in a fixed order: the kernels have the bits of the naive loops.
+// Gathering copies, scattering sums in the order of the positions: both have the bits of the naive loops.
 func TestColumnsEqualNaiveLoops(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
 		c := anyColumns(r)
-		rows, positions, out := c.Rows(), c.Positions(), 1+r.IntN(6)
-		from := naiveColumns(c)
+		from := naiveRows(c)
 		image := drawn(r, c.Channels*c.Height*c.Width)
-		w, dy := drawn(r, out*rows), drawn(r, out*positions)
-
-		col := drawn(r, rows*positions)
-		Gather(c, col, image)
-		for i, f := range from {
-			if want := float32(0); f >= 0 && col[i] != image[f] || f < 0 && col[i] != want {
-				t.Fatalf("%+v: column element %d", c, i)
-			}
-		}
-		y, wantY := drawn(r, out*positions), make([]float32, out*positions)
-		MulColumns(y, w, col, rows, positions)
-		dw := drawn(r, out*rows)
-		wantDW := slices.Clone(dw)
-		AddProducts(dw, dy, col, rows, positions)
-		dcol, wantDCol := drawn(r, rows*positions), make([]float32, rows*positions)
-		MulTransposed(dcol, w, dy, rows, positions)
-		for o := range out {
-			for k := range rows {
-				for p := range positions {
-					wantY[o*positions+p] += float32(w[o*rows+k] * col[k*positions+p])
-					wantDW[o*rows+k] += float32(dy[o*positions+p] * col[k*positions+p])
-					wantDCol[k*positions+p] += float32(w[o*rows+k] * dy[o*positions+p])
-				}
-			}
-		}
-		dx, wantDX := drawn(r, len(image)), make([]float32, len(image))
-		Scatter(c, dx, dcol)
+		rows, want := drawn(r, len(from)), make([]float32, len(from))
+		Gather(c, rows, image)
 		for i, f := range from {
 			if f >= 0 {
-				wantDX[f] += dcol[i]
+				want[i] = image[f]
 			}
 		}
-		for name, pair := range map[string][2][]float32{
-			"product": {y, wantY}, "weight gradient": {dw, wantDW}, "columns' gradient": {dcol, wantDCol}, "input gradient": {dx, wantDX},
-		} {
-			if !slices.EqualFunc(pair[0], pair[1], func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }) {
-				t.Fatalf("%+v, %d outputs: the %s differs", c, out, name)
+		sameImage(t, c, "rows", rows, want)
+		rows = drawn(r, len(from))
+		got, want := drawn(r, len(image)), make([]float32, len(image))
+		Scatter(c, got, rows)
+		for i, f := range from {
+			if f >= 0 {
+				want[f] += rows[i]
 			}
 		}
+		sameImage(t, c, "image", got, want)
+	}
+}
+
+func sameImage(t *testing.T, c *Columns, name string, got, want []float32) {
+	t.Helper()
+	if !slices.EqualFunc(got, want, func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }) {
+		t.Fatalf("%+v: the %s\n%v, want\n%v", c, name, got, want)
+	}
+}
+
+func TestTranspose(t *testing.T) {
+	y := make([]float32, 12)
+	Transpose(y, []float32{1, 2, 3, 4, 5, 6}, 2, 3, 4)
+	if want := []float32{1, 4, 0, 0, 2, 5, 0, 0, 3, 6, 0, 0}; !slices.Equal(y, want) {
+		t.Errorf("got %v, want %v", y, want)
 	}
 }
