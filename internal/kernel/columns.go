@@ -21,10 +21,7 @@ func Gather[F Float](c *Columns, rows, image []F) {
 		clear(rows)
 	}
 	each(c, func(at, pixel, n int) {
-		row, from := rows[at:at+n], image[pixel:pixel+n]
-		for i, v := range from {
-			row[i] = v
-		}
+		copy(rows[at:at+n], image[pixel:pixel+n])
 	})
 }
 

@@ -17,8 +17,9 @@ import (
 // `in` inputs and `out` outputs per example: linear in + 2 out, conv2d and avg_pool2d in + out, max_pool2d these and out
 // indices, norms and softplus 2 in, residual 2 out; relu and scale nothing, but in where they come first. The first layers
 // with parameters and those before need in less. Besides, a linear layer holds a copy of its parameters, at most 64 In or
-// 32 Out numbers of scratch memory, and with momentum one velocity for each parameter; a conv2d the columns of one example
-// (In Kernel Kernel numbers for each output position) and one gradient of its weight.
+// 32 Out numbers of scratch memory, and with momentum one velocity for each parameter; a conv2d the same for
+// In Kernel Kernel inputs, one gradient of its parameters, and for the positions of a block of examples (as many as give
+// 2^19 numbers of input, at least one, at most maxBatch) In Kernel Kernel + 2 Out numbers each.
 type Machine[F kernel.Float] struct {
 	net      *Network
 	maxBatch int
