@@ -24,9 +24,9 @@ func BenchmarkHeldStep(b *testing.B) {
 		mlp10[i] = 100
 	}
 	for _, c := range []struct {
-		name   string
-		mlp    relu.MLP
-		sgd    kernel.SGD[float32]
+		name    string
+		mlp     relu.MLP
+		sgd     kernel.SGD[float32]
 		batches []int
 	}{
 		{"2nn", relu.MLP{Input: 784, Hidden: []int{200, 200}, Output: 10}, kernel.NewSGD[float32](0.01, 0, 0, false), []int{10, 50, 600}},
