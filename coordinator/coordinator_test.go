@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -171,11 +172,9 @@ func TestNobodyComes(t *testing.T) {
 func TestMeasurementWithoutWorkersIsGivenUp(t *testing.T) {
 	s := parse(t, 1, "")
 	b := start(t, Config{MeasureGiveUp: 30 * time.Millisecond})
-	var w *hand
-	w = b.join("a", s, func(h *hand) {
+	b.join("a", s, func(h *hand) {
 		h.onMeasure = func(wire.Measure) bool { b.Leave(h.s, ErrLost); return false }
 	})
-	_ = w
 	run, rounds := b.wait(b.submit(s))
 	if run.Status != record.Completed || len(rounds) != 2 {
 		t.Fatalf("%v: %q", run.Status, run.Reason)
@@ -281,11 +280,10 @@ func TestDamagedModelIsComputedAgain(t *testing.T) {
 	s := parse(t, 5, "keep: {last: 4}")
 	dir := t.TempDir()
 	b := start(t, Config{Dir: dir})
-	w := b.join("a", s, nil)
+	b.join("a", s, nil)
 	id := b.submit(s)
 	b.until(id, 3)
 	b.end()
-	_ = w
 	hashes := oracle(t, s)
 	st, err := store.OpenReadOnly(dir)
 	if err != nil {
@@ -392,5 +390,100 @@ func TestFollowerHearsTheStop(t *testing.T) {
 	}
 	if _, err := b.Runs(); err == nil {
 		t.Error("reading a closed store gives no error")
+	}
+}
+
+// A sum of which one shard counts already is refused whole, and its other shards are done again: nobody waits for them in
+// vain, although their worker has forgotten them.
+func TestPartlyCountedSumIsDoneAgain(t *testing.T) {
+	s := parse(t, 1, "")
+	b := start(t, Config{})
+	verdict := make(chan wire.PushReply, 1)
+	counted := make(chan wire.Task, 1)
+	both := make(chan struct{}) // a and b have tasks
+	b.join("a", s, func(w *hand) {
+		first := true
+		w.onAssign = func(m wire.Assign) bool {
+			if !first {
+				return true
+			}
+			first = false
+			<-both
+			w.assign(m)
+			<-w.replies
+			counted <- m.Tasks[0]
+			return false
+		}
+	})
+	b.join("b", s, func(w *hand) {
+		first := true
+		w.onAssign = func(m wire.Assign) bool {
+			if !first {
+				return true
+			}
+			first = false
+			close(both)
+			reply, err := w.pushSum(m, ascending(append([]wire.Task{<-counted}, m.Tasks...)))
+			if err != nil {
+				t.Error(err)
+			}
+			verdict <- reply
+			return false
+		}
+	})
+	run, rounds := b.wait(b.submit(s))
+	if r := <-verdict; r.Verdict != wire.Late || !strings.Contains(r.Reason, "already") {
+		t.Errorf("the sum: %v %q", r.Verdict, r.Reason)
+	}
+	if run.Status != record.Completed {
+		t.Fatalf("%v: %s", run.Status, run.Reason)
+	}
+	checkModels(t, rounds, oracle(t, s))
+}
+
+func ascending(tasks []wire.Task) []wire.Task {
+	slices.SortFunc(tasks, func(a, b wire.Task) int { return a.Shard - b.Shard })
+	return tasks
+}
+
+// A round that closes by quorum or deadline goes on without those who have not answered, and its record says who.
+func TestRoundsCloseEarlyWhereTheSpecSaysSo(t *testing.T) {
+	for _, c := range []struct{ name, more, why string }{
+		{"quorum", "close: {quorum: {count: 2, grace: 10ms}}", "quorum"},
+		{"deadline", "close: {deadline: {after: 300ms}}", "deadline"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := parse(t, 2, c.more)
+			b := start(t, Config{})
+			both := make(chan struct{})
+			b.join("silent", s, func(w *hand) {
+				first := true
+				w.onAssign = func(wire.Assign) bool {
+					if first {
+						close(both)
+					}
+					first = false
+					return false
+				}
+			})
+			b.join("a", s, func(w *hand) {
+				w.onAssign = func(m wire.Assign) bool {
+					<-both
+					if m.Sum {
+						t.Error("sums are asked for in a round that may close early")
+					}
+					return true
+				}
+			})
+			run, rounds := b.wait(b.submit(s))
+			if run.Status != record.Completed {
+				t.Fatalf("%v: %s", run.Status, run.Reason)
+			}
+			for _, r := range rounds[1:] {
+				if len(r.Participants) == 0 || len(r.Missing) == 0 || len(r.Participants)+len(r.Missing) != 4 || !strings.Contains(r.CloseReason, c.why) {
+					t.Errorf("round %d: answered %v, missing %v, %q", r.Number, r.Participants, r.Missing, r.CloseReason)
+				}
+			}
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/fedrelu/fedrelu/coordinator/record"
@@ -126,6 +127,8 @@ func (o *owner) outcome(err error) (record.Status, string) {
 		return record.Failed, failed.reason
 	case errors.Is(err, context.Canceled):
 		return record.Stopped, "stopped by an operator"
+	case errors.Is(err, syscall.ENOSPC):
+		return record.Stopped, err.Error() + "; resume the run when there is room"
 	default:
 		return record.Failed, err.Error()
 	}
@@ -231,8 +234,7 @@ func (o *owner) handle(e any) error {
 	case message:
 		return o.onMessage(e.session, e.m)
 	case offer:
-		e.answer <- o.onOffer(e)
-		return nil
+		return o.onOffer(e)
 	case delivery:
 		return o.onDelivery(e)
 	case badBytes:

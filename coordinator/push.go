@@ -46,11 +46,16 @@ func (o *owner) receive(ctx context.Context, s *Session, p *wire.Push, grid *loc
 	watch := &pushWatch{o: o, push: p, from: s.Hello.Name}
 	watch.say("begin")
 	hash := sha256.New()
-	if err := body(io.MultiWriter(payload, hash, watch)); err != nil {
-		o.brokenOff(s, p, err)
+	err = body(io.MultiWriter(payload, hash, watch))
+	if err != nil && !errors.Is(err, wire.ErrMessage) {
+		// It broke off: the worker has gone, or does not want to any more, or will try again: as often as the disk is full.
+		o.log.Warn("push broken off", "worker", s.Hello.Name, "round", p.Round, "shards", p.Shards(), "why", err)
 		return wire.PushReply{}, err
 	}
-	if err := checkPayload(p, grid, tensor.Hash(hash.Sum(nil)), payload); err != nil {
+	if err == nil {
+		err = checkPayload(p, grid, tensor.Hash(hash.Sum(nil)), payload)
+	}
+	if err != nil {
 		o.inbox.put(badBytes{s, p, err})
 		return wire.PushReply{Verdict: wire.Refused, Reason: err.Error()}, nil
 	}
@@ -59,17 +64,6 @@ func (o *owner) receive(ctx context.Context, s *Session, p *wire.Push, grid *loc
 	return ask(ctx, o.inbox, func(answer chan<- wire.PushReply) any {
 		return delivery{s, p, payload.reader, seconds, answer}
 	})
-}
-
-// brokenOff tells apart why a payload did not arrive. Bytes that cannot be are the worker's or the transport's fault: the
-// task is tried elsewhere. A connection that breaks, or a disk that is full, is not: the worker, as long as it lives,
-// pushes again.
-func (o *owner) brokenOff(s *Session, p *wire.Push, err error) {
-	if errors.Is(err, wire.ErrMessage) {
-		o.inbox.put(badBytes{s, p, err})
-		return
-	}
-	o.log.Warn("push broken off", "worker", s.Hello.Name, "round", p.Round, "shards", p.Shards(), "why", err)
 }
 
 // pushWatch says in the log where a push stands.
@@ -138,11 +132,30 @@ func (o *owner) turnDown(e any) {
 }
 
 // onOffer checks a push's header against the round.
-func (o *owner) onOffer(e offer) offerAnswer {
-	if reply, ok := o.judge(e.session, e.push); !ok {
-		return offerAnswer{reply: reply}
+func (o *owner) onOffer(e offer) error {
+	reply, ok := o.judge(e.session, e.push)
+	if ok {
+		e.answer <- offerAnswer{grid: o.current.grid}
+		return nil
 	}
-	return offerAnswer{grid: o.current.grid}
+	e.answer <- offerAnswer{reply: reply}
+	return o.release(e.session, e.push, reply)
+}
+
+// release tells the machine of a push that does not count: its worker forgets what is refused, and what is late as a
+// whole though some of its tasks do not count yet.
+func (o *owner) release(s *Session, p *wire.Push, reply wire.PushReply) error {
+	if !o.isCurrent(p.Key) || o.workers[s.ID] == nil {
+		return nil
+	}
+	switch reply.Verdict {
+	case wire.Refused:
+		o.log.Warn("push refused", "worker", s.Hello.Name, "round", p.Round, "shards", p.Shards(), "why", reply.Reason)
+		return o.step(round.Refused{ID: s.ID, Shards: p.Shards(), Why: reply.Reason})
+	case wire.Late:
+		return o.step(round.Dropped{ID: s.ID, Shards: p.Shards(), Why: reply.Reason})
+	}
+	return nil
 }
 
 // judge tells whether a push may count now, and the reply if not.
@@ -154,7 +167,6 @@ func (o *owner) judge(s *Session, p *wire.Push) (wire.PushReply, bool) {
 		return wire.PushReply{Verdict: wire.Late, Reason: fmt.Sprintf("round %d is not open", p.Round)}, false
 	}
 	if err := o.checkHeader(p); err != nil {
-		o.log.Warn("push refused", "worker", s.Hello.Name, "round", p.Round, "why", err)
 		return wire.PushReply{Verdict: wire.Refused, Reason: err.Error()}, false
 	}
 	err := o.current.machine.Accepts(s.ID, p.Shards())
@@ -204,7 +216,7 @@ func (o *owner) onDelivery(e delivery) error {
 	reply, ok := o.judge(e.session, e.push)
 	if !ok {
 		e.answer <- reply
-		return nil
+		return o.release(e.session, e.push, reply)
 	}
 	add := func() error { return o.sum.AddFrom(e.push.Shares()[0], e.payload()) }
 	if e.push.Sum {
@@ -230,9 +242,5 @@ func (o *owner) count(e delivery) {
 }
 
 func (o *owner) onBadBytes(e badBytes) error {
-	if !o.isCurrent(e.push.Key) || o.workers[e.session.ID] == nil {
-		return nil
-	}
-	o.log.Warn("push refused", "worker", e.session.Hello.Name, "round", e.push.Round, "shards", e.push.Shards(), "why", e.why)
-	return o.step(round.Refused{ID: e.session.ID, Shards: e.push.Shards(), Why: e.why.Error()})
+	return o.release(e.session, e.push, wire.PushReply{Verdict: wire.Refused, Reason: e.why.Error()})
 }

@@ -59,7 +59,6 @@ func (o *owner) round(ctx context.Context) error {
 	if err := o.open(); err != nil {
 		return err
 	}
-	o.say("train", true)
 	var joins []round.Event
 	for _, p := range o.readyWorkers() {
 		joins = append(joins, o.joinEvents(p, nil)...)
@@ -67,6 +66,7 @@ func (o *owner) round(ctx context.Context) error {
 	if err := o.step(joins...); err != nil {
 		return err
 	}
+	o.say("train", true)
 	for o.current.closed == nil {
 		wake, _ := o.current.machine.Wake()
 		if err := o.next(ctx, wake); err != nil {

@@ -263,6 +263,44 @@ func (w *hand) assign(m wire.Assign) {
 	}
 }
 
+// train carries out a task.
+func (w *hand) train(m wire.Assign, shard int) ([]float32, localsgd.Facts) {
+	start := w.fetch(m.Run, m.Start)
+	end := make([]float32, len(start))
+	facts, err := w.trainer.Train(context.Background(), localsgd.Task{Round: m.Round, Shard: shard}, localsgd.NewGrid(w.job.Net.Layout(), start), start, end)
+	if err != nil {
+		w.b.t.Errorf("training shard %d: %v", shard, err)
+	}
+	return end, facts
+}
+
+// pushSum trains tasks and pushes their sum.
+func (w *hand) pushSum(m wire.Assign, tasks []wire.Task) (wire.PushReply, error) {
+	grid := localsgd.NewGrid(w.job.Net.Layout(), w.fetch(m.Run, m.Start))
+	sum := localsgd.NewSum(grid)
+	p := &wire.Push{
+		Key: m.Key, Session: uint64(w.s.ID), Start: m.Start, Layout: w.job.Net.Layout().Fingerprint(),
+		Sum: true, Quanta: grid.Quanta(), Bytes: grid.SumBytes(),
+	}
+	for _, t := range tasks {
+		end, facts := w.train(m, t.Shard)
+		share := localsgd.Share{Shard: t.Shard, Weight: t.Weight}
+		if err := sum.Add(share, end); err != nil {
+			return wire.PushReply{}, err
+		}
+		p.Tasks = append(p.Tasks, wire.PushedTask{Share: share, Facts: facts})
+	}
+	var body bytes.Buffer
+	if _, err := sum.WriteTo(&body); err != nil {
+		return wire.PushReply{}, err
+	}
+	p.SHA256 = sha256.Sum256(body.Bytes())
+	return w.b.Push(context.Background(), p, func(to io.Writer) error {
+		_, err := to.Write(body.Bytes())
+		return err
+	})
+}
+
 func (w *hand) push(m wire.Assign, t wire.Task, end []float32, facts localsgd.Facts) {
 	var body []byte
 	for part := range tensor.Chunks(end, 1<<16) {

@@ -132,7 +132,11 @@ func (c *Coordinator) examine(h wire.Hello) (round.ShardSet, error) {
 // Deliver takes a message of the worker.
 func (c *Coordinator) Deliver(s *Session, m wire.FromWorker) {
 	s.alive.Reset(c.cfg.Lost)
-	if _, beat := m.(wire.Heartbeat); beat {
+	switch m.(type) {
+	case wire.Heartbeat:
+		return
+	case wire.Hello:
+		c.Leave(s, fmt.Errorf("%w: hello: the session has begun already", wire.ErrMessage))
 		return
 	}
 	if o := c.activeOwner(); o != nil {

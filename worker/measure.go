@@ -105,7 +105,7 @@ func (c *comparison) compute(ctx context.Context, s *slot) (analysis.Sample, int
 		}
 	}
 	if c.gear.measurer == nil {
-		c.gear.measurer = newMeasurer(job)
+		c.gear.measurer = &measurer{job: job}
 	}
 	return c.gear.measurer.sample(c.shard, c.probe, c.end, c.target.block)
 }
@@ -136,23 +136,12 @@ func (e measured) apply(a *agent) {
 	}
 }
 
-// measurer computes gradients of the data loss on probe batches. One slot uses it at a time.
+// measurer measures drift on probe batches of bounded size. One slot uses it at a time.
 type measurer struct {
-	job           *localsgd.Job
-	batch         int // that machine can take
-	machine       *relu.Machine[float32]
-	atEnd, atGoal gradient
-}
-
-// gradient is a sink that keeps what it gets.
-type gradient []float32
-
-// Gradient implements relu.Sink.
-func (g gradient) Gradient(offset int, part []float32) { copy(g[offset:], part) }
-
-func newMeasurer(job *localsgd.Job) *measurer {
-	size := job.Net.Layout().Size()
-	return &measurer{job: job, atEnd: make(gradient, size), atGoal: make(gradient, size)}
+	job     *localsgd.Job
+	batch   int // that machine can take
+	machine *relu.Machine[float32]
+	drift   *analysis.Measurer
 }
 
 // sample compares a shard's end with a model on the shard's probe batch, and returns the batch's size too.
@@ -161,11 +150,8 @@ func (m *measurer) sample(k, probe int, end, goal []float32) (analysis.Sample, i
 	if len(examples) > m.batch {
 		m.batch = len(examples)
 		m.machine = relu.NewMachine[float32](m.job.Net, m.batch)
+		m.drift = analysis.NewMeasurer(m.job.Net.Layout(), m.machine)
 	}
-	batch := localsgd.Fill(m.machine, m.job.Data.Train, examples)
-	m.machine.Backward(end, batch, m.atEnd)
-	m.machine.Backward(goal, batch, m.atGoal)
-	s, err := analysis.Compare(k, m.job.Net.Layout(),
-		analysis.Point{Params: end, Gradient: m.atEnd}, analysis.Point{Params: goal, Gradient: m.atGoal})
+	s, err := m.drift.Measure(k, end, goal, localsgd.Fill(m.machine, m.job.Data.Train, examples))
 	return s, len(examples), err
 }

@@ -100,8 +100,9 @@ func (e pushed) apply(a *agent) {
 		a.acknowledged(res)
 	case e.reply.Verdict == wire.Late:
 		a.drop(res)
-	default:
-		a.refused(res, "the push was refused: "+e.reply.Reason)
+	default: // the coordinator has taken note of it and hands the tasks out anew
+		a.log.Warn("a push was refused", "key", r.Key, "shards", res.shards(), "why", e.reply.Reason)
+		a.drop(res)
 	}
 }
 

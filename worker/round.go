@@ -121,7 +121,7 @@ func (a *agent) assign(m wire.Assign) {
 	for _, t := range m.Tasks {
 		again[t.Shard] = run.round.running[t.Shard] == nil
 	}
-	a.forget(run.round, again, "a shard of the sum was assigned again")
+	a.sayDropped(run.round, a.forget(run.round, again), "in a sum with a shard that was assigned again")
 	for _, t := range m.Tasks {
 		a.enqueue(run.round, task{Task: t, sum: m.Sum})
 	}
@@ -175,12 +175,12 @@ func (a *agent) abandon(m wire.Abandon) {
 	}
 	r.tasks = slices.DeleteFunc(r.tasks, func(t task) bool { return gone[t.Shard] })
 	a.releaseRevoked(r)
-	a.forget(r, gone, "another shard of the sum was abandoned")
+	// The abandoned shards are named too: a Trained that was on its way may have claimed them again for this worker.
+	a.sayDropped(r, append(a.forget(r, gone), m.Shards...), "abandoned, or in a sum with a shard that was")
 }
 
-// forget makes the results void that contain any of the shards, and reports the other shards in them.
-func (a *agent) forget(r *round, gone map[int]bool, why string) {
-	var rest []int
+// forget makes the results void that contain any of the shards, and returns the other shards in them.
+func (a *agent) forget(r *round, gone map[int]bool) (rest []int) {
 	for _, res := range r.results() {
 		if !res.hasAny(gone) {
 			continue
@@ -193,8 +193,13 @@ func (a *agent) forget(r *round, gone map[int]bool, why string) {
 		r.remove(res)
 		a.drop(res)
 	}
-	if len(rest) > 0 && a.run.ready {
-		slices.Sort(rest)
-		a.say(wire.Dropped{Key: r.Key, Shards: rest, Reason: why})
+	return rest
+}
+
+func (a *agent) sayDropped(r *round, shards []int, why string) {
+	if len(shards) == 0 || !a.run.ready {
+		return
 	}
+	slices.Sort(shards)
+	a.say(wire.Dropped{Key: r.Key, Shards: slices.Compact(shards), Reason: why})
 }

@@ -150,7 +150,7 @@ func TestRefusedAndLatePushesAreForgotten(t *testing.T) {
 		want   string // in the reason of TaskFailed; empty: nothing is said
 	}{
 		{"late", func(p *push) { p.reply(wire.Late, "") }, ""},
-		{"refused", func(p *push) { p.reply(wire.Refused, "payload_sha256") }, "payload_sha256"},
+		{"refused", func(p *push) { p.reply(wire.Refused, "payload_sha256") }, ""},
 		{"not understood", func(p *push) { p.fail(codes.InvalidArgument) }, "scripted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -129,8 +129,8 @@ func TestAbandonedShardMakesItsSumVoid(t *testing.T) {
 	session.say(s.assign(1, hash, 1, 2, 3))
 	session.hearTrained(1, 2, 3)
 	session.say(wire.Abandon{Key: s.key(1), Shards: []int{2}})
-	if d := hear[wire.Dropped](session); !reflect.DeepEqual(d.Shards, []int{1, 3}) || d.Key != s.key(1) || d.Reason == "" {
-		t.Errorf("heard %+v, want shards 1 and 3 dropped", d)
+	if d := hear[wire.Dropped](session); !reflect.DeepEqual(d.Shards, []int{1, 2, 3}) || d.Key != s.key(1) || d.Reason == "" {
+		t.Errorf("heard %+v, want shards 1, 2 and 3 dropped", d)
 	}
 	session.say(s.assign(1, hash, 3, 4))
 	session.hearTrained(3, 4)
@@ -147,8 +147,8 @@ func TestAbandonedPushIsBrokenOff(t *testing.T) {
 	session.say(wire.Flush{Key: s.key(1)})
 	c.push(1, 2) // is not answered
 	session.say(wire.Abandon{Key: s.key(1), Shards: []int{1}})
-	if d := hear[wire.Dropped](session); !reflect.DeepEqual(d.Shards, []int{2}) {
-		t.Errorf("heard %+v, want shard 2 dropped", d)
+	if d := hear[wire.Dropped](session); !reflect.DeepEqual(d.Shards, []int{1, 2}) {
+		t.Errorf("heard %+v, want shards 1 and 2 dropped", d)
 	}
 	session.say(s.assign(1, hash, 2))
 	session.hearTrained(2)
@@ -162,6 +162,9 @@ func TestAbandonStopsTraining(t *testing.T) {
 	// More tasks than slots: some train, some wait. When all are abandoned the slots are free to measure.
 	session.say(s.assign(1, hash, 0, 1, 2, 3))
 	session.say(wire.Abandon{Key: s.key(1), Shards: []int{0, 1, 2, 3}})
+	if d := hear[wire.Dropped](session); !reflect.DeepEqual(d.Shards, []int{0, 1, 2, 3}) {
+		t.Errorf("heard %+v, want all shards dropped", d)
+	}
 	session.say(wire.Measure{Key: s.key(1), Shards: []int{shards}, Start: hash, Model: hash, Probe: 4})
 	if f := hear[wire.DriftFailed](session); f.Shard != shards {
 		t.Errorf("heard %+v", f)

@@ -3,11 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +19,8 @@ With --token-file only workers that show the same token may join.`
 
 // coordinatorOptions are the flags of coordinator.
 type coordinatorOptions struct {
-	listen, http, dir, data, tokenFile string
-	verbose                            bool
+	listen, http, pprof, dir, data, tokenFile string
+	verbose                                   bool
 }
 
 func newCoordinator(a *app) *cobra.Command {
@@ -40,6 +36,7 @@ func newCoordinator(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.listen, "listen", ":7070", "`address` for workers and operators")
 	cmd.Flags().StringVar(&o.http, "http", "", "`address` for health, status and metrics (default: none)")
+	profilesFlag(cmd, &o.pprof)
 	cmd.Flags().StringVar(&o.dir, "dir", "./"+defaultDir, "`directory` of the store")
 	cmd.Flags().StringVar(&o.data, "data", ".", "`folder` from which relative data paths of specs are taken")
 	cmd.Flags().StringVar(&o.tokenFile, "token-file", "", "`file` with the token that workers must show")
@@ -60,9 +57,13 @@ func (o *coordinatorOptions) serve(ctx context.Context, a *app) error {
 		return err
 	}
 	log.Info("coordinator serves", "address", e.address, "dir", o.dir, "build", build())
-	stopHTTP, err := o.serveHTTP(e, log)
+	stopHTTP, err := serveHTTP(o.http, "status page", web.New(newStatusSource(e), nil), log)
 	if err != nil {
 		return errors.Join(err, e.stop())
+	}
+	stopProfiles, err := serveProfiles(o.pprof, log)
+	if err != nil {
+		return errors.Join(err, e.stop(), stopHTTP())
 	}
 	ctx, restore := interruptible(ctx, func() { log.Info("stopping; once more to stop at once") })
 	defer restore()
@@ -70,34 +71,9 @@ func (o *coordinatorOptions) serve(ctx context.Context, a *app) error {
 	case <-ctx.Done():
 	case <-e.ended: // by an error
 	}
-	err = errors.Join(e.stop(), stopHTTP())
+	err = errors.Join(e.stop(), stopHTTP(), stopProfiles())
 	log.Info("coordinator has stopped")
 	return err
-}
-
-// serveHTTP starts the room for HTTP, if one is wanted, and returns what ends it.
-func (o *coordinatorOptions) serveHTTP(e *engine, log *slog.Logger) (stop func() error, err error) {
-	if o.http == "" {
-		return func() error { return nil }, nil
-	}
-	listener, err := net.Listen("tcp", o.http)
-	if err != nil {
-		return nil, fmt.Errorf("serving HTTP at %s: %w", o.http, err)
-	}
-	server := &http.Server{
-		Handler: web.New(newStatusSource(e), nil), ReadHeaderTimeout: 5 * time.Second,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(listener) }()
-	log.Info("status page", "url", "http://"+reachable(listener.Addr())+"/")
-	return func() error {
-		closeErr := server.Close()
-		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return closeErr
-	}, nil
 }
 
 func logLevel(verbose bool) slog.Level {

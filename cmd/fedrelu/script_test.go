@@ -55,8 +55,8 @@ func freeAddress() (string, error) {
 
 // writeTinyData writes train.safetensors and test.safetensors: two classes of points in the plane, easy to tell apart.
 func writeTinyData(dir string) error {
-	random := rand.New(rand.NewPCG(1, 2))
 	for name, n := range map[string]int{"train": 200, "test": 100} {
+		random := rand.New(rand.NewPCG(1, uint64(n)))
 		x, y := make([]float32, 2*n), make([]int64, n)
 		for i := range n {
 			y[i] = int64(i % 2)

@@ -19,7 +19,7 @@ import (
 )
 
 const stopSpec = `name: tiny
-rounds: 60
+rounds: 300
 data: {safetensors: {train: train.safetensors, test: test.safetensors}}
 shards: {count: 5}
 model: {mlp: {hidden: [4]}}
@@ -123,7 +123,7 @@ func TestAStoppedOrKilledRunGoesOnToTheSameBits(t *testing.T) {
 		t.Run(c.signal.String(), func(t *testing.T) {
 			dir := newFolder(t)
 			p := launch(t, dir, "run", "spec.yaml", "--json")
-			p.until("round  3/60")
+			p.until("round   3/300")
 			p.signal(c.signal)
 			code, said := p.end()
 			if code != c.code {
@@ -133,7 +133,7 @@ func TestAStoppedOrKilledRunGoesOnToTheSameBits(t *testing.T) {
 				checkStopped(t, p.stdout.String(), said)
 			}
 			got := result(t, dir, "run", "--resume", "tiny", "--json")
-			if *got.ModelSHA256 != *want.ModelSHA256 || got.Rounds != 60 || got.Status != "completed" {
+			if *got.ModelSHA256 != *want.ModelSHA256 || got.Rounds != 300 || got.Status != "completed" {
 				t.Errorf("got %s after %d rounds, %s; want %s", *got.ModelSHA256, got.Rounds, got.Status, *want.ModelSHA256)
 			}
 		})
@@ -143,7 +143,7 @@ func TestAStoppedOrKilledRunGoesOnToTheSameBits(t *testing.T) {
 func checkStopped(t *testing.T, stdout, stderr string) {
 	t.Helper()
 	var r view.Result
-	if err := json.Unmarshal([]byte(stdout), &r); err != nil || r.Status != "stopped" || r.Rounds < 3 || r.Rounds >= 60 {
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || r.Status != "stopped" || r.Rounds < 3 || r.Rounds >= 300 {
 		t.Errorf("stdout %q, %v; want the document of a stopped run", stdout, err)
 	}
 	if want := fmt.Sprintf("it goes on with: fedrelu run --resume %s\n", r.Run); !strings.HasSuffix(stderr, want) {
@@ -160,7 +160,7 @@ func TestAWorkerThatWasKilledIsStartedAgain(t *testing.T) {
 	dir := newFolder(t)
 	want := result(t, newFolder(t), "run", "spec.yaml", "--json")
 	p := launch(t, dir, "run", "spec.yaml", "--json", "--workers", "2")
-	p.until("round  3/60")
+	p.until("round   3/300")
 	pids := childrenOf(t, p.cmd.Process.Pid)
 	if len(pids) != 2 {
 		t.Skipf("%d children are visible on this machine, want 2", len(pids))

@@ -18,9 +18,9 @@ for ever, with growing pauses. A worker that is started again with the same --na
 
 // workerOptions are the flags of worker.
 type workerOptions struct {
-	coordinator, name, shards, dir, data, tokenFile string
-	slots                                           int
-	verbose                                         bool
+	coordinator, name, shards, dir, data, tokenFile, pprof string
+	slots                                                  int
+	verbose                                                bool
 }
 
 func newWorker(a *app) *cobra.Command {
@@ -40,6 +40,7 @@ func newWorker(a *app) *cobra.Command {
 	cmd.Flags().IntVar(&o.slots, "slots", 0, "tasks `N` computed at once (default: one for each processor)")
 	cmd.Flags().StringVar(&o.dir, "dir", "./fedrelu-worker", "`directory` for the worker's state")
 	cmd.Flags().StringVar(&o.data, "data", ".", "`folder` from which relative data paths of specs are taken")
+	profilesFlag(cmd, &o.pprof)
 	cmd.Flags().StringVar(&o.tokenFile, "token-file", "", "`file` with the token that the coordinator wants to see")
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "log every task")
 	return cmd
@@ -56,9 +57,13 @@ func (o *workerOptions) work(ctx context.Context, a *app) error {
 	} else if err != nil {
 		return err
 	}
+	stopProfiles, err := serveProfiles(o.pprof, cfg.Logger)
+	if err != nil {
+		return errors.Join(err, w.Close())
+	}
 	ctx, restore := interruptible(ctx, func() { cfg.Logger.Info("stopping; once more to stop at once") })
 	defer restore()
-	return w.Run(ctx)
+	return errors.Join(w.Run(ctx), stopProfiles())
 }
 
 func (o *workerOptions) config(a *app) (worker.Config, error) {

@@ -18,10 +18,16 @@ type layer[F Float] struct {
 }
 
 func drawLayer[F Float](t *rapid.T) layer[F] {
+	width := rapid.Custom(func(t *rapid.T) int {
+		if rapid.IntRange(0, 15).Draw(t, "wide") == 15 {
+			return 256 // whose rows are put farther apart
+		}
+		return rapid.IntRange(1, 70).Draw(t, "width")
+	})
 	l := layer[F]{
 		n:   rapid.IntRange(1, 30).Draw(t, "n"),
-		in:  rapid.IntRange(1, 70).Draw(t, "in"),
-		out: rapid.IntRange(1, 70).Draw(t, "out"),
+		in:  width.Draw(t, "in"),
+		out: width.Draw(t, "out"),
 	}
 	l.x, l.w, l.bias = drawNumbers[F](t, "x", l.n*l.in), drawNumbers[F](t, "w", l.out*l.in), drawNumbers[F](t, "bias", l.out)
 	l.dy, l.mask = drawNumbers[F](t, "dy", l.n*l.out), drawNumbers[F](t, "mask", l.n*l.in)
@@ -80,14 +86,19 @@ func (l *layer[F]) weights() *Weights[F] {
 	return w
 }
 
-func (l *layer[F]) padded() []F {
-	width := roundUp(l.out)
-	dy := make([]F, l.n*width)
-	for i := range l.n {
-		copy(dy[i*width:], l.dy[i*l.out:][:l.out])
+// spread returns rows of so many numbers at another distance.
+func spread[F Float](rows []F, width, distance int) []F {
+	n := len(rows) / width
+	wide := make([]F, n*distance)
+	for i := range n {
+		copy(wide[i*distance:], rows[i*width:][:width])
 	}
-	return dy
+	return wide
 }
+
+func (l *layer[F]) padded() []F { return spread(l.dy, l.out, l.weights().OutputWidth()) }
+
+func (l *layer[F]) inputs() []F { return spread(l.x, l.in, l.weights().InputWidth()) }
 
 func (l *layer[F]) checkForward(t *rapid.T, relu bool) {
 	y, want := make([]F, l.n*l.out+Slack), make([]F, l.n*l.out)
@@ -100,7 +111,7 @@ func (l *layer[F]) checkForward(t *rapid.T, relu bool) {
 			want[i*l.out+o] = v
 		}
 	}
-	l.weights().Forward(y, l.x, l.n, relu)
+	l.weights().Forward(y, l.inputs(), l.n, relu)
 	sameBits(t, "y", y, want)
 }
 
@@ -118,7 +129,7 @@ func (l *layer[F]) checkInputGradient(t *rapid.T, mask bool) {
 	if mask {
 		m = append(slices.Clone(l.mask), make([]F, Slack)...)
 	}
-	w.InputGradient(dx, l.dy, l.n, m, make([]F, w.Scratch()))
+	w.InputGradient(dx, l.padded(), l.n, m, make([]F, w.Scratch()))
 	sameBits(t, "dx", dx, want)
 }
 
@@ -140,7 +151,7 @@ func (l *layer[F]) checkGradient(t *rapid.T) {
 	scratch := make([]F, w.Scratch())
 	g, bias := l.gradients()
 	for p := range w.Panels() {
-		first, rows, b := w.Gradient(p, l.x, l.padded(), l.n, scratch)
+		first, rows, b := w.Gradient(p, l.inputs(), l.padded(), l.n, scratch)
 		sameBits(t, "gradient", rows, g[first*l.in:][:len(rows)])
 		sameBits(t, "gradient of biases", b, bias[first:][:len(b)])
 	}
@@ -149,7 +160,7 @@ func (l *layer[F]) checkGradient(t *rapid.T) {
 func (l *layer[F]) checkUpdate(t *rapid.T) {
 	w, v := l.weights(), NewWeights[F](l.in, l.out, true)
 	v.Load(l.velocity, l.vbias)
-	w.Update(v, l.x, l.padded(), l.n, &l.sgd)
+	w.Update(v, l.inputs(), l.padded(), l.n, &l.sgd)
 	g, bias := l.gradients()
 	wantW, wantB, wantV, wantVB := slices.Clone(l.w), slices.Clone(l.bias), slices.Clone(l.velocity), slices.Clone(l.vbias)
 	l.sgd.Apply(wantW, wantV, g)

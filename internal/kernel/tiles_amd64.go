@@ -140,10 +140,11 @@ func tileAVX512x2x11(t *tile)
 //go:noescape
 func tileAVX512x2x12(t *tile)
 
-// transposeAVX2 transposes 8 rows of 8*blocks columns; rows are so many bytes apart.
+// transposeAVX2 transposes 8 rows of 8*blocks columns; rows are so many bytes apart. What is ahead bytes
+// behind the source is wanted next.
 //
 //go:noescape
-func transposeAVX2(dst, src *float32, dstRow, srcRow, blocks int)
+func transposeAVX2(dst, src *float32, dstRow, srcRow, blocks, ahead int)
 
 // peakAVX2 does loops times 12 independent fused multiply-adds of 8 lanes.
 func peakAVX2(loops int)

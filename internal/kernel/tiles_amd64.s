@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func tileAVX2x1x1(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -14,6 +14,19 @@ TEXT ·tileAVX2x1x1(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), DI
 	MOVQ   32(AX), DI
@@ -136,7 +149,7 @@ done:
 	RET
 
 // func tileAVX2x1x2(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -145,6 +158,23 @@ TEXT ·tileAVX2x1x2(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R8
@@ -321,7 +351,7 @@ done:
 	RET
 
 // func tileAVX2x1x3(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -330,6 +360,27 @@ TEXT ·tileAVX2x1x3(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R8
@@ -560,7 +611,7 @@ done:
 	RET
 
 // func tileAVX2x1x4(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -569,6 +620,31 @@ TEXT ·tileAVX2x1x4(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -853,7 +929,7 @@ done:
 	RET
 
 // func tileAVX2x1x5(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -862,6 +938,35 @@ TEXT ·tileAVX2x1x5(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -1200,7 +1305,7 @@ done:
 	RET
 
 // func tileAVX2x1x6(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -1209,6 +1314,39 @@ TEXT ·tileAVX2x1x6(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -1604,7 +1742,7 @@ done:
 	RET
 
 // func tileAVX2x1x7(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x7(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -1613,6 +1751,43 @@ TEXT ·tileAVX2x1x7(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -2062,7 +2237,7 @@ done:
 	RET
 
 // func tileAVX2x1x8(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x8(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -2071,6 +2246,47 @@ TEXT ·tileAVX2x1x8(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -2574,7 +2790,7 @@ done:
 	RET
 
 // func tileAVX2x1x9(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x9(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -2583,6 +2799,51 @@ TEXT ·tileAVX2x1x9(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -3140,7 +3401,7 @@ done:
 	RET
 
 // func tileAVX2x1x10(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x10(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -3149,6 +3410,55 @@ TEXT ·tileAVX2x1x10(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -3760,7 +4070,7 @@ done:
 	RET
 
 // func tileAVX2x1x11(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x11(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -3769,6 +4079,59 @@ TEXT ·tileAVX2x1x11(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -4437,7 +4800,7 @@ done:
 	RET
 
 // func tileAVX2x1x12(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x12(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -4446,6 +4809,63 @@ TEXT ·tileAVX2x1x12(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -5168,7 +5588,7 @@ done:
 	RET
 
 // func tileAVX2x2x1(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x2x1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -5177,6 +5597,19 @@ TEXT ·tileAVX2x2x1(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), DI
 	MOVQ   32(AX), DI
@@ -5337,7 +5770,7 @@ done:
 	RET
 
 // func tileAVX2x2x2(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x2x2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -5346,6 +5779,23 @@ TEXT ·tileAVX2x2x2(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R8
@@ -5597,7 +6047,7 @@ done:
 	RET
 
 // func tileAVX2x2x3(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x2x3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -5606,6 +6056,27 @@ TEXT ·tileAVX2x2x3(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R8
@@ -5948,7 +6419,7 @@ done:
 	RET
 
 // func tileAVX2x2x4(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x2x4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -5957,6 +6428,31 @@ TEXT ·tileAVX2x2x4(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -6390,7 +6886,7 @@ done:
 	RET
 
 // func tileAVX2x2x5(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x2x5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -6399,6 +6895,35 @@ TEXT ·tileAVX2x2x5(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -6923,7 +7448,7 @@ done:
 	RET
 
 // func tileAVX2x2x6(t *float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x2x6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -6932,6 +7457,39 @@ TEXT ·tileAVX2x2x6(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -7550,7 +8108,7 @@ done:
 	RET
 
 // func tileAVX512x1x1(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -7559,6 +8117,19 @@ TEXT ·tileAVX512x1x1(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), DI
 	MOVQ   32(AX), DI
@@ -7680,7 +8251,7 @@ done:
 	RET
 
 // func tileAVX512x1x2(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -7689,6 +8260,23 @@ TEXT ·tileAVX512x1x2(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R8
@@ -7863,7 +8451,7 @@ done:
 	RET
 
 // func tileAVX512x1x3(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -7872,6 +8460,27 @@ TEXT ·tileAVX512x1x3(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R8
@@ -8099,7 +8708,7 @@ done:
 	RET
 
 // func tileAVX512x1x4(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -8108,6 +8717,31 @@ TEXT ·tileAVX512x1x4(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -8388,7 +9022,7 @@ done:
 	RET
 
 // func tileAVX512x1x5(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -8397,6 +9031,35 @@ TEXT ·tileAVX512x1x5(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -8730,7 +9393,7 @@ done:
 	RET
 
 // func tileAVX512x1x6(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -8739,6 +9402,39 @@ TEXT ·tileAVX512x1x6(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -9128,7 +9824,7 @@ done:
 	RET
 
 // func tileAVX512x1x7(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x7(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -9137,6 +9833,43 @@ TEXT ·tileAVX512x1x7(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -9579,7 +10312,7 @@ done:
 	RET
 
 // func tileAVX512x1x8(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x8(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -9588,6 +10321,47 @@ TEXT ·tileAVX512x1x8(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -10083,7 +10857,7 @@ done:
 	RET
 
 // func tileAVX512x1x9(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x9(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -10092,6 +10866,51 @@ TEXT ·tileAVX512x1x9(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -10640,7 +11459,7 @@ done:
 	RET
 
 // func tileAVX512x1x10(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x10(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -10649,6 +11468,55 @@ TEXT ·tileAVX512x1x10(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -11250,7 +12118,7 @@ done:
 	RET
 
 // func tileAVX512x1x11(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x11(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -11259,6 +12127,59 @@ TEXT ·tileAVX512x1x11(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -11916,7 +12837,7 @@ done:
 	RET
 
 // func tileAVX512x1x12(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x12(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -11925,6 +12846,63 @@ TEXT ·tileAVX512x1x12(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -12635,7 +13613,7 @@ done:
 	RET
 
 // func tileAVX512x2x1(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -12644,6 +13622,21 @@ TEXT ·tileAVX512x2x1(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), DI
 	MOVQ   32(AX), DI
@@ -12803,7 +13796,7 @@ done:
 	RET
 
 // func tileAVX512x2x2(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -12812,6 +13805,27 @@ TEXT ·tileAVX512x2x2(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R8
@@ -13061,7 +14075,7 @@ done:
 	RET
 
 // func tileAVX512x2x3(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -13070,6 +14084,33 @@ TEXT ·tileAVX512x2x3(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R8
@@ -13409,7 +14450,7 @@ done:
 	RET
 
 // func tileAVX512x2x4(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -13418,6 +14459,39 @@ TEXT ·tileAVX512x2x4(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -13847,7 +14921,7 @@ done:
 	RET
 
 // func tileAVX512x2x5(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -13856,6 +14930,45 @@ TEXT ·tileAVX512x2x5(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -14375,7 +15488,7 @@ done:
 	RET
 
 // func tileAVX512x2x6(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -14384,6 +15497,51 @@ TEXT ·tileAVX512x2x6(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -14996,7 +16154,7 @@ done:
 	RET
 
 // func tileAVX512x2x7(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x7(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -15005,6 +16163,57 @@ TEXT ·tileAVX512x2x7(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -15707,7 +16916,7 @@ done:
 	RET
 
 // func tileAVX512x2x8(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x8(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -15716,6 +16925,63 @@ TEXT ·tileAVX512x2x8(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -16508,7 +17774,7 @@ done:
 	RET
 
 // func tileAVX512x2x9(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x9(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -16517,6 +17783,69 @@ TEXT ·tileAVX512x2x9(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -17399,7 +18728,7 @@ done:
 	RET
 
 // func tileAVX512x2x10(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x10(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -17408,6 +18737,75 @@ TEXT ·tileAVX512x2x10(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -18380,7 +19778,7 @@ done:
 	RET
 
 // func tileAVX512x2x11(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x11(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -18389,6 +19787,81 @@ TEXT ·tileAVX512x2x11(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -19454,7 +20927,7 @@ done:
 	RET
 
 // func tileAVX512x2x12(t *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x12(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -19463,6 +20936,87 @@ TEXT ·tileAVX512x2x12(SB), NOSPLIT, $0-8
 	MOVQ 64(AX), SI
 
 block:
+	MOVQ       88(AX), DI
+	CMPQ       DI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, DI
+	MOVQ       48(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       BX, DI
+	MOVQ       80(AX), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+fetched:
 	MOVQ   24(AX), DI
 	LEAQ   (DI)(DI*2), R8
 	MOVQ   32(AX), R9
@@ -20617,33 +22171,42 @@ done:
 	VZEROUPPER
 	RET
 
-// func transposeAVX2(dst *float32, src *float32, dstRow int, srcRow int, blocks int)
-// Requires: AVX
-TEXT ·transposeAVX2(SB), NOSPLIT, $0-40
+// func transposeAVX2(dst *float32, src *float32, dstRow int, srcRow int, blocks int, ahead int)
+// Requires: AVX, MMX+
+TEXT ·transposeAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
 	MOVQ dstRow+16(FP), DX
 	MOVQ srcRow+24(FP), BX
 	MOVQ blocks+32(FP), SI
+	MOVQ ahead+40(FP), DI
 
 block:
-	MOVQ       CX, DI
-	VMOVUPS    (DI), Y0
-	ADDQ       BX, DI
-	VMOVUPS    (DI), Y1
-	ADDQ       BX, DI
-	VMOVUPS    (DI), Y2
-	ADDQ       BX, DI
-	VMOVUPS    (DI), Y3
-	ADDQ       BX, DI
-	VMOVUPS    (DI), Y4
-	ADDQ       BX, DI
-	VMOVUPS    (DI), Y5
-	ADDQ       BX, DI
-	VMOVUPS    (DI), Y6
-	ADDQ       BX, DI
-	VMOVUPS    (DI), Y7
-	ADDQ       BX, DI
+	MOVQ       CX, R8
+	VMOVUPS    (R8), Y0
+	PREFETCHT0 (R8)(DI*1)
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y1
+	PREFETCHT0 (R8)(DI*1)
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y2
+	PREFETCHT0 (R8)(DI*1)
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y3
+	PREFETCHT0 (R8)(DI*1)
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y4
+	PREFETCHT0 (R8)(DI*1)
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y5
+	PREFETCHT0 (R8)(DI*1)
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y6
+	PREFETCHT0 (R8)(DI*1)
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y7
+	PREFETCHT0 (R8)(DI*1)
+	ADDQ       BX, R8
 	VUNPCKLPS  Y1, Y0, Y8
 	VUNPCKHPS  Y1, Y0, Y0
 	VUNPCKLPS  Y3, Y2, Y1

@@ -2,8 +2,9 @@ package kernel
 
 // matrix is a slice of numbers with the distance of its rows.
 type matrix[F Float] struct {
-	x   []F
-	row int
+	x    []F
+	row  int
+	next int // the matrix to be read after this one begins so far behind it, 0 for nowhere
 }
 
 // transpose writes the transposed of src, which is rows by columns, to dst.

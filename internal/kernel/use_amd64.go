@@ -111,6 +111,6 @@ func address[F Float](x []F, i int) *float32 { return (*float32)(unsafe.Pointer(
 func turnAVX2(dst, src matrix[float32], rows, columns int) {
 	_, _ = dst.x[(columns-1)*dst.row+rows-1], src.x[(rows-1)*src.row+columns-1]
 	for i := 0; i < rows; i += 8 {
-		transposeAVX2(&dst.x[i], &src.x[i*src.row], dst.row*4, src.row*4, columns/8)
+		transposeAVX2(&dst.x[i], &src.x[i*src.row], dst.row*4, src.row*4, columns/8, src.next*4)
 	}
 }

@@ -31,11 +31,11 @@ func (w *Weights[F]) panels() int { return (w.out + panelWidth - 1) / panelWidth
 
 func (w *Weights[F]) panel(p int) []F { return w.data[p*panelWidth*w.rows:][:w.rows*w.width(p)] }
 
-func (w *Weights[F]) matrix(p int) matrix[F] { return matrix[F]{w.panel(p), w.width(p)} }
+func (w *Weights[F]) matrix(p int) matrix[F] { return matrix[F]{x: w.panel(p), row: w.width(p)} }
 
 // rowsOf returns the rows of weight, which is [out, in], that are in panel p.
 func (w *Weights[F]) rowsOf(weight []F, p int) matrix[F] {
-	return matrix[F]{weight[p*panelWidth*w.in:], w.in}
+	return matrix[F]{x: weight[p*panelWidth*w.in:], row: w.in}
 }
 
 // bias returns the row of biases of panel p.

@@ -14,9 +14,11 @@ type linearStage[F kernel.Float] struct {
 	w, velocity *kernel.Weights[F] // velocity is nil before the first step with momentum
 	moving      bool               // velocity is that of this hold
 	x           []F                // the last input
+	inputs      []F                // the same with rows as far apart as kernels want
 	n           int
 	y, dx       []F // dx is nil where no input gradient is needed; both with kernel.Slack
-	padded      []F // room for dy with rows rounded up
+	wide        []F // room for inputs, nil where x will do
+	padded      []F // room for dy with rows as far apart as kernels want, nil where dy will do
 	scratch     []F
 }
 
@@ -39,8 +41,11 @@ func newLinearStage[F kernel.Float](n *Network, layer, maxBatch int, want bool) 
 		s.dx = make([]F, maxBatch*l.In+kernel.Slack)
 	}
 	s.scratch = make([]F, s.w.Scratch())
-	if width := s.w.PaddedWidth(); width != l.Out {
+	if width := s.w.OutputWidth(); width != l.Out {
 		s.padded = make([]F, maxBatch*width)
+	}
+	if width := s.w.InputWidth(); width != l.In {
+		s.wide = make([]F, maxBatch*width)
 	}
 	return s
 }
@@ -82,16 +87,16 @@ func (s *linearStage[F]) forward(params, x []F, n int) []F {
 	if !s.held {
 		s.w.Load(s.tensors(params))
 	}
-	s.x, s.n = x, n
-	s.w.Forward(s.y[:n*s.out+kernel.Slack], x, n, s.relu)
+	s.x, s.n, s.inputs = x, n, spread(s.wide, x, n, s.w.InputWidth())
+	s.w.Forward(s.y[:n*s.out+kernel.Slack], s.inputs, n, s.relu)
 	return s.y[:n*s.out]
 }
 
 func (s *linearStage[F]) backward(params, dy []F, want bool, sink Sink[F]) (dx []F) {
+	dy = spread(s.padded, dy, s.n, s.w.OutputWidth())
 	if want {
 		dx = s.inputGradient(dy)
 	}
-	dy = s.pad(dy)
 	if step, ok := sink.(Stepper[F]); ok && s.held {
 		s.step(dy, step.SGD())
 		return dx
@@ -112,16 +117,17 @@ func (s *linearStage[F]) inputGradient(dy []F) []F {
 	return s.dx[:s.n*s.in]
 }
 
-// pad returns dy with rows of the width that kernels want.
-func (s *linearStage[F]) pad(dy []F) []F {
-	if s.padded == nil {
-		return dy
+// spread copies n rows into room, at this distance, and returns them; without room it returns the rows as they are. What
+// the room has behind a row stays.
+func spread[F kernel.Float](room, rows []F, n, distance int) []F {
+	if room == nil {
+		return rows
 	}
-	width := s.w.PaddedWidth()
-	for i := range s.n {
-		copy(s.padded[i*width:], dy[i*s.out:][:s.out])
+	width := len(rows) / n
+	for i := range n {
+		copy(room[i*distance:], rows[i*width:][:width])
 	}
-	return s.padded[:s.n*width]
+	return room[:n*distance]
 }
 
 // step updates the held weights.
@@ -129,7 +135,7 @@ func (s *linearStage[F]) step(dy []F, sgd *kernel.SGD[F]) {
 	if sgd.Momentum != 0 && !s.moving {
 		s.rest()
 	}
-	s.w.Update(s.velocity, s.x, dy, s.n, sgd)
+	s.w.Update(s.velocity, s.inputs, dy, s.n, sgd)
 }
 
 // rest sets the velocities to zero: momentum*0 + g is g, PyTorch's first step.
@@ -145,7 +151,7 @@ func (s *linearStage[F]) rest() {
 // handOver gives the gradient to the sink, some rows of the weight at a time.
 func (s *linearStage[F]) handOver(dy []F, sink Sink[F]) {
 	for p := range s.w.Panels() {
-		first, rows, bias := s.w.Gradient(p, s.x, dy, s.n, s.scratch)
+		first, rows, bias := s.w.Gradient(p, s.inputs, dy, s.n, s.scratch)
 		sink.Gradient(s.weight+first*s.in, rows)
 		if s.bias >= 0 {
 			sink.Gradient(s.bias+first, bias)

@@ -36,7 +36,7 @@ var (
 )
 
 // patience is how long anything may take that takes a moment. Only a test that fails waits so long.
-const patience = 90 * time.Second
+const patience = 60 * time.Second
 
 // folder holds the program for as long as the tests of this package run.
 var folder string

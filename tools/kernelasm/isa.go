@@ -6,6 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
+const cacheLine = 64 // bytes
+
 // isa is a width of vectors with the instructions that differ between widths.
 type isa struct {
 	name  string

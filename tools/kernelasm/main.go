@@ -65,10 +65,11 @@ func declarations() []byte {
 		}
 	}
 	fmt.Fprint(&b, `
-// transposeAVX2 transposes 8 rows of 8*blocks columns; rows are so many bytes apart.
+// transposeAVX2 transposes 8 rows of 8*blocks columns; rows are so many bytes apart. What is ahead bytes
+// behind the source is wanted next.
 //
 //go:noescape
-func transposeAVX2(dst, src *float32, dstRow, srcRow, blocks int)
+func transposeAVX2(dst, src *float32, dstRow, srcRow, blocks, ahead int)
 
 // peakAVX2 does loops times 12 independent fused multiply-adds of 8 lanes.
 func peakAVX2(loops int)

@@ -10,11 +10,11 @@ import (
 
 // writeTranspose writes the transposition of 8 rows by 8*blocks columns.
 func writeTranspose() {
-	TEXT("transposeAVX2", NOSPLIT, "func(dst, src *float32, dstRow, srcRow, blocks int)")
-	Doc("transposeAVX2 transposes 8 rows of 8*blocks columns; rows are so many bytes apart.")
+	TEXT("transposeAVX2", NOSPLIT, "func(dst, src *float32, dstRow, srcRow, blocks, ahead int)")
+	Doc("transposeAVX2 transposes 8 rows of 8*blocks columns; rows are so many bytes apart. What is ahead bytes\nbehind the source is wanted next.")
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
 	dstRow, srcRow := Load(Param("dstRow"), GP64()), Load(Param("srcRow"), GP64())
-	blocks := Load(Param("blocks"), GP64())
+	blocks, ahead := Load(Param("blocks"), GP64()), Load(Param("ahead"), GP64())
 	Label("block")
 	in := make([]reg.VecVirtual, 8)
 	from := GP64()
@@ -22,6 +22,7 @@ func writeTranspose() {
 	for i := range in {
 		in[i] = YMM()
 		VMOVUPS(operand.Mem{Base: from}, in[i])
+		PREFETCHT0(operand.Mem{Base: from, Index: ahead, Scale: 1})
 		ADDQ(srcRow, from)
 	}
 	for _, row := range transposed(in) {

@@ -45,6 +45,7 @@ func writeTile(i isa, vectors, rows int) {
 	blocks := GP64()
 	MOVQ(t.at(fieldBlocks), blocks)
 	Label("block")
+	t.prefetch()
 	t.sum()
 	t.finish()
 	t.nextBlock()
@@ -55,6 +56,30 @@ func writeTile(i isa, vectors, rows int) {
 }
 
 func (t *tile) at(field int) operand.Mem { return operand.Mem{Base: t.args, Disp: field} }
+
+// prefetch asks for the weights and velocities that a step with momentum is going to change: when their turn comes, they
+// are there. (Weights alone come soon enough.)
+func (t *tile) prefetch() {
+	mode := GP64()
+	MOVQ(t.at(fieldMode), mode)
+	CMPQ(mode, operand.U32(modeMomentum))
+	JLT(operand.LabelRef("fetched"))
+	t.prefetchRows(t.c, fieldRowC)
+	t.prefetchRows(t.extra, fieldRowExtra)
+	Label("fetched")
+}
+
+func (t *tile) prefetchRows(first reg.GPVirtual, distance int) {
+	at, step := GP64(), GP64()
+	MOVQ(first, at)
+	MOVQ(t.at(distance), step)
+	for range t.rows {
+		for place := 0; place < t.vectors*t.isa.bytes; place += cacheLine {
+			PREFETCHT0(operand.Mem{Base: at, Disp: place})
+		}
+		ADDQ(step, at)
+	}
+}
 
 // sum leaves the block's sums in t.sums.
 func (t *tile) sum() {

@@ -80,9 +80,11 @@ const (
 	PushReply_VERDICT_COUNTED     PushReply_Verdict = 1
 	// Every task of it counts already.
 	PushReply_VERDICT_DUPLICATE PushReply_Verdict = 2
-	// The round is over, or never was.
+	// The round is over, or never was, or some of the tasks count already. The worker forgets the push; what of it is
+	// still wanted is assigned anew.
 	PushReply_VERDICT_LATE PushReply_Verdict = 3
-	// Refused whole; the reason names the field.
+	// Refused whole; the reason names the field. The worker forgets the push, and its tasks are assigned anew, preferably
+	// elsewhere.
 	PushReply_VERDICT_REFUSED PushReply_Verdict = 4
 )
 
@@ -1204,7 +1206,8 @@ func (x *Flush) GetRound() uint32 {
 	return 0
 }
 
-// Abandon takes tasks back: they are stopped between two steps, and their results forgotten.
+// Abandon takes tasks back: they are stopped between two steps, and their results forgotten. The worker answers Dropped,
+// with these shards and with those that were in a sum with them.
 type Abandon struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
