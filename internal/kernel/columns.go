@@ -7,6 +7,7 @@ type Columns struct {
 	Channels, Height, Width int
 	Kernel, Stride, Padding int
 	OutHeight, OutWidth     int
+	Row                     int // distance of the rows, at least Inputs
 }
 
 // Inputs returns the length of a position's row.
@@ -15,7 +16,7 @@ func (c *Columns) Inputs() int { return c.Channels * c.Kernel * c.Kernel }
 // Positions returns the number of rows.
 func (c *Columns) Positions() int { return c.OutHeight * c.OutWidth }
 
-// Gather writes the rows of an image's positions, zeros where the kernel is outside.
+// Gather writes the rows of an image's positions, zeros where the kernel is outside. What is behind a row may change.
 func Gather[F Float](c *Columns, rows, image []F) {
 	if c.Padding > 0 {
 		clear(rows)
@@ -47,7 +48,7 @@ func each(c *Columns, run func(at, pixel, n int)) {
 		}
 		first, last := max(0, -top), min(c.Kernel, c.Height-top)
 		for channel := range c.Channels {
-			at := (p*c.Channels+channel)*c.Kernel*c.Kernel + skip
+			at := p*c.Row + channel*c.Kernel*c.Kernel + skip
 			pixel := (channel*c.Height+top)*c.Width + left + skip
 			for y := first; y < last; y++ {
 				run(at+y*c.Kernel, pixel+y*c.Width, end-skip)

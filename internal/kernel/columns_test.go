@@ -10,7 +10,11 @@ import (
 // naiveRows says by the definition where each element of the rows lies in the image, -1 outside.
 func naiveRows(c *Columns) (from []int) {
 	for p := range c.Positions() {
-		for k := range c.Inputs() {
+		for k := range c.Row {
+			if k >= c.Inputs() {
+				from = append(from, -1)
+				continue
+			}
 			channel, ky, kx := k/(c.Kernel*c.Kernel), k/c.Kernel%c.Kernel, k%c.Kernel
 			y, x := p/c.OutWidth*c.Stride+ky-c.Padding, p%c.OutWidth*c.Stride+kx-c.Padding
 			if y < 0 || y >= c.Height || x < 0 || x >= c.Width {
@@ -34,6 +38,7 @@ func anyColumns(r *rand.Rand) *Columns {
 	}
 	c.OutHeight = (c.Height+2*c.Padding-c.Kernel)/c.Stride + 1
 	c.OutWidth = (c.Width+2*c.Padding-c.Kernel)/c.Stride + 1
+	c.Row = c.Inputs() + r.IntN(2)*r.IntN(9)
 	return c
 }
 
@@ -57,6 +62,8 @@ func TestColumnsEqualNaiveLoops(t *testing.T) {
 		for i, f := range from {
 			if f >= 0 {
 				want[i] = image[f]
+			} else if i%c.Row >= c.Inputs() {
+				rows[i] = 0
 			}
 		}
 		sameImage(t, c, "rows", rows, want)

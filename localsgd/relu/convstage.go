@@ -8,17 +8,18 @@ const convRoom = 1 << 19
 // convStage executes a Conv2D as a linear layer over the positions of a block of examples. How many these are depends on
 // the layer alone, so that the sums of gradients have one order.
 type convStage[F kernel.Float] struct {
-	columns           kernel.Columns
-	positions, inputs int // of an image's output; numbers of an example
-	rowIn, outs       int // of a position: numbers under the kernel, channels
-	block             int // examples
-	weight, bias      int // offsets in the block; bias is -1 without one
+	columns           kernel.Columns // of rows as far apart as kernels want
+	dense             kernel.Columns // without anything between rows
+	positions, inputs int            // of an image's output; numbers of an example
+	rowIn, outs       int            // of a position: numbers under the kernel, channels
+	block             int            // examples
+	weight, bias      int            // offsets in the block; bias is -1 without one
 
 	w        *kernel.Weights[F]
 	x, y, dx []F // x aliases the last input
 	rows     []F // of a block's positions, and then their gradient; with kernel.Slack
 	results  []F // of a block's positions, one channel beside the other, and then their gradient; with kernel.Slack
-	padded   []F // the latter with the rows that kernels want
+	turned   []F // the latter with rows as far apart as kernels want
 	scratch  []F
 	dw, db   []F
 }
@@ -26,10 +27,10 @@ type convStage[F kernel.Float] struct {
 func newConvStage[F kernel.Float](b *builder[F], l Conv2D, in []int) *convStage[F] {
 	w, _ := l.window(in) // resolving has checked it
 	s := &convStage[F]{
-		columns: kernel.Columns{
+		dense: kernel.Columns{
 			Channels: w.channels, Height: w.height, Width: w.width,
 			Kernel: w.kernel, Stride: w.stride, Padding: w.padding,
-			OutHeight: w.outHeight, OutWidth: w.outWidth,
+			OutHeight: w.outHeight, OutWidth: w.outWidth, Row: w.patches,
 		},
 		positions: w.positions, inputs: w.inputs, rowIn: w.patches, outs: l.Out,
 		block:  max(1, convRoom/(w.positions*w.patches)),
@@ -44,12 +45,14 @@ func newConvStage[F kernel.Float](b *builder[F], l Conv2D, in []int) *convStage[
 	if b.want {
 		s.dx = b.numbers(in)
 	}
+	s.columns = s.dense
+	s.columns.Row = s.w.InputWidth()
 	most := min(s.block, b.maxBatch) * s.positions
-	s.rows = make([]F, most*s.rowIn+kernel.Slack)
+	s.rows = make([]F, most*s.columns.Row+kernel.Slack)
 	s.results = make([]F, most*s.outs+kernel.Slack)
-	s.padded = s.results
-	if width := s.w.PaddedWidth(); width != s.outs {
-		s.padded = make([]F, most*width)
+	s.turned = s.results
+	if width := s.w.OutputWidth(); width != s.outs {
+		s.turned = make([]F, most*width)
 	}
 	s.scratch = make([]F, s.w.Scratch())
 	return s
@@ -70,7 +73,7 @@ func (s *convStage[F]) load(params []F) {
 // gather makes the rows of examples first..first+n-1.
 func (s *convStage[F]) gather(first, n int) {
 	for i := range n {
-		kernel.Gather(&s.columns, example(s.rows, i, s.positions*s.rowIn), example(s.x, first+i, s.inputs))
+		kernel.Gather(&s.columns, example(s.rows, i, s.positions*s.columns.Row), example(s.x, first+i, s.inputs))
 	}
 }
 
@@ -115,19 +118,16 @@ func (s *convStage[F]) backward(_, dy []F, want bool, sink Sink[F]) (dx []F) {
 
 // turn makes the rows of positions of the gradient with respect to the outputs of m examples.
 func (s *convStage[F]) turn(dy []F, m int) {
-	size, width := s.outs*s.positions, s.w.PaddedWidth()
+	size, width := s.outs*s.positions, s.w.OutputWidth()
 	for i := range m {
-		kernel.Transpose(s.results[i*size:], example(dy, i, size), s.outs, s.positions, s.outs)
-		if width != s.outs {
-			kernel.Transpose(s.padded[i*s.positions*width:], example(dy, i, size), s.outs, s.positions, width)
-		}
+		kernel.Transpose(s.turned[i*s.positions*width:], example(dy, i, size), s.outs, s.positions, width)
 	}
 }
 
 // addGradient adds the gradient of weights and biases over a block of m examples.
 func (s *convStage[F]) addGradient(m int) {
 	for p := range s.w.Panels() {
-		first, rows, bias := s.w.Gradient(p, s.rows, s.padded, m*s.positions, s.scratch)
+		first, rows, bias := s.w.Gradient(p, s.rows, s.turned, m*s.positions, s.scratch)
 		addTo(s.dw[first*s.rowIn:], rows)
 		if s.bias >= 0 {
 			addTo(s.db[first:], bias)
@@ -145,9 +145,9 @@ func addTo[F kernel.Float](sum, x []F) {
 // inputGradient writes the gradient with respect to the inputs of m examples from first on, in the place of their rows.
 func (s *convStage[F]) inputGradient(first, m int) {
 	rows := s.rows[:m*s.positions*s.rowIn+kernel.Slack]
-	s.w.InputGradient(rows, s.results, m*s.positions, nil, s.scratch)
+	s.w.InputGradient(rows, s.turned, m*s.positions, nil, s.scratch)
 	for i := range m {
-		kernel.Scatter(&s.columns, example(s.dx, first+i, s.inputs), example(rows, i, s.positions*s.rowIn))
+		kernel.Scatter(&s.dense, example(s.dx, first+i, s.inputs), example(rows, i, s.positions*s.rowIn))
 	}
 }
 

@@ -50,7 +50,7 @@ func (s *normStage[F]) forward(params, x []F, n int) []F {
 	for r := range n * s.rows {
 		row, hat, y := example(x, r, size), example(s.hat, r, size), example(s.y, r, size)
 		unit := s.unit[r%s.rows*size:][:size]
-		mean, variance := spread(row)
+		mean, variance := statistics(row)
 		s.inverse[r] = 1 / math.Sqrt(variance+s.eps)
 		for i, v := range row {
 			hat[i] = F((float64(v) - mean) * s.inverse[r])
@@ -60,8 +60,8 @@ func (s *normStage[F]) forward(params, x []F, n int) []F {
 	return s.y[:len(x)]
 }
 
-// spread returns the mean and the (biased) variance of x.
-func spread[F kernel.Float](x []F) (mean, variance float64) {
+// statistics returns the mean and the (biased) variance of x.
+func statistics[F kernel.Float](x []F) (mean, variance float64) {
 	sum := 0.0
 	for _, v := range x {
 		sum += float64(v)
