@@ -127,6 +127,9 @@ func drawUpdates(rt *rapid.T, layout *tensor.Layout) (*Grid, []Share, [][]float3
 	s := keyed.New(rapid.Uint64().Draw(rt, "seed"), "test")
 	scale := rapid.IntRange(-30, 30).Draw(rt, "scale")
 	start := wild(s, layout.Size(), scale-20, scale)
+	for i := range layout.Len() {
+		start[layout.At(i).Offset] = float32(math.Ldexp(1, scale)) // which fixes the range of each tensor
+	}
 	g := NewGrid(layout, start)
 	n := rapid.IntRange(2, 9).Draw(rt, "updates")
 	examples := make([]int, n)
@@ -137,7 +140,7 @@ func drawUpdates(rt *rapid.T, layout *tensor.Layout) (*Grid, []Share, [][]float3
 	shares, ends := make([]Share, n), make([][]float32, n)
 	for i := range shares {
 		shares[i] = Share{Shard: 3*i + 1, Weight: weights[i]}
-		ends[i] = wild(s, layout.Size(), -60, max(0, scale-6)+9)
+		ends[i] = wild(s, layout.Size(), -60, max(0, scale)+9)
 	}
 	return g, shares, ends
 }
