@@ -7,6 +7,12 @@
 // of worker processes in processes, looking into a directory in offline. Only engine.go touches package coordinator.
 package main
 
-import "os"
+import (
+	"os"
+	"runtime"
+)
 
-func main() { os.Exit(command(os.Args[1:])) }
+func main() {
+	runtime.MemProfileRate = 0 // see serveProfiles
+	os.Exit(command(os.Args[1:]))
+}

@@ -8,9 +8,11 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -33,10 +35,11 @@ func (p *process) anonymous() int64 {
 
 var rssAnon = regexp.MustCompile(`(?m)^RssAnon:\s+(\d+) kB$`)
 
-// collect makes a process that serves profiles collect its garbage, and returns the bytes that live then.
+// collect makes a process that serves profiles collect its garbage and give back what is free, and returns the bytes that
+// live then.
 func collect(t *testing.T, profiles string) int64 {
 	t.Helper()
-	reply, err := http.Get("http://" + profiles + "/debug/pprof/heap?gc=1&debug=1")
+	reply, err := http.Post("http://"+profiles+"/debug/collect", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,25 +48,20 @@ func collect(t *testing.T, profiles string) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := heapAlloc.FindSubmatch(text)
-	if found == nil {
-		t.Fatalf("no HeapAlloc in a profile of %d bytes", len(text))
-	}
-	n, err := strconv.ParseInt(string(found[1]), 10, 64)
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return n
 }
 
-var heapAlloc = regexp.MustCompile(`(?m)^# HeapAlloc = (\d+)$`)
-
-// tinySpec is a run of many rounds that take no time.
+// tinySpec is a run of many rounds that take next to no time, on the data that come with the program.
 const tinySpec = `
 name: tiny
-shards: {count: 4}
-model: {mlp: {hidden: [8]}}
-local: {epochs: 1, batch: 8}
+data: {mnist: {}}
+shards: {count: 4, limit: 40}
+model: {mlp: {hidden: [4]}}
+evaluate: {every: 50}
 `
 
 // footprint is what a process takes right after a collection.
@@ -80,8 +78,9 @@ func TestMemoryOverManyRounds(t *testing.T) {
 		rounds = 1000
 	}
 	data := t.TempDir()
-	writeData(t, data, 32, 60, 20)
-	writeSpec(t, data, "tiny.yaml", tinySpec)
+	if err := os.WriteFile(filepath.Join(data, "tiny.yaml"), []byte(tinySpec), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	profiles := []string{address(t), address(t)}
 	c := newCluster(t, t.TempDir(), data, 1, "--pprof", profiles[0])
 	observed := start(t, "observed", "worker", "--coordinator", c.address, "--name", "observed", "--slots", "1",
@@ -93,8 +92,10 @@ func TestMemoryOverManyRounds(t *testing.T) {
 		"the coordinator": {c.coordinator, profiles[0]}, "a worker": {observed, profiles[1]},
 	}) {
 		t.Logf("%s: %v around round 100, %v around round %d", both.who, both.early, both.late, rounds)
-		if float64(both.late.anonymous) > 1.1*float64(both.early.anonymous) || float64(both.late.heap) > 1.1*float64(both.early.heap) {
-			t.Errorf("%s grows by more than a tenth", both.who)
+		// Go's runtime takes up to a megabyte more over its first thousand collections. What lives must not grow at all; half
+		// a megabyte is what a round has in hand.
+		if float64(both.late.anonymous) > 1.1*float64(both.early.anonymous) || both.late.heap > both.early.heap+512<<10 {
+			t.Errorf("%s grows", both.who)
 		}
 	}
 	if status := c.awaitEnd(t, run); status != "completed" {
