@@ -2,7 +2,7 @@
 STATICCHECK = go tool -modfile=tools/go.mod staticcheck
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: build image generate check-generated lint test clean
+.PHONY: build image generate check-generated generate-kernels check-kernels lint test clean
 
 # build (what a plain `make` does) writes bin/fedrelu, a static binary that runs anywhere, and all that Dockerfile and
 # docker-compose.yml need: bin/image is what goes into the image, .env names the image after the binary's bytes, so that
@@ -26,6 +26,14 @@ generate:
 # check-generated fails, with the differences, where the committed code is not what the schema generates.
 check-generated:
 	proto/check.sh
+
+# generate-kernels writes the assembly of internal/kernel and the Go declarations that go with it.
+generate-kernels:
+	internal/kernel/generate.sh internal/kernel
+
+# check-kernels fails, with the differences, where the committed assembly is not what the generator writes.
+check-kernels:
+	internal/kernel/check.sh
 
 lint:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run gofmt -w on these files' >&2; exit 1; }

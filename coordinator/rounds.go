@@ -182,7 +182,7 @@ func (o *owner) advise(reason string) string {
 		return reason
 	}
 	return fmt.Sprintf("%s; try a smaller local.optimizer.sgd.lr (now %g), or on_divergence: continue to go on without the shard",
-		reason, o.spec.Local.SGD.LR)
+		reason, o.spec.Local.LR())
 }
 
 func (o *owner) tell(id round.WorkerID, m wire.ToWorker) {

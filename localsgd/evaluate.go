@@ -62,13 +62,15 @@ func (e *Evaluator) Evaluate(ctx context.Context, params []float32) (Score, erro
 
 // work scores every batch whose number is first modulo the number of machines.
 func (e *Evaluator) work(ctx context.Context, first int, params []float32) {
+	m := e.machines[first]
+	m.Hold(params)
+	defer m.Release(nil)
 	examples := make([]int32, 0, evaluationBatch)
 	for b := first; b < len(e.losses) && ctx.Err() == nil; b += len(e.machines) {
 		examples = examples[:0]
 		for i := b * evaluationBatch; i < min((b+1)*evaluationBatch, e.set.Len()); i++ {
 			examples = append(examples, int32(i))
 		}
-		m := e.machines[first]
 		e.losses[b], e.correct[b] = m.Evaluate(params, Fill(m, e.set, examples))
 	}
 }

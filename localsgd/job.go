@@ -11,7 +11,12 @@ import (
 // Local is what a task does: the order and size of its batches, and its optimizer, fresh for each task.
 type Local struct {
 	Schedule shard.Schedule
-	SGD      SGD
+	SGD      SGD        // unless there is AdamW
+	AdamW    *AdamW     // the optimizer, if not nil
+	Rates    LRSchedule // nil is constant
+	Warmup   Warmup     // on top of Rates
+	ClipNorm float64    // of the gradient of the loss, before weight decay; 0 is none
+	Freeze   []string   // globs of the names of tensors that stay as they are
 }
 
 // Job is everything that a task's result depends on besides its start parameters, round and shard. It is immutable and
@@ -20,7 +25,7 @@ type Local struct {
 type Job struct {
 	Seed   uint64
 	Net    *relu.Network
-	Init   relu.Init
+	Init   relu.Initializer // nil is KaimingUniform
 	Data   shard.Data
 	Shards shard.Shards
 	Local  Local
@@ -42,7 +47,31 @@ func (j *Job) Check() error {
 			return fmt.Errorf("%w: %s set: %w", ErrJob, set.name, err)
 		}
 	}
+	if err := errors.Join(j.checkBatches(), j.Local.checkGlobs(j.Net.Layout())); err != nil {
+		return fmt.Errorf("%w: %w", ErrJob, err)
+	}
 	return nil
+}
+
+// checkBatches makes sure that batch norm never trains on a single example.
+func (j *Job) checkBatches() error {
+	s := j.schedule()
+	if !s.Join {
+		return nil
+	}
+	for k, examples := range j.Shards {
+		if n := len(examples); s.Batch == 1 || n == 1 && (s.Epochs > 0 || s.Batch == 0) {
+			return fmt.Errorf("shard %d of %d examples makes batches of one (batch: %d), batch_norm needs at least two", k, n, s.Batch)
+		}
+	}
+	return nil
+}
+
+// schedule returns the local schedule as the network needs it.
+func (j *Job) schedule() shard.Schedule {
+	s := j.Local.Schedule
+	s.Join = j.Net.LeastBatch() > 1
+	return s
 }
 
 func (j *Job) checkSet(set *shard.Set) error {
@@ -58,7 +87,11 @@ func (j *Job) checkSet(set *shard.Set) error {
 // Start returns a new block with the run's initial parameters.
 func (j *Job) Start() []float32 {
 	block := make([]float32, j.Net.Parameters())
-	j.Net.Initialize(block, j.Init, j.Seed)
+	init := j.Init
+	if init == nil {
+		init = relu.KaimingUniform
+	}
+	j.Net.Initialize(block, init, j.Seed)
 	return block
 }
 
@@ -75,7 +108,7 @@ func (j *Job) Examples(shards []int) []int {
 func (j *Job) maxBatch() int {
 	m := 1
 	for _, examples := range j.Shards {
-		m = max(m, j.Local.Schedule.MaxBatch(len(examples)))
+		m = max(m, j.schedule().MaxBatch(len(examples)))
 	}
 	return m
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
 // Plan is one round's tasks: who takes part, with what weights.
@@ -31,14 +33,39 @@ func (a Algorithm) Plan(job *Job, round int) Plan {
 	return p
 }
 
-// Finish makes the next model of a round: the mean of the sum, then the rule's step. It returns ErrNoUpdates for an empty
+// Finish makes the next model of a round: the mean of the sum, then the rule's step, which leaves buffers (running
+// statistics) at the mean whatever the rule: they are no parameters, and momentum on a variance makes it negative. It returns ErrNoUpdates for an empty
 // sum and a *RangeError for a model that is not finite.
 func (a Algorithm) Finish(sum *Sum, start, next []float32) error {
 	if err := sum.Mean(next); err != nil {
 		return err
 	}
-	a.Rule.Step(start, next)
-	return CheckFinite(sum.Grid().Layout(), next)
+	layout := sum.Grid().Layout()
+	if !a.Rule.TakesMean() {
+		means := buffersOf(layout, next)
+		a.Rule.Step(start, next)
+		putBuffers(layout, next, means)
+	}
+	return CheckFinite(layout, next)
+}
+
+// buffersOf returns the values of a block's buffers, one after the other.
+func buffersOf(layout *tensor.Layout, block []float32) (values []float32) {
+	for i := range layout.Len() {
+		if v := layout.At(i); v.Buffer {
+			values = append(values, tensor.Of(block, v)...)
+		}
+	}
+	return values
+}
+
+// putBuffers is the inverse of buffersOf.
+func putBuffers(layout *tensor.Layout, block, values []float32) {
+	for i := range layout.Len() {
+		if v := layout.At(i); v.Buffer {
+			values = values[copy(tensor.Of(block, v), values):]
+		}
+	}
 }
 
 // Runner carries out whole rounds in this process, one task after the other: the code of workers and coordinator without

@@ -1,5 +1,7 @@
 package localsgd
 
+import "github.com/fedrelu/fedrelu/internal/kernel"
+
 // SGD is stochastic gradient descent with PyTorch's semantics: the gradient takes weight decay (L2) first, the momentum
 // buffer starts as the first gradient, there is no dampening.
 type SGD struct {
@@ -7,59 +9,47 @@ type SGD struct {
 	Momentum    float64
 	Nesterov    bool
 	WeightDecay float64
+	NoDecay     []string // globs of the names of tensors without weight decay
 }
 
-// sgdSink applies SGD to the parameters while the backward pass hands over the gradient: a fused step. It lives for one
-// task; reset makes it fresh.
+// sgdSink applies SGD to the parameters while the backward pass hands over the gradient: a fused step. Linear layers that
+// hold their parameters do the same step themselves. It lives for one task; reset makes it fresh.
 type sgdSink struct {
+	step     kernel.SGD[float32]
 	params   []float32
-	velocity []float32 // only with momentum
-	lr       float32
-	momentum float32
-	decay    float32
-	nesterov bool
+	velocity []float32 // only with momentum, for what comes as a gradient
+	moving   bool      // velocity is of this task
+	decay    float32   // of the optimizer; step has that of the tensor at hand
 }
 
 func (s *sgdSink) reset(o SGD, params []float32) {
 	s.params = params
-	s.lr, s.momentum, s.decay, s.nesterov = float32(o.LR), float32(o.Momentum), float32(o.WeightDecay), o.Nesterov
-	if s.momentum == 0 {
-		return
-	}
-	if len(s.velocity) != len(params) {
-		s.velocity = make([]float32, len(params))
-	}
-	// momentum*0 + g is g, so a buffer of zeros is PyTorch's first step.
-	clear(s.velocity)
+	s.step = kernel.NewSGD[float32](o.LR, o.WeightDecay, o.Momentum, o.Nesterov)
+	s.moving = false
+	s.decay = s.step.Decay
 }
+
+// SGD implements relu.Stepper.
+func (s *sgdSink) SGD() *kernel.SGD[float32] { return &s.step }
 
 // Gradient takes the finished piece g of the gradient at offset and updates the parameters there.
 func (s *sgdSink) Gradient(offset int, g []float32) {
-	w := s.params[offset : offset+len(g)]
-	switch {
-	case s.momentum != 0:
-		s.heavy(w, s.velocity[offset:offset+len(g)], g)
-	case s.decay != 0:
-		for i, d := range g {
-			d += float32(s.decay * w[i])
-			w[i] -= float32(s.lr * d)
-		}
-	default:
-		for i, d := range g {
-			w[i] -= float32(s.lr * d)
-		}
+	var v []float32
+	if s.step.Momentum != 0 {
+		s.move()
+		v = s.velocity[offset : offset+len(g)]
 	}
+	s.step.Apply(s.params[offset:offset+len(g)], v, g)
 }
 
-func (s *sgdSink) heavy(w, v, g []float32) {
-	for i, d := range g {
-		d += float32(s.decay * w[i])
-		v[i] = float32(s.momentum*v[i]) + d
-		if s.nesterov {
-			d += float32(s.momentum * v[i])
-		} else {
-			d = v[i]
-		}
-		w[i] -= float32(s.lr * d)
+// move sees to it that there are velocities. They start at zero: momentum*0 + g is g, PyTorch's first step.
+func (s *sgdSink) move() {
+	if s.moving {
+		return
 	}
+	s.moving = true
+	if len(s.velocity) != len(s.params) {
+		s.velocity = make([]float32, len(s.params))
+	}
+	clear(s.velocity)
 }

@@ -40,12 +40,12 @@ type Trainer struct {
 	job     *Job
 	machine *relu.Machine[float32]
 	walk    shard.Walk
-	sgd     sgdSink
+	opt     *optimizer
 }
 
 // NewTrainer returns a trainer for the job's tasks.
 func NewTrainer(job *Job) *Trainer {
-	return &Trainer{job: job, machine: relu.NewMachine[float32](job.Net, job.maxBatch())}
+	return &Trainer{job: job, machine: relu.NewMachine[float32](job.Net, job.maxBatch()), opt: newOptimizer(job.Net.Layout(), job.Local)}
 }
 
 // Train makes the task's local steps from start and leaves the end parameters in end; the two must not overlap. grid is
@@ -53,23 +53,41 @@ func NewTrainer(job *Job) *Trainer {
 // of no use.
 func (t *Trainer) Train(ctx context.Context, task Task, grid *Grid, start, end []float32) (Facts, error) {
 	copy(end, start)
-	t.sgd.reset(t.job.Local.SGD, end)
-	t.walk.Reset(t.job.Seed, task.Round, task.Shard, t.job.Shards[task.Shard], t.job.Local.Schedule)
-	var f Facts
+	t.opt.reset(task.Round, end)
+	t.walk.Reset(t.job.Seed, task.Round, task.Shard, t.job.Shards[task.Shard], t.job.schedule())
+	f, err := t.hold(ctx, task, end)
+	if err != nil {
+		return f, err
+	}
+	if err := grid.Check(end); err != nil {
+		return f, &DivergedError{task.Round, task.Shard, f.Steps, err.Error()}
+	}
+	return f, nil
+}
+
+// hold makes the task's steps while the machine holds the parameters, if all updates come during the backward pass.
+func (t *Trainer) hold(ctx context.Context, task Task, end []float32) (Facts, error) {
+	if t.opt.clip == nil {
+		t.machine.Hold(end)
+		defer t.machine.Release(end)
+	}
+	return t.steps(ctx, task, end)
+}
+
+// steps makes all steps of the task on the parameters in end.
+func (t *Trainer) steps(ctx context.Context, task Task, end []float32) (f Facts, err error) {
 	for examples := t.walk.Next(); examples != nil; examples = t.walk.Next() {
 		if err := ctx.Err(); err != nil {
 			return f, fmt.Errorf("training shard %d in round %d: %w", task.Shard, task.Round, err)
 		}
-		loss := t.machine.Backward(end, Fill(t.machine, t.job.Data.Train, examples), &t.sgd)
+		loss := t.machine.Backward(end, Fill(t.machine, t.job.Data.Train, examples), t.opt.begin())
+		t.opt.finish()
 		f.Steps++
 		f.Examples += len(examples)
 		f.LossSum += loss
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
 			return f, &DivergedError{task.Round, task.Shard, f.Steps, fmt.Sprintf("the loss is %g", loss)}
 		}
-	}
-	if err := grid.Check(end); err != nil {
-		return f, &DivergedError{task.Round, task.Shard, f.Steps, err.Error()}
 	}
 	return f, nil
 }

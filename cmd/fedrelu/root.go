@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/fedrelu/fedrelu/internal/kernel"
 )
 
 const rootLong = `fedrelu is a reproducible laboratory for Local SGD: a coordinator runs FedAvg rounds across
@@ -13,6 +16,9 @@ worker processes that train ReLU networks, to the same bits from the same seed, 
 gradient drift and low-rank bias beside the training.
 
 Where a RUN is named, its id, a unique prefix of it, or its unique name will do.
+
+The environment variable FEDRELU_KERNEL=portable|avx2|avx512 forces how matrices are multiplied, which changes no
+result; without it, the best one that the processor has is taken.
 
 Exit codes: 0 completed, 1 failed or cancelled, 2 wrong usage or spec, 130 stopped (can go on).`
 
@@ -25,14 +31,28 @@ func newRoot(a *app) *cobra.Command {
 		Example:       "  fedrelu run examples/mnist.yaml",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return forceKernel(os.Getenv("FEDRELU_KERNEL"))
+		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(newRun(a), newCoordinator(a), newWorker(a), newSubmit(a), newRuns(a), newExport(a), newShards(a),
-		newVerify(a), newHealth(a), newVersion(a), newWorkerProcess(a))
+		newVerify(a), newHealth(a), newVersion(a), newBench(a), newWorkerProcess(a))
 	root.SetFlagErrorFunc(flagError)
 	a.noteBegin(root)
 	return root
+}
+
+// forceKernel takes the kernel of this name; without a name, nothing changes.
+func forceKernel(name string) error {
+	if name == "" {
+		return nil
+	}
+	if err := kernel.Use(name); err != nil {
+		return fmt.Errorf("environment variable FEDRELU_KERNEL: %w", err)
+	}
+	return nil
 }
 
 // noteBegin lets every command note that it has begun, which is when cobra has nothing to object to the command line.

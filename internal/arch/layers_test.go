@@ -19,7 +19,7 @@ var layers = [][]string{
 	{"coordinator", "coordinator/control", "worker"},
 	{"cmd/fedrelu/offline", "cmd/fedrelu/view", "coordinator/rpc", "coordinator/web"},
 	{"fedrelutest"},
-	{"cmd/fedrelu"},
+	{"cmd/fedrelu", "tools/kernelasm"},
 }
 
 // TestLayers: who reads a package has to know what is below it and nothing else.

@@ -38,6 +38,7 @@ var rooms = []room{
 		why: "decisions do not know the transport"},
 	{of: "golang.org/x/sync/...", in: []string{"coordinator", "coordinator/rpc", "worker", "fedrelutest", "cmd/fedrelu"},
 		why: "the algorithm starts no goroutines that it would have to limit"},
+	{of: "golang.org/x/sys/cpu", in: []string{"internal/kernel"}, why: "only the kernels care what a processor can do"},
 	{of: "golang.org/x/sys/...", in: []string{"coordinator/store", "worker/store", "cmd/fedrelu"},
 		why: "locks of directories and signals are for those who own a process or a file"},
 	{of: "golang.org/x/term", in: []string{"cmd/fedrelu"}, why: "only the command line has a terminal"},
@@ -45,6 +46,8 @@ var rooms = []room{
 	{of: "github.com/spf13/pflag", in: []string{"cmd/fedrelu"}, why: "only the command line has flags"},
 	{of: "github.com/prometheus/client_golang/...", in: []string{"coordinator/web"},
 		why: "whoever counts something exposes plain numbers; metrics are made of them at the edge"},
+
+	{of: "github.com/mmcloughlin/avo/...", in: []string{"tools/kernelasm"}, strict: true, why: "what writes assembly is no part of what runs it"},
 
 	{of: "testing/...", in: []string{"fedrelutest"}, why: "only the test kit takes a testing.TB outside of tests"},
 	{of: "pgregory.net/rapid", why: "for tests alone"},

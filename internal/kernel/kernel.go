@@ -1,18 +1,26 @@
-// Package kernel holds the float kernels of training, in portable Go.
+// Package kernel holds the float kernels of training: matrix products in assembly for amd64 with AVX2 and FMA or with
+// AVX-512, and a portable twin in Go that gives the same bits.
 //
-// Rules. Every element of a result is one sum: its accumulator starts at +0, takes the products of one index after the
-// other in ascending order, each product rounded to F by an explicit conversion (which forbids a fused multiply-add), and
-// is never split or reassociated. So the bits are the same on every CPU, for every blocking and every number of
-// goroutines, and equal to those of the naive loops in this package's tests.
+// Rules. Every element of a product is one sum: it starts at +0 and takes the products of one index after the other in
+// ascending order, each by a fused multiply-add (rounded once), and is never split or reassociated: vector lanes run over
+// outputs, blocks over outputs and rows. What happens to a finished sum (a bias added, ReLU, a step of SGD) is a fixed
+// sequence of operations that round once each. So the bits are the same on every CPU, for every kernel and blocking and
+// any number of goroutines, and equal to those of the naive loops in this package's tests. Nothing is left out for being
+// zero.
 //
-// Zeros. Kernels may leave out products that have an exact zero as a factor. That changes no bit while the other factor is
-// finite: the product is then +0 or -0; an accumulator that starts at +0 never becomes -0, because a sum rounds to -0
-// only if both terms are -0; and adding either zero to a number other than -0 gives that number. With infinite or NaN
-// weights the results still are a function of the arguments alone, but may differ from the naive loops.
-//
-// Matrices are row-major slices. Weights are [out, in]. Arguments of unfitting lengths are mistakes of the programmer:
-// kernels panic. Nothing is allocated, no argument is kept, and results must not overlap arguments.
+// Matrices are row-major slices. Arguments of unfitting lengths are mistakes of the programmer: kernels panic. Nothing is
+// allocated in a product, no argument is kept after a call, and results must not overlap arguments. No call into assembly
+// runs for much longer than a third of a millisecond, because assembly cannot be preempted and a garbage collection waits for it.
 package kernel
 
-// Float is what the kernels compute with: float32 for training, float64 for finite differences and as an oracle.
+// Float is what the kernels compute with: float32 for training, float64 (portable only) for finite differences and as an
+// oracle.
 type Float interface{ float32 | float64 }
+
+// Slack is by how many numbers a slice that takes a result must be longer than the result: vectors write past its end.
+const Slack = 8
+
+// lanes is what widths are rounded up to inside: the numbers of the narrowest vector.
+const lanes = 8
+
+func roundUp(n int) int { return (n + lanes - 1) &^ (lanes - 1) }

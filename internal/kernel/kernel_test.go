@@ -1,211 +1,204 @@
 package kernel
 
 import (
-	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
-// The naive twins: the definition of every sum's order, one product after the other, no zero left out.
+// layer is a random linear layer with a batch and a gradient, with numbers among which are zeros of both signs,
+// subnormals and huge ones.
+type layer[F Float] struct {
+	n, in, out            int
+	x, w, bias, dy        []F
+	mask, velocity, vbias []F
+	sgd                   SGD[F]
+}
 
-func naiveLinear[F Float](y, x, w, bias []F, n, in, out int) {
-	for i := range n {
-		for o := range out {
-			var a F
-			for k := range in {
-				a += F(x[i*in+k] * w[o*in+k])
-			}
-			if bias != nil {
-				a += bias[o]
-			}
-			y[i*out+o] = a
+func drawLayer[F Float](t *rapid.T) layer[F] {
+	width := rapid.Custom(func(t *rapid.T) int {
+		if rapid.IntRange(0, 15).Draw(t, "wide") == 15 {
+			return 256 // whose rows are put farther apart
+		}
+		return rapid.IntRange(1, 70).Draw(t, "width")
+	})
+	l := layer[F]{
+		n:   rapid.IntRange(1, 30).Draw(t, "n"),
+		in:  width.Draw(t, "in"),
+		out: width.Draw(t, "out"),
+	}
+	l.x, l.w, l.bias = drawNumbers[F](t, "x", l.n*l.in), drawNumbers[F](t, "w", l.out*l.in), drawNumbers[F](t, "bias", l.out)
+	l.dy, l.mask = drawNumbers[F](t, "dy", l.n*l.out), drawNumbers[F](t, "mask", l.n*l.in)
+	l.velocity, l.vbias = drawNumbers[F](t, "velocity", l.out*l.in), drawNumbers[F](t, "velocity of biases", l.out)
+	draw := func(name string) float64 {
+		return rapid.SampledFrom([]float64{0, 0.9, 0.05, 1e-7}).Draw(t, name)
+	}
+	l.sgd = NewSGD[F](draw("lr"), draw("decay"), draw("momentum"), rapid.Bool().Draw(t, "nesterov"))
+	return l
+}
+
+// drawNumbers draws from a seed: shrinking single numbers of large matrices helps nobody.
+func drawNumbers[F Float](t *rapid.T, label string, n int) []F {
+	state := rapid.Uint64().Draw(t, label)
+	next := func() uint64 {
+		state += 0x9e3779b97f4a7c15
+		z := (state ^ state>>30) * 0xbf58476d1ce4e5b9
+		return z ^ z>>29
+	}
+	exponents := []int{0, 0, 0, 0, 1, -1, -30, 12, -149, -75, 60}
+	x := make([]F, n)
+	for i := range x {
+		b := next()
+		mantissa := float64(int32(b)) / (1 << 31)
+		x[i] = F(math.Ldexp(mantissa, exponents[b>>40%uint64(len(exponents))]))
+		if b>>60 == 0 {
+			x[i] = F(math.Copysign(0, mantissa))
 		}
 	}
+	return x
 }
 
-func naiveWeightGradient[F Float](g, x, dy []F, n, in, out, o int) {
-	for k := range in {
-		var a F
-		for i := range n {
-			a += F(dy[i*out+o] * x[i*in+k])
-		}
-		g[k] = a
-	}
-}
-
-func naiveInputGradient[F Float](dx, dy, w []F, n, in, out int) {
-	for i := range n {
-		for k := range in {
-			var a F
-			for o := range out {
-				a += F(dy[i*out+o] * w[o*in+k])
-			}
-			dx[i*in+k] = a
-		}
-	}
-}
-
-// shape is a random product with random numbers in it, among them zeros of both signs, subnormals and huge ones, whose
-// products still are finite.
-type shape[F Float] struct {
-	n, in, out      int
-	x, w, bias, dy  []F
-	room, weightRow int
-}
-
-func drawShape[F Float](t *rapid.T) shape[F] {
-	s := shape[F]{
-		n:   rapid.IntRange(1, 12).Draw(t, "n"),
-		in:  rapid.IntRange(1, 40).Draw(t, "in"),
-		out: rapid.IntRange(1, 40).Draw(t, "out"),
-	}
-	s.room = s.n + rapid.IntRange(0, 3).Draw(t, "spare rows")
-	s.weightRow = rapid.IntRange(0, s.out-1).Draw(t, "weight row")
-	s.x = drawNumbers[F](t, "x", s.n*s.in)
-	s.w = drawNumbers[F](t, "w", s.out*s.in)
-	s.dy = drawNumbers[F](t, "dy", s.n*s.out)
-	if rapid.Bool().Draw(t, "has bias") {
-		s.bias = drawNumbers[F](t, "bias", s.out)
+// sum is the definition: one fused multiply-add after the other.
+func sum[F Float](terms int, a, b func(k int) F) F {
+	var s F
+	for k := range terms {
+		s = fma(a(k), b(k), s)
 	}
 	return s
 }
 
-// drawNumbers draws each array with a density of its own, so that sparse, mixed and dense rows all occur.
-func drawNumbers[F Float](t *rapid.T, label string, n int) []F {
-	density := rapid.Float64Range(0, 1).Draw(t, label+" density")
-	number := rapid.Custom(func(t *rapid.T) F {
-		if rapid.Float64Range(0, 1).Draw(t, "zero") >= density {
-			return F(math.Copysign(0, float64(rapid.IntRange(-1, 1).Draw(t, "sign"))))
-		}
-		exponent := rapid.SampledFrom([]int{-149, -30, -1, 0, 0, 0, 1, 30, 60}).Draw(t, "exponent")
-		return F(math.Ldexp(rapid.Float64Range(-1, 1).Draw(t, "mantissa"), exponent))
-	})
-	return rapid.SliceOfN(number, n, n).Draw(t, label)
-}
-
-// sameBits compares bit for bit, so that +0 and -0 differ.
+// sameBits compares bit for bit, so that +0 and -0 differ; NaN is NaN.
 func sameBits[F Float](t *rapid.T, what string, got, want []F) {
 	t.Helper()
 	for i := range want {
-		if math.Float64bits(float64(got[i])) != math.Float64bits(float64(want[i])) {
-			t.Fatalf("%s[%d] = %v, the naive loop gives %v", what, i, got[i], want[i])
+		g, w := float64(got[i]), float64(want[i])
+		if math.Float64bits(g) != math.Float64bits(w) && !(math.IsNaN(g) && math.IsNaN(w)) {
+			t.Fatalf("%s: %s[%d] = %v, the naive loop gives %v", InUse(), what, i, got[i], want[i])
 		}
 	}
 }
 
-func checkAgainstNaive[F Float](t *rapid.T) {
-	s := drawShape[F](t)
-	rows := NewRows[F](s.room, s.in)
-	rows.Set(make([]F, s.room*s.in)) // leftovers of an earlier batch must not show
-	rows.Set(s.x)
+func (l *layer[F]) weights() *Weights[F] {
+	w := NewWeights[F](l.in, l.out, true)
+	w.Load(l.w, l.bias)
+	return w
+}
 
-	y, wantY := make([]F, s.n*s.out), make([]F, s.n*s.out)
-	Linear(y, rows, s.w, s.bias, s.out)
-	naiveLinear(wantY, s.x, s.w, s.bias, s.n, s.in, s.out)
-	sameBits(t, "y", y, wantY)
-
-	g, wantG := make([]F, s.in), make([]F, s.in)
-	WeightGradient(g, rows, s.dy, s.out, s.weightRow)
-	naiveWeightGradient(wantG, s.x, s.dy, s.n, s.in, s.out, s.weightRow)
-	sameBits(t, "g", g, wantG)
-
-	dx, wantX := make([]F, s.n*s.in), make([]F, s.n*s.in)
-	InputGradient(dx, s.dy, s.w, s.out, s.in)
-	naiveInputGradient(wantX, s.dy, s.w, s.n, s.in, s.out)
-	sameBits(t, "dx", dx, wantX)
-
-	// A bias gradient is the weight gradient of an input that is always 1.
-	ones := make([]F, s.n)
-	for i := range ones {
-		ones[i] = 1
+// spread returns rows of so many numbers at another distance.
+func spread[F Float](rows []F, width, distance int) []F {
+	n := len(rows) / width
+	wide := make([]F, n*distance)
+	for i := range n {
+		copy(wide[i*distance:], rows[i*width:][:width])
 	}
-	db, wantB := make([]F, s.out), make([]F, s.out)
-	BiasGradient(db, s.dy)
-	for o := range wantB {
-		naiveWeightGradient(wantB[o:o+1], ones, s.dy, s.n, 1, s.out, o)
+	return wide
+}
+
+func (l *layer[F]) padded() []F { return spread(l.dy, l.out, l.weights().OutputWidth()) }
+
+func (l *layer[F]) inputs() []F { return spread(l.x, l.in, l.weights().InputWidth()) }
+
+func (l *layer[F]) checkForward(t *rapid.T, relu bool) {
+	y, want := make([]F, l.n*l.out+Slack), make([]F, l.n*l.out)
+	for i := range l.n {
+		for o := range l.out {
+			v := sum(l.in, func(k int) F { return l.x[i*l.in+k] }, func(k int) F { return l.w[o*l.in+k] }) + l.bias[o]
+			if relu && v < 0 {
+				v = 0
+			}
+			want[i*l.out+o] = v
+		}
 	}
-	sameBits(t, "db", db, wantB)
+	l.weights().Forward(y, l.inputs(), l.n, relu)
+	sameBits(t, "y", y, want)
+}
+
+func (l *layer[F]) checkInputGradient(t *rapid.T, mask bool) {
+	dx, want := make([]F, l.n*l.in+Slack), make([]F, l.n*l.in)
+	w := l.weights()
+	for i := range want {
+		n, k := i/l.in, i%l.in
+		want[i] = sum(l.out, func(o int) F { return l.dy[n*l.out+o] }, func(o int) F { return l.w[o*l.in+k] })
+		if mask && l.mask[i] <= 0 {
+			want[i] = 0
+		}
+	}
+	var m []F
+	if mask {
+		m = append(slices.Clone(l.mask), make([]F, Slack)...)
+	}
+	w.InputGradient(dx, l.padded(), l.n, m, make([]F, w.Scratch()))
+	sameBits(t, "dx", dx, want)
+}
+
+// gradients are those of the weights and of the biases.
+func (l *layer[F]) gradients() (g, bias []F) {
+	g, bias = make([]F, l.out*l.in), make([]F, l.out)
+	for o := range l.out {
+		dy := func(i int) F { return l.dy[i*l.out+o] }
+		for k := range l.in {
+			g[o*l.in+k] = sum(l.n, dy, func(i int) F { return l.x[i*l.in+k] })
+		}
+		bias[o] = sum(l.n, dy, func(int) F { return 1 })
+	}
+	return g, bias
+}
+
+func (l *layer[F]) checkGradient(t *rapid.T) {
+	w := l.weights()
+	scratch := make([]F, w.Scratch())
+	g, bias := l.gradients()
+	for p := range w.Panels() {
+		first, rows, b := w.Gradient(p, l.inputs(), l.padded(), l.n, scratch)
+		sameBits(t, "gradient", rows, g[first*l.in:][:len(rows)])
+		sameBits(t, "gradient of biases", b, bias[first:][:len(b)])
+	}
+}
+
+func (l *layer[F]) checkUpdate(t *rapid.T) {
+	w, v := l.weights(), NewWeights[F](l.in, l.out, true)
+	v.Load(l.velocity, l.vbias)
+	w.Update(v, l.inputs(), l.padded(), l.n, &l.sgd)
+	g, bias := l.gradients()
+	wantW, wantB, wantV, wantVB := slices.Clone(l.w), slices.Clone(l.bias), slices.Clone(l.velocity), slices.Clone(l.vbias)
+	l.sgd.Apply(wantW, wantV, g)
+	l.sgd.Apply(wantB, wantVB, bias)
+	gotW, gotB := make([]F, len(g)), make([]F, len(bias))
+	w.Save(gotW, gotB)
+	sameBits(t, "weights", gotW, wantW)
+	sameBits(t, "biases", gotB, wantB)
+	v.Save(gotW, gotB)
+	sameBits(t, "velocities", gotW, wantV)
+	sameBits(t, "velocities of biases", gotB, wantVB)
+}
+
+func checkLayer[F Float](t *rapid.T) {
+	l := drawLayer[F](t)
+	for _, on := range []bool{false, true} {
+		l.checkForward(t, on)
+		l.checkInputGradient(t, on)
+	}
+	l.checkGradient(t)
+	l.checkUpdate(t)
+}
+
+// eachKernel runs a test with every kernel of this machine.
+func eachKernel(t *testing.T, test func(t *testing.T)) {
+	before := InUse()
+	defer func() { _ = Use(before) }()
+	for _, name := range Available() {
+		if err := Use(name); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, test)
+	}
 }
 
 func TestKernelsEqualNaiveLoopsBitForBit(t *testing.T) {
-	t.Run("float32", rapid.MakeCheck(checkAgainstNaive[float32]))
-	t.Run("float64", rapid.MakeCheck(checkAgainstNaive[float64]))
-}
-
-// A batch's examples must not see each other: the outputs of a row are those that it has alone.
-func TestLinearRowsAreIndependent(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := drawShape[float32](t)
-		all := NewRows[float32](s.n, s.in)
-		all.Set(s.x)
-		together := make([]float32, s.n*s.out)
-		Linear(together, all, s.w, s.bias, s.out)
-		one := NewRows[float32](1, s.in)
-		alone := make([]float32, s.out)
-		for i := range s.n {
-			one.Set(s.x[i*s.in : (i+1)*s.in])
-			Linear(alone, one, s.w, s.bias, s.out)
-			sameBits(t, fmt.Sprintf("row %d", i), together[i*s.out:(i+1)*s.out], alone)
-		}
+	eachKernel(t, func(t *testing.T) {
+		t.Run("float32", rapid.MakeCheck(checkLayer[float32]))
 	})
-}
-
-func TestReLU(t *testing.T) {
-	nan, inf := math.NaN(), math.Inf(1)
-	for _, c := range []struct {
-		name             string
-		slope            float64
-		x, y, derivative float64
-	}{
-		{"positive", 0, 3, 3, 1},
-		{"negative", 0, -3, 0, 0},
-		{"zero", 0, 0, 0, 0},
-		{"negative zero", 0, math.Copysign(0, -1), 0, 0},
-		{"infinite", 0, inf, inf, 1},
-		{"not a number", 0, nan, nan, 1},
-		{"leaky positive", 0.25, 3, 3, 1},
-		{"leaky negative", 0.25, -3, -0.75, 0.25},
-		{"leaky zero", 0.25, 0, 0, 0.25},
-		{"leaky not a number", 0.25, nan, nan, 1},
-		{"leaky underflow", 0.25, -math.SmallestNonzeroFloat64, math.Copysign(0, -1), 0.25},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			y, d := []float64{c.x}, []float64{2}
-			ReLU(y, c.slope)
-			if math.Float64bits(y[0]) != math.Float64bits(c.y) && !(math.IsNaN(y[0]) && math.IsNaN(c.y)) {
-				t.Errorf("ReLU(%v) = %v, want %v", c.x, y[0], c.y)
-			}
-			ReLUGradient(d, y, c.slope)
-			if d[0] != 2*c.derivative {
-				t.Errorf("derivative at %v = %v, want %v", c.x, d[0]/2, c.derivative)
-			}
-		})
-	}
-}
-
-func TestUnfittingLengthsPanic(t *testing.T) {
-	rows := NewRows[float32](2, 3)
-	rows.Set(make([]float32, 6))
-	f := func(n int) []float32 { return make([]float32, n) }
-	for name, call := range map[string]func(){
-		"rows of unequal width":  func() { rows.Set(f(5)) },
-		"more rows than room":    func() { rows.Set(f(9)) },
-		"linear outputs":         func() { Linear(f(7), rows, f(12), nil, 4) },
-		"linear weights":         func() { Linear(f(8), rows, f(11), nil, 4) },
-		"linear bias":            func() { Linear(f(8), rows, f(12), f(3), 4) },
-		"weight gradient row":    func() { WeightGradient(f(2), rows, f(8), 4, 0) },
-		"weight gradient output": func() { WeightGradient(f(3), rows, f(8), 4, 4) },
-		"input gradient":         func() { InputGradient(f(5), f(8), f(12), 4, 3) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			defer func() {
-				if recover() == nil {
-					t.Error("no panic")
-				}
-			}()
-			call()
-		})
-	}
+	t.Run("float64", rapid.MakeCheck(checkLayer[float64]))
 }

@@ -24,6 +24,14 @@ type Sink[F kernel.Float] interface {
 	Gradient(offset int, g []F)
 }
 
+// Stepper is a Sink that does with a gradient what the kernels can do while they compute it. Where a machine holds the
+// parameters (see Machine.Hold), a layer may do the step itself and hand over nothing.
+type Stepper[F kernel.Float] interface {
+	Sink[F]
+	// SGD returns the step, the same until the machine's Release.
+	SGD() *kernel.SGD[F]
+}
+
 // hasTargets tells whether the loss looks at Targets, not at Labels.
 func (b *Batch[F]) hasTargets(loss Loss) bool { return loss == MSE && len(b.Targets) > 0 }
 

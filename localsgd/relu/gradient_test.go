@@ -21,14 +21,25 @@ func (s *gradientSink) Gradient(offset int, g []float64) {
 	}
 }
 
-// activity returns which units are active. Between two points of equal activity the outputs have no kink.
-func activity(m *Machine[float64]) []bool {
-	var on []bool
-	for _, s := range m.stages {
-		if r, ok := s.(*reluStage[float64]); ok {
-			for _, v := range r.y {
-				on = append(on, v > 0)
+// activity returns which units are active, and which inputs are the largest of their windows. Between two points of equal
+// activity the outputs have no kink.
+func activity(m *Machine[float64]) []int32 { return sequenceActivity(nil, m.stages) }
+
+func sequenceActivity(on []int32, s *sequence[float64]) []int32 {
+	for _, s := range s.stages {
+		switch s := s.(type) {
+		case *reluStage[float64]:
+			for _, v := range s.y {
+				if v > 0 {
+					on = append(on, 1)
+				} else {
+					on = append(on, 0)
+				}
 			}
+		case *maxPoolStage[float64]:
+			on = append(on, s.from...)
+		case *residualStage[float64]:
+			on = sequenceActivity(sequenceActivity(on, s.body), s.shortcut)
 		}
 	}
 	return on
@@ -37,7 +48,12 @@ func activity(m *Machine[float64]) []bool {
 // problem is a random network with random parameters and a random batch, everything of order 1.
 func problem(t *testing.T, layers []Layer, inputs int, loss Loss, oneHot bool) (*Machine[float64], []float64, *Batch[float64]) {
 	t.Helper()
-	net, err := New(layers, []int{inputs}, loss)
+	return shapedProblem(t, layers, []int{inputs}, loss, oneHot)
+}
+
+func shapedProblem(t *testing.T, layers []Layer, input []int, loss Loss, oneHot bool) (*Machine[float64], []float64, *Batch[float64]) {
+	t.Helper()
+	net, err := New(layers, input, loss)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +61,13 @@ func problem(t *testing.T, layers []Layer, inputs int, loss Loss, oneHot bool) (
 	params := make([]float64, net.Parameters())
 	for i := range params {
 		params[i] = 0.6 * s.Normal()
+	}
+	for i := range net.params {
+		if v := net.layout.At(i); v.Buffer { // a variance must be positive
+			for j := range v.Size {
+				params[v.Offset+j] = 0.5 + s.Float64()
+			}
+		}
 	}
 	m := NewMachine[float64](net, 7)
 	b := m.Batch(5)
@@ -96,42 +119,74 @@ func TestGradientsEqualFiniteDifferences(t *testing.T) {
 	}
 }
 
-// checkGradient compares the gradient with central differences wherever no unit changes its activity. With a step of 1e-5
-// the truncation error is about 1e-10 of the loss's third derivative, and rounding adds 1e-16 / 1e-5, for numbers of order 1.
+// checkGradient compares the gradient in evaluation mode, where Evaluate gives the loss, with central differences.
 func checkGradient(t *testing.T, m *Machine[float64], params []float64, b *Batch[float64]) {
 	t.Helper()
-	const step, tolerance = 1e-5, 2e-9
-	s := &gradientSink{g: make([]float64, len(params)), times: make([]int, len(params))}
-	loss := m.Backward(params, b, s)
-	here := activity(m)
-	if sum, _ := m.Evaluate(params, b); math.Abs(sum/float64(b.N)-loss) > 1e-14*math.Abs(loss) {
-		t.Errorf("Evaluate sums to a mean of %v, Backward's loss is %v", sum/float64(b.N), loss)
+	s := newGradientSink(params)
+	loss := m.Probe(params, b, s)
+	evaluate := func() float64 {
+		sum, _ := m.Evaluate(params, b)
+		return sum / float64(b.N)
 	}
-	largest, kinks := 0.0, 0
+	if mean := evaluate(); math.Abs(mean-loss) > 1e-14*math.Abs(loss) {
+		t.Errorf("Evaluate gives a mean of %v, Probe's loss is %v", mean, loss)
+	}
+	s.check(t, m, params, evaluate)
+}
+
+// checkTraining does the same in training mode.
+func checkTraining(t *testing.T, m *Machine[float64], params []float64, b *Batch[float64]) {
+	t.Helper()
+	s := newGradientSink(params)
+	m.Backward(params, b, s)
+	unseen := newGradientSink(params)
+	s.check(t, m, params, func() float64 { return m.Backward(params, b, unseen) })
+}
+
+func newGradientSink(params []float64) *gradientSink {
+	return &gradientSink{g: make([]float64, len(params)), times: make([]int, len(params))}
+}
+
+// check compares with central differences of loss wherever no unit changes its activity. With a step of 1e-5 the truncation
+// error is about 1e-10 of the loss's third derivative, and rounding adds 1e-16 / 1e-5, for numbers of order 1.
+func (s *gradientSink) check(t *testing.T, m *Machine[float64], params []float64, loss func() float64) {
+	t.Helper()
+	const step, tolerance = 1e-5, 2e-9
+	loss()
+	here := activity(m)
+	largest, kinks, checked := 0.0, 0, 0
 	for _, g := range s.g {
 		largest = max(largest, math.Abs(g))
 	}
-	for i, p := range params {
-		if s.times[i] != 1 {
-			t.Fatalf("gradient of parameter %d came %d times", i, s.times[i])
-		}
-		params[i] = p + step
-		up, _ := m.Evaluate(params, b)
-		kink := !slices.Equal(here, activity(m))
-		params[i] = p - step
-		down, _ := m.Evaluate(params, b)
-		kink = kink || !slices.Equal(here, activity(m))
-		params[i] = p
-		if kink {
-			kinks++
-			continue
-		}
-		if want := (up - down) / (2 * step) / float64(b.N); !(math.Abs(s.g[i]-want) <= tolerance*max(1, largest)) {
-			t.Errorf("gradient of parameter %d is %v, finite differences give %v", i, s.g[i], want)
+	for i := range m.net.params {
+		v := m.net.layout.At(i)
+		for j := v.Offset; j < v.Offset+v.Size; j++ {
+			if want := map[bool]int{false: 1}[v.Buffer]; s.times[j] != want {
+				t.Fatalf("gradient of %s[%d] came %d times, want %d", v.Name, j-v.Offset, s.times[j], want)
+			}
+			if v.Buffer {
+				continue
+			}
+			p := params[j]
+			params[j] = p + step
+			up := loss()
+			kink := !slices.Equal(here, activity(m))
+			params[j] = p - step
+			down := loss()
+			kink = kink || !slices.Equal(here, activity(m))
+			params[j] = p
+			checked++
+			if kink {
+				kinks++
+				continue
+			}
+			if want := (up - down) / (2 * step); !(math.Abs(s.g[j]-want) <= tolerance*max(1, largest)) {
+				t.Errorf("gradient of %s[%d] is %v, finite differences give %v", v.Name, j-v.Offset, s.g[j], want)
+			}
 		}
 	}
-	if kinks*10 > len(params) || largest == 0 {
-		t.Errorf("checked too little: %d kinks at %d parameters, largest gradient %v", kinks, len(params), largest)
+	if kinks*10 > checked || largest == 0 {
+		t.Errorf("checked too little: %d kinks at %d parameters, largest gradient %v", kinks, checked, largest)
 	}
 }
 

@@ -7,11 +7,12 @@ import (
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
-// Layer is one layer of a Network: a Linear or a ReLU. The interface is closed, because a Machine must know each kind.
+// Layer is one layer of a Network. The interface is closed, because a Machine must know each kind; each is named after
+// its PyTorch twin and means the same.
 type Layer interface {
-	// resolve checks the layer against the shape of one example at its input, and returns the shape at its output and
-	// the layer's tensors, named without the layer's index.
-	resolve(in []int) (out []int, params []parameter, err error)
+	// resolve checks the layer against the shape of one example at its input, adds its tensors, named without its index,
+	// to the plan, and returns the shape at its output.
+	resolve(in []int, p *plan) (out []int, err error)
 }
 
 // Linear is a fully connected layer, y = x W^T + b, with the tensors weight [Out, In] and, if Bias, bias [Out]. An input
@@ -31,29 +32,39 @@ type ReLU struct {
 type parameter struct {
 	tensor.Desc
 	fanIn, fanOut int
+	number        int // of a weight: 1 for the network's first one
 	bias          bool
+	fixed         bool    // starts at value in every initialisation: weights of norms, running statistics
+	value         float32 // where fixed
 	slope         float64 // of the activation that the layer feeds
 }
 
-func (l Linear) resolve(in []int) ([]int, []parameter, error) {
-	switch {
-	case l.In < 1 || l.Out < 1:
-		return nil, nil, fmt.Errorf("linear from %d to %d: both must be at least 1", l.In, l.Out)
-	case l.In != product(in):
-		return nil, nil, fmt.Errorf("linear takes %d inputs, but gets %d (shape %v)", l.In, product(in), in)
+// affine returns the weight of this shape and, if wanted, the bias of a layer that takes sums over fanIn inputs.
+func affine(shape []int, fanIn, fanOut int, bias bool) []parameter {
+	params := []parameter{{Desc: tensor.Desc{Name: "weight", Shape: shape}, fanIn: fanIn, fanOut: fanOut}}
+	if bias {
+		params = append(params, parameter{Desc: tensor.Desc{Name: "bias", Shape: shape[:1]}, fanIn: fanIn, fanOut: fanOut, bias: true})
 	}
-	params := []parameter{{Desc: tensor.Desc{Name: "weight", Shape: []int{l.Out, l.In}}, fanIn: l.In, fanOut: l.Out}}
-	if l.Bias {
-		params = append(params, parameter{Desc: tensor.Desc{Name: "bias", Shape: []int{l.Out}}, fanIn: l.In, fanOut: l.Out, bias: true})
-	}
-	return []int{l.Out}, params, nil
+	return params
 }
 
-func (l ReLU) resolve(in []int) ([]int, []parameter, error) {
-	if !(l.Slope >= 0) || math.IsInf(l.Slope, 1) {
-		return nil, nil, fmt.Errorf("relu with slope %v: must be finite and not negative", l.Slope)
+func (l Linear) resolve(in []int, p *plan) ([]int, error) {
+	switch {
+	case l.In < 1 || l.Out < 1:
+		return nil, fmt.Errorf("linear from %d to %d: both must be at least 1", l.In, l.Out)
+	case l.In != product(in):
+		return nil, fmt.Errorf("linear takes %d inputs, but gets %d (shape %v)", l.In, product(in), in)
 	}
-	return in, nil, nil
+	p.add(affine([]int{l.Out, l.In}, l.In, l.Out, l.Bias)...)
+	return []int{l.Out}, nil
+}
+
+func (l ReLU) resolve(in []int, p *plan) ([]int, error) {
+	if !(l.Slope >= 0) || math.IsInf(l.Slope, 1) {
+		return nil, fmt.Errorf("relu with slope %v: must be finite and not negative", l.Slope)
+	}
+	p.activation(l.Slope)
+	return in, nil
 }
 
 func product(shape []int) int {
@@ -62,25 +73,4 @@ func product(shape []int) int {
 		p *= n
 	}
 	return p
-}
-
-// MLP is a multilayer network of equal activations: linear layers of the widths Hidden, each followed by an activation,
-// and a linear layer to Output. Without Hidden it is a linear model.
-type MLP struct {
-	Input  int   // numbers per example
-	Hidden []int // widths of the hidden layers
-	Output int
-	NoBias bool
-	Slope  float64 // of the activation: 0 is ReLU
-}
-
-// Layers returns the layers of torch.nn.Sequential(Linear, ReLU, Linear, ReLU, ..., Linear): the linear ones are 0, 2, 4, ...
-func (m MLP) Layers() []Layer {
-	var layers []Layer
-	in := m.Input
-	for _, width := range m.Hidden {
-		layers = append(layers, Linear{In: in, Out: width, Bias: !m.NoBias}, ReLU{Slope: m.Slope})
-		in = width
-	}
-	return append(layers, Linear{In: in, Out: m.Output, Bias: !m.NoBias})
 }

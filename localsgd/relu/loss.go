@@ -32,6 +32,9 @@ func (m *Machine[F]) exampleLoss(y []F, b *Batch[F], i int) float64 {
 	case m.net.loss == MSE:
 		return squaredErrorOneHot(m.grad, y, b.label(i, len(y)))
 	}
+	if m.net.smoothing != 0 {
+		return smoothed(m.grad, y, b.label(i, len(y)), m.net.smoothing)
+	}
 	return crossEntropy(m.grad, y, b.label(i, len(y)))
 }
 
@@ -62,6 +65,20 @@ func crossEntropy[F kernel.Float](grad []float64, y []F, label int) float64 {
 	}
 	grad[label]--
 	return detmath.Log(sum) - (float64(y[label]) - top)
+}
+
+// smoothed is crossEntropy with label smoothing s: (1-s) times it plus s times the mean of -log softmax(y) over the outputs.
+func smoothed[F kernel.Float](grad []float64, y []F, label int, s float64) float64 {
+	loss := crossEntropy(grad, y, label)
+	grad[label]++
+	// -log softmax(y)[o] is loss + y[label] - y[o].
+	sum, share := 0.0, s/float64(len(y))
+	for o, v := range y {
+		sum += float64(y[label]) - float64(v)
+		grad[o] -= share
+	}
+	grad[label] -= 1 - s
+	return loss + float64(share*sum)
 }
 
 // squaredError returns the mean of (y-target)^2 over the outputs and writes its gradient.

@@ -9,13 +9,22 @@ import (
 // Machine computes outputs, losses and gradients of one network for batches of bounded size. It holds all scratch memory
 // and is used by one goroutine at a time. F is float32 for training; float64 serves finite differences and as an oracle.
 //
-// For each linear layer and each of its maxBatch examples a machine holds In indices of 4 bytes, 2 In numbers (1 In in the
-// first layer) and Out numbers; and, once, one example batch.
+// Modes. Backward works in training mode: batch norm normalises by the batch, and the machine moves the running statistics
+// in the params block it is given. Forward, Evaluate and Probe work in evaluation mode: batch norm uses the running
+// statistics, and nothing in the block is written. Without batch norm the modes are the same.
+//
+// For each of its maxBatch examples a machine holds, once, the example and the gradient of its outputs, and by layers of
+// `in` inputs and `out` outputs per example: linear in + 2 out, conv2d and avg_pool2d in + out, max_pool2d these and out
+// indices, norms and softplus 2 in, residual 2 out; relu and scale nothing, but in where they come first. The first layers
+// with parameters and those before need in less. Besides, a linear layer holds a copy of its parameters, at most 64 In or
+// 32 Out numbers of scratch memory, and with momentum one velocity for each parameter; a conv2d the same for
+// In Kernel Kernel inputs, one gradient of its parameters, and for the positions of a block of examples (as many as give
+// 2^19 numbers of input, at least one, at most maxBatch) In Kernel Kernel + 2 Out numbers each.
 type Machine[F kernel.Float] struct {
 	net      *Network
 	maxBatch int
-	lowest   int // index of the first stage with parameters: below it no gradient is needed
-	stages   []stage[F]
+	mode     mode
+	stages   *sequence[F]
 	dy       []F       // gradient with respect to the outputs
 	grad     []float64 // gradient of one example's loss with respect to its outputs
 
@@ -25,7 +34,16 @@ type Machine[F kernel.Float] struct {
 	targets []F
 }
 
-// stage executes one layer. Its forward may work in place on x and may keep x for backward.
+// mode says by what batch norm normalises.
+type mode int
+
+const (
+	evaluation mode = iota
+	training
+)
+
+// stage executes one layer. Its forward may keep x for backward. It may work in place on x only where builder.own says that
+// whoever made x does not look at it again, and must not look at its own output again itself (but see reluStage).
 type stage[F kernel.Float] interface {
 	// forward returns the layer's output for the input x of n examples, valid until the next forward.
 	forward(params, x []F, n int) []F
@@ -42,7 +60,6 @@ func NewMachine[F kernel.Float](n *Network, maxBatch int) *Machine[F] {
 	m := &Machine[F]{
 		net:      n,
 		maxBatch: maxBatch,
-		lowest:   len(n.layers),
 		dy:       make([]F, maxBatch*n.outputs),
 		grad:     make([]float64, n.outputs),
 		x:        make([]F, maxBatch*n.Inputs()),
@@ -51,25 +68,36 @@ func NewMachine[F kernel.Float](n *Network, maxBatch int) *Machine[F] {
 	if n.loss == MSE {
 		m.targets = make([]F, maxBatch*n.outputs)
 	}
-	for i := range n.layers {
-		m.addStage(i)
-	}
+	b := builder[F]{net: n, maxBatch: maxBatch, mode: &m.mode, shape: n.input}
+	m.stages = b.sequence(n.top)
 	return m
 }
 
-func (m *Machine[F]) addStage(i int) {
-	switch l := m.net.layers[i].(type) {
-	case Linear:
-		m.lowest = min(m.lowest, i)
-		m.stages = append(m.stages, newLinearStage[F](m.net, i, m.maxBatch, i > m.lowest))
-	case ReLU:
-		s := &reluStage[F]{slope: F(l.Slope)}
-		if i == 0 {
-			s.room = make([]F, m.maxBatch*m.net.Inputs()) // the caller's inputs are not to be changed
-		}
-		m.stages = append(m.stages, s)
-	default:
-		panic(fmt.Sprintf("relu: no stage for %T", l))
+// holder is a stage that works on a copy of its parameters in an order of its own.
+type holder[F kernel.Float] interface {
+	hold(params []F)
+	release(params []F) // nil: without writing
+}
+
+// Hold says that until Release every call has the parameters params and that nobody else changes them: layers may keep
+// theirs in an order of their own, and with a Stepper update them there. Velocities start at zero.
+func (m *Machine[F]) Hold(params []F) {
+	m.checkParameters(params)
+	m.stages.hold(params)
+}
+
+// Release ends what Hold began, and writes the parameters as they are now to params: those of Hold, or nil where no
+// Stepper has changed them.
+func (m *Machine[F]) Release(params []F) {
+	if params != nil {
+		m.checkParameters(params)
+	}
+	m.stages.release(params)
+}
+
+func (m *Machine[F]) checkParameters(params []F) {
+	if len(params) != m.net.Parameters() {
+		panic(fmt.Sprintf("relu: %d parameters for a network of %d", len(params), m.net.Parameters()))
 	}
 }
 
@@ -91,31 +119,47 @@ func (m *Machine[F]) checkSize(n int) {
 	}
 }
 
-// Forward returns the outputs (logits) for the batch, N x Outputs, valid until the machine's next call. Labels and targets
-// are not looked at.
+// Forward returns the outputs (logits) for the batch in evaluation mode, N x Outputs, valid until the machine's next call.
+// Labels and targets are not looked at.
 func (m *Machine[F]) Forward(params []F, b *Batch[F]) []F {
-	m.checkSize(b.N)
-	if len(params) != m.net.Parameters() || len(b.X) != b.N*m.net.Inputs() {
-		panic(fmt.Sprintf("relu: forward with %d parameters and %d inputs", len(params), len(b.X)))
-	}
-	x := b.X
-	for _, s := range m.stages {
-		x = s.forward(params, x, b.N)
-	}
-	return x
+	m.mode = evaluation
+	return m.forward(params, b)
 }
 
-// Backward computes the batch's loss and the loss's gradient, which it hands to sink from the last layer to the first: for
-// each layer the rows of the weight in ascending order, then the bias. A layer's gradient leaves only after the gradient
-// with respect to its inputs has been computed, so the sink may change these parameters.
+func (m *Machine[F]) forward(params []F, b *Batch[F]) []F {
+	m.checkSize(b.N)
+	m.checkParameters(params)
+	if len(b.X) != b.N*m.net.Inputs() {
+		panic(fmt.Sprintf("relu: %d examples with %d inputs", b.N, len(b.X)))
+	}
+	return m.stages.forward(params, b.X, b.N)
+}
+
+// Backward computes the batch's loss and the loss's gradient in training mode, and hands the gradient to sink from the last
+// layer to the first: of a residual layer the body, then the shortcut. A layer's gradient leaves only after the gradient with respect
+// to its inputs has been computed, so the sink may change these parameters. Buffers have no gradient: the machine itself
+// moves them, before any gradient leaves. The batch must have at least Network.LeastBatch examples.
 func (m *Machine[F]) Backward(params []F, b *Batch[F], sink Sink[F]) (loss float64) {
-	y := m.Forward(params, b)
+	if b.N < m.net.leastBatch {
+		panic(fmt.Sprintf("relu: training on a batch of %d examples, want at least %d for batch norm", b.N, m.net.leastBatch))
+	}
+	m.mode = training
+	return m.backward(params, b, sink)
+}
+
+// Probe is Backward in evaluation mode: the gradient of the loss that Evaluate measures, for measurements. It writes
+// nothing to params (what sink does is its own affair) and takes batches of any size.
+func (m *Machine[F]) Probe(params []F, b *Batch[F], sink Sink[F]) (loss float64) {
+	m.mode = evaluation
+	return m.backward(params, b, sink)
+}
+
+func (m *Machine[F]) backward(params []F, b *Batch[F], sink Sink[F]) (loss float64) {
+	y := m.forward(params, b)
 	m.net.check(b.N, len(b.Labels), len(b.Targets))
 	dy := m.dy[:len(y)]
 	loss = m.lossGradient(dy, y, b)
-	for i := len(m.stages) - 1; i >= m.lowest; i-- {
-		dy = m.stages[i].backward(params, dy, i > m.lowest, sink)
-	}
+	m.stages.backward(params, dy, false, sink)
 	return loss
 }
 

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
@@ -43,79 +42,75 @@ func (l Loss) String() string {
 
 // Network is an immutable description of layers, the shape of an example, and a loss.
 type Network struct {
-	layers  []Layer
-	input   []int
-	loss    Loss
-	layout  *tensor.Layout
-	params  []parameter // one for each tensor of layout
-	first   []int       // first[i] is the index of layer i's first tensor
-	outputs int
+	top        []Layer // as given
+	layers     []Layer // the leaves of top: those without layers inside, depth first
+	input      []int
+	loss       Loss
+	smoothing  float64
+	layout     *tensor.Layout
+	params     []parameter // one for each tensor of layout
+	first      []int       // first[i] is the index of the first tensor of layers[i]
+	joined     []bool      // layers[i] takes what layers[i-1] gives, and no other layer does
+	outputs    int
+	leastBatch int
 }
 
 // New returns the network of these layers for examples of shape input (at least one dimension, all positive), whose
 // outputs are those of the last layer. Its errors wrap ErrNetwork and name the layer.
-func New(layers []Layer, input []int, loss Loss) (*Network, error) {
+func New(layers []Layer, input []int, loss Loss, options ...Option) (*Network, error) {
 	if loss != CrossEntropy && loss != MSE {
 		return nil, fmt.Errorf("%w: %v is no loss", ErrNetwork, loss)
 	}
 	if len(input) == 0 || slices.Min(input) < 1 {
 		return nil, fmt.Errorf("%w: examples of shape %v", ErrNetwork, input)
 	}
-	n := &Network{layers: slices.Clone(layers), input: slices.Clone(input), loss: loss}
+	n := &Network{top: slices.Clone(layers), input: slices.Clone(input), loss: loss}
 	if err := n.resolve(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNetwork, err)
+	}
+	for _, option := range options {
+		if err := option(n); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNetwork, err)
+		}
 	}
 	return n, nil
 }
 
 func (n *Network) resolve() error {
-	shape := n.input
-	var descs []tensor.Desc
-	for i, l := range n.layers {
-		if l == nil {
-			return fmt.Errorf("layer %d is nil", i)
-		}
-		out, params, err := l.resolve(shape)
-		if err != nil {
-			return fmt.Errorf("layer %d: %w", i, err)
-		}
-		shape = out
-		n.first = append(n.first, len(descs))
-		for _, p := range params {
-			p.Name = strconv.Itoa(i) + "." + p.Name
-			p.slope = n.slopeAfter(i)
-			n.params = append(n.params, p)
-			descs = append(descs, p.Desc)
-		}
+	p := plan{batch: 1}
+	shape, err := p.sequence(n.top, n.input)
+	if err != nil {
+		return err
 	}
-	if len(descs) == 0 {
+	if len(p.params) == 0 {
 		return errors.New("no layer has parameters")
 	}
+	p.settle()
+	n.layers, n.first, n.joined, n.params, n.leastBatch = p.leaves, p.first, p.joined, p.params, p.batch
 	n.outputs = product(shape)
-	layout, err := tensor.NewLayout(descs)
-	n.layout = layout
+	n.layout, err = p.layout()
 	return err
 }
 
-// slopeAfter returns the slope of the first activation after layer i; of the network's last one where there is none
-// after i; and 0 in a network without any.
-func (n *Network) slopeAfter(i int) float64 {
-	slope := 0.0
-	for j, l := range n.layers {
-		if r, ok := l.(ReLU); ok {
-			slope = r.Slope
-			if j > i {
-				break
-			}
+// Option is something about a network besides its layers.
+type Option func(*Network) error
+
+// Smoothing is cross entropy with label smoothing s in [0, 1): the target is 1-s at the label plus s/Outputs everywhere, in
+// training and evaluation. 0 is none, and the only one that MSE takes.
+func Smoothing(s float64) Option {
+	return func(n *Network) error {
+		if !(s >= 0 && s < 1) || s != 0 && n.loss != CrossEntropy {
+			return fmt.Errorf("%v with label smoothing %v: must be in [0, 1), and 0 but for cross_entropy", n.loss, s)
 		}
+		n.smoothing = s
+		return nil
 	}
-	return slope
 }
 
 // Layout returns names, shapes and places of the parameters.
 func (n *Network) Layout() *tensor.Layout { return n.layout }
 
-// Parameters returns the number of parameters: the length of a block.
+// Parameters returns the number of parameters and buffers: the length of a block.
 func (n *Network) Parameters() int { return n.layout.Size() }
 
 // Inputs returns the number of inputs per example.
@@ -127,5 +122,9 @@ func (n *Network) Outputs() int { return n.outputs }
 // Loss returns the network's loss.
 func (n *Network) Loss() Loss { return n.loss }
 
+// LeastBatch returns how many examples a batch must have in training: 2 with batch norm, which has no variance of one
+// example, else 1.
+func (n *Network) LeastBatch() int { return n.leastBatch }
+
 // Layers returns a copy of the layers.
-func (n *Network) Layers() []Layer { return slices.Clone(n.layers) }
+func (n *Network) Layers() []Layer { return slices.Clone(n.top) }

@@ -80,7 +80,7 @@ func TestInvalidNetworksAreRefused(t *testing.T) {
 }
 
 // initialised returns a tensor of a network 400-[300]-200 with leaky units of slope 0.5.
-func initialised(t *testing.T, init relu.Init, name string, seed uint64) []float32 {
+func initialised(t *testing.T, init relu.Initializer, name string, seed uint64) []float32 {
 	t.Helper()
 	net, err := relu.New(relu.MLP{Input: 400, Hidden: []int{300}, Output: 200, Slope: 0.5}.Layers(), []int{400}, relu.MSE)
 	if err != nil {
@@ -212,6 +212,94 @@ func TestKaimingNormalTakesTheSlopeOfItsActivation(t *testing.T) {
 			if !(math.Abs(square/want-1) < 0.06) { // 5 standard errors of 20,000 draws are 0.05
 				t.Errorf("%s: %s has variance %v, want %v", c.name, name, square, want)
 			}
+		}
+	}
+}
+
+// Names and order are those of torch.nn.Sequential.state_dict() of the same layers.
+func TestNestedLayersAreNamedAsPyTorch(t *testing.T) {
+	norm := relu.BatchNorm{Features: 2, Dims: 2, Eps: 1e-5, Momentum: 0.1}
+	conv := relu.Conv2D{In: 2, Out: 2, Kernel: 3, Stride: 1, Padding: 1}
+	net, err := relu.New([]relu.Layer{
+		conv,
+		relu.Residual{
+			Body:     []relu.Layer{norm, relu.Residual{Body: []relu.Layer{conv}}},
+			Shortcut: []relu.Layer{conv},
+		},
+		relu.Flatten{}, relu.Linear{In: 32, Out: 3, Bias: true},
+	}, []int{2, 4, 4}, relu.CrossEntropy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, d := range net.Layout().Descs() {
+		if names = append(names, d.Name); d.Buffer != strings.Contains(d.Name, "running_") {
+			t.Errorf("%s: buffer %t", d.Name, d.Buffer)
+		}
+	}
+	want := []string{
+		"0.weight", "1.body.0.weight", "1.body.0.bias", "1.body.0.running_mean", "1.body.0.running_var", "1.body.1.body.0.weight",
+		"1.shortcut.0.weight", "3.weight", "3.bias",
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("tensors %v, want %v", names, want)
+	}
+	if v, _ := net.Layout().Lookup("1.shortcut.0.weight"); !slices.Equal(v.Shape, []int{2, 2, 3, 3}) {
+		t.Errorf("a convolution's weight has shape %v", v.Shape)
+	}
+	block := make([]float32, net.Parameters())
+	net.Initialize(block, relu.Xavier, 1)
+	for name, want := range map[string][]float32{"weight": {1, 1}, "bias": {0, 0}, "running_mean": {0, 0}, "running_var": {1, 1}} {
+		v, _ := net.Layout().Lookup("1.body.0." + name)
+		if got := tensor.Of(block, v); !slices.Equal(got, want) {
+			t.Errorf("a norm's %s starts at %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestUnfittingLayersAreRefused(t *testing.T) {
+	image := []int{2, 6, 5}
+	norm := relu.BatchNorm{Features: 2, Dims: 2, Eps: 1e-5, Momentum: 0.1}
+	with := func(change func(*relu.BatchNorm)) relu.Layer {
+		n := norm
+		change(&n)
+		return n
+	}
+	for _, c := range []struct {
+		name  string
+		layer relu.Layer
+		want  string
+	}{
+		{"channels", relu.Conv2D{In: 3, Out: 1, Kernel: 1, Stride: 1}, "layer 0: conv2d takes 3 channels, but gets 2 (shape [2 6 5])"},
+		{"no stride", relu.Conv2D{In: 2, Out: 1, Kernel: 1}, "kernel 1, stride 0, padding 0"},
+		{"no outputs", relu.Conv2D{In: 2, Kernel: 1, Stride: 1}, "conv2d from 2 to 0 channels"},
+		{"large kernel", relu.Conv2D{In: 2, Out: 1, Kernel: 8, Stride: 1, Padding: 1}, "a kernel of 8 is larger than the image of shape [2 6 5] with padding 1"},
+		{"large pool", relu.MaxPool2D{Kernel: 6, Stride: 6}, "max_pool2d: a kernel of 6"},
+		{"no kernel", relu.AvgPool2D{Stride: 1}, "avg_pool2d: kernel 0"},
+		{"features", with(func(n *relu.BatchNorm) { n.Features = 6 }), "batch_norm of 6 features (dims 2) gets shape [2 6 5]"},
+		{"dims", with(func(n *relu.BatchNorm) { n.Dims = 1 }), "batch_norm of 2 features (dims 1) gets shape [2 6 5]"},
+		{"no dims", with(func(n *relu.BatchNorm) { n.Dims = 0 }), "batch_norm of 0 dims"},
+		{"eps", with(func(n *relu.BatchNorm) { n.Eps = 0 }), "eps 0"},
+		{"momentum", with(func(n *relu.BatchNorm) { n.Momentum = math.NaN() }), "momentum NaN"},
+		{"layer norm", relu.LayerNorm{Features: 6, Eps: 1}, "layer_norm of 6 features gets 5 (shape [2 6 5])"},
+		{"group norm", relu.GroupNorm{Groups: 1, Features: 6, Eps: 1}, "group_norm of 6 features gets 2"},
+		{"groups", relu.GroupNorm{Groups: 3, Features: 2, Eps: 1}, "2 features in 3 groups"},
+		{"scale", relu.Scale{Factor: math.Inf(1)}, "scale by +Inf"},
+		{"residual", relu.Residual{Body: []relu.Layer{relu.Flatten{}}}, "layer 0: residual adds a body of shape [60] to a shortcut of shape [2 6 5]"},
+		{"inside", relu.Residual{Body: []relu.Layer{relu.Flatten{}, relu.GlobalAvgPool2D{}}}, "layer 0.body.1: global_avg_pool2d takes images"},
+		{"nil inside", relu.Residual{Shortcut: []relu.Layer{nil}}, "layer 0.shortcut.0 is nil"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := relu.New([]relu.Layer{c.layer}, image, relu.MSE)
+			if !errors.Is(err, relu.ErrNetwork) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want ErrNetwork with %q", err, c.want)
+			}
+		})
+	}
+	for _, smoothing := range []float64{-0.1, 1, math.NaN()} {
+		_, err := relu.New([]relu.Layer{relu.Linear{In: 2, Out: 2}}, []int{2}, relu.CrossEntropy, relu.Smoothing(smoothing))
+		if !errors.Is(err, relu.ErrNetwork) {
+			t.Errorf("label smoothing %v: %v", smoothing, err)
 		}
 	}
 }

@@ -53,6 +53,10 @@ type Schedule struct {
 	Batch  int // examples a step; 0 = the whole shard
 	Epochs int // passes over the shard
 	Steps  int // steps
+
+	// Join joins a pass's last batch to the one before where it would be a single example, for networks with batch norm.
+	// With Steps all batches are of one size, and it changes nothing.
+	Join bool
 }
 
 // Validate says which field is out of range.
@@ -72,10 +76,24 @@ func (s Schedule) Validate() error {
 
 // MaxBatch returns the size of the largest batch on a shard of n examples.
 func (s Schedule) MaxBatch(n int) int {
+	if s.joins(n) {
+		return s.size(n) + 1
+	}
+	return s.size(n)
+}
+
+// size returns the size of every batch but a pass's last one.
+func (s Schedule) size(n int) int {
 	if s.Batch == 0 || (s.Epochs > 0 && s.Batch > n) {
 		return n
 	}
 	return s.Batch
+}
+
+// joins tells whether a pass over n examples would leave a single one, which goes into the batch before.
+func (s Schedule) joins(n int) bool {
+	b := s.size(n)
+	return s.Join && s.Epochs > 0 && b > 1 && n%b == 1
 }
 
 // TotalSteps returns the number of steps on a shard of n > 0 examples.
@@ -89,22 +107,29 @@ func (s Schedule) TotalSteps(n int) int {
 // TotalExamples returns the number of examples that the steps take on a shard of n examples, repetitions included.
 func (s Schedule) TotalExamples(n int) int {
 	if s.Steps > 0 {
-		return s.Steps * s.MaxBatch(n)
+		return s.Steps * s.size(n)
 	}
 	return s.Epochs * n
 }
 
 // perPass returns the number of batches that a pass over n examples makes.
 func (s Schedule) perPass(n int) int {
-	b := s.MaxBatch(n)
+	b := s.size(n)
+	if s.joins(n) {
+		return n / b
+	}
 	return (n + b - 1) / b
 }
 
 // batchSize returns the size of batch number step (from 0).
 func (s Schedule) batchSize(step, n int) int {
-	b := s.MaxBatch(n)
+	b := s.size(n)
 	if s.Steps > 0 {
 		return b
 	}
-	return min(b, n-step%s.perPass(n)*b)
+	at := step % s.perPass(n)
+	if s.joins(n) && at == s.perPass(n)-1 {
+		return b + 1
+	}
+	return min(b, n-at*b)
 }

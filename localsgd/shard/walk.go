@@ -55,7 +55,7 @@ func (s Schedule) cyclicStart(round, n int) int {
 		return 0 // whole passes
 	}
 	m := uint64(n)
-	perRound := uint64(s.Steps) % m * (uint64(s.MaxBatch(n)) % m) % m
+	perRound := uint64(s.Steps) % m * (uint64(s.size(n)) % m) % m
 	return int(uint64(round-1) % m * perRound % m)
 }
 

@@ -29,6 +29,7 @@ func fillDefaults(s *pb.Spec) {
 	set(&s.Seed, 1)
 	set(&s.Rounds, 100)
 	set(&s.Loss, pb.Loss_LOSS_CROSS_ENTROPY)
+	set(&s.LabelSmoothing, 0)
 	set(&s.Weighting, pb.Weighting_WEIGHTING_EXAMPLES)
 	set(&s.OnDivergence, pb.OnDivergence_ON_DIVERGENCE_FAIL)
 	setDuration(&s.GiveUp, 10*time.Minute)
@@ -36,7 +37,7 @@ func fillDefaults(s *pb.Spec) {
 	if s.Model != nil {
 		fillModel(s.Model)
 	}
-	fillLocal(section(&s.Local))
+	fillLocal(section(&s.Local), s)
 	if p := section(&s.Participation); p.Amount == nil {
 		p.Amount = &pb.Participation_Fraction{Fraction: 1}
 	}
@@ -62,50 +63,6 @@ func fillShards(s *pb.Shards) {
 		set(&form.Labels.PerShard, 2)
 	case *pb.Partition_Dirichlet:
 		set(&form.Dirichlet.Form, pb.DirichletForm_DIRICHLET_FORM_BY_CLASS)
-	}
-}
-
-func fillModel(m *pb.Model) {
-	if init := section(&m.Init); init.Kind == nil {
-		init.Kind = &pb.Init_KaimingUniform{KaimingUniform: &pb.KaimingUniform{}}
-	}
-	if m.Mlp != nil {
-		set(&m.Mlp.Bias, true)
-		activation := section(&m.Mlp.Activation)
-		if activation.Function == nil {
-			activation.Function = &pb.Activation_Relu{Relu: &pb.ReLU{}}
-		}
-		fillSlope(activation.GetLeakyRelu())
-	}
-	for _, layer := range m.Layers {
-		if linear := layer.GetLinear(); linear != nil {
-			set(&linear.Bias, true)
-		}
-		fillSlope(layer.GetLeakyRelu())
-	}
-}
-
-func fillSlope(l *pb.LeakyReLU) {
-	if l != nil {
-		set(&l.Slope, 0.01)
-	}
-}
-
-func fillLocal(l *pb.Local) {
-	if l.Length == nil {
-		l.Length = &pb.Local_Epochs{Epochs: 1}
-	}
-	set(&l.Batch, 10)
-	set(&l.Order, pb.Order_ORDER_SHUFFLE)
-	optimizer := section(&l.Optimizer)
-	if optimizer.Kind == nil {
-		optimizer.Kind = &pb.Optimizer_Sgd{Sgd: &pb.SGD{}}
-	}
-	if sgd := optimizer.GetSgd(); sgd != nil {
-		set(&sgd.Lr, 0.1)
-		set(&sgd.Momentum, 0)
-		set(&sgd.Nesterov, false)
-		set(&sgd.WeightDecay, 0)
 	}
 }
 

@@ -14,14 +14,11 @@ const maxParameters = 1<<31 - 1
 func (r *reader) fit(s *pb.Spec) {
 	r.fitShards(s)
 	r.fitParticipants(s)
-	if sgd := s.Local.Optimizer.GetSgd(); sgd.GetNesterov() && sgd.GetMomentum() == 0 {
-		r.object("nesterov needs a momentum above 0", "local.optimizer.sgd.nesterov", "local.optimizer.sgd.momentum")
-	}
+	r.fitTraining(s)
 	if s.Stop.GetAccuracy() > 0 && s.Evaluate.GetEvery() == 0 {
 		r.object("is never known with evaluate.every 0", "stop.accuracy", "evaluate.every")
 	}
-	r.fitLayers(s.Model.GetLayers())
-	r.fitWidths(s.Model.GetMlp().GetHidden())
+	r.fitModel(s.Model)
 }
 
 func (r *reader) fitShards(s *pb.Spec) {
@@ -69,28 +66,6 @@ func participation(p *pb.Participation) localsgd.Participation {
 		}
 	}
 	return localsgd.Participation{} // everyone
-}
-
-// fitLayers checks that every linear layer takes what the one before it gives; the first one's input is the data's.
-func (r *reader) fitLayers(layers []*pb.Layer) {
-	last, parameters := -1, int64(0)
-	for i, layer := range layers {
-		linear := layer.GetLinear()
-		if linear == nil {
-			continue
-		}
-		path := fmt.Sprintf("model.layers[%d].linear.in", i)
-		if last >= 0 && linear.GetIn() != layers[last].GetLinear().GetOut() {
-			before := fmt.Sprintf("model.layers[%d].linear.out", last)
-			r.object(fmt.Sprintf("takes %d inputs, but layer %d gives %d", linear.GetIn(), last, layers[last].GetLinear().GetOut()), path, before)
-		}
-		last = i
-		parameters += int64(linear.GetIn()) * int64(linear.GetOut())
-	}
-	if len(layers) > 0 && last < 0 {
-		r.object("no layer has parameters, expected at least one linear", "model.layers")
-	}
-	r.fitParameters(parameters, "model.layers")
 }
 
 // fitWidths bounds the matrices between hidden layers; those at the ends depend on the data.

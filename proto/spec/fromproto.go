@@ -15,6 +15,7 @@ var (
 	weightings  = map[pb.Weighting]localsgd.Weighting{pb.Weighting_WEIGHTING_EXAMPLES: localsgd.ByExamples, pb.Weighting_WEIGHTING_UNIFORM: localsgd.Uniform}
 	divergences = map[pb.OnDivergence]Divergence{pb.OnDivergence_ON_DIVERGENCE_FAIL: Fail, pb.OnDivergence_ON_DIVERGENCE_CONTINUE: Continue}
 	forms       = map[pb.DirichletForm]shard.Form{pb.DirichletForm_DIRICHLET_FORM_BY_CLASS: shard.ByClass, pb.DirichletForm_DIRICHLET_FORM_BY_SHARD: shard.ByShard}
+	norms       = map[pb.Norm]relu.Norm{pb.Norm_NORM_NONE: relu.NoNorm, pb.Norm_NORM_BATCH_NORM: relu.BatchNorms, pb.Norm_NORM_LAYER_NORM: relu.LayerNorms}
 	orders      = map[pb.Order]shard.Order{
 		pb.Order_ORDER_SHUFFLE: shard.Shuffle, pb.Order_ORDER_REPLACEMENT: shard.Replacement,
 		pb.Order_ORDER_CYCLIC: shard.Cyclic, pb.Order_ORDER_SEQUENTIAL: shard.Sequential,
@@ -33,7 +34,8 @@ func fromProto(m *pb.Spec) *Spec {
 		Shards:        Shards{Count: int(m.Shards.GetCount()), Partition: partitionFrom(m.Shards.Partition), Limit: int(m.Shards.GetLimit())},
 		Model:         modelFrom(m.Model),
 		Loss:          losses[m.GetLoss()],
-		Local:         localFrom(m.Local),
+		Smoothing:     m.GetLabelSmoothing(),
+		Local:         localFrom(m.Local, m.Model.Freeze),
 		Participation: participation(m.Participation),
 		Server:        localsgd.FedAvg{LR: m.Server.GetFedavg().GetLr()},
 		Weighting:     weightings[m.GetWeighting()],
@@ -73,56 +75,6 @@ func partitionFrom(m *pb.Partition) shard.Partition {
 		return shard.Dirichlet{Alpha: form.Dirichlet.GetAlpha(), Form: forms[form.Dirichlet.GetForm()]}
 	}
 	panic(fmt.Sprintf("spec: no conversion of %T", m.Form))
-}
-
-func modelFrom(m *pb.Model) Model {
-	model := Model{Init: initFrom(m.Init)}
-	if m.Mlp != nil {
-		model.MLP = &relu.MLP{
-			Hidden: convert[int](m.Mlp.Hidden),
-			NoBias: !m.Mlp.GetBias(),
-			Slope:  m.Mlp.Activation.GetLeakyRelu().GetSlope(),
-		}
-	}
-	for _, layer := range m.Layers {
-		model.Layers = append(model.Layers, layerFrom(layer))
-	}
-	return model
-}
-
-func layerFrom(m *pb.Layer) relu.Layer {
-	switch kind := m.Kind.(type) {
-	case *pb.Layer_Linear:
-		return relu.Linear{In: int(kind.Linear.GetIn()), Out: int(kind.Linear.GetOut()), Bias: kind.Linear.GetBias()}
-	case *pb.Layer_Relu:
-		return relu.ReLU{}
-	case *pb.Layer_LeakyRelu:
-		return relu.ReLU{Slope: kind.LeakyRelu.GetSlope()}
-	}
-	panic(fmt.Sprintf("spec: no conversion of %T", m.Kind))
-}
-
-func initFrom(m *pb.Init) relu.Init {
-	switch m.Kind.(type) {
-	case *pb.Init_KaimingNormal:
-		return relu.KaimingNormal
-	case *pb.Init_Xavier:
-		return relu.Xavier
-	}
-	return relu.KaimingUniform
-}
-
-func localFrom(m *pb.Local) localsgd.Local {
-	sgd := m.Optimizer.GetSgd()
-	return localsgd.Local{
-		Schedule: shard.Schedule{
-			Order:  orders[m.GetOrder()],
-			Batch:  int(m.GetBatch()),
-			Epochs: int(m.GetEpochs()),
-			Steps:  int(m.GetSteps()),
-		},
-		SGD: localsgd.SGD{LR: sgd.GetLr(), Momentum: sgd.GetMomentum(), Nesterov: sgd.GetNesterov(), WeightDecay: sgd.GetWeightDecay()},
-	}
 }
 
 func closeFrom(m *pb.Close) Close {

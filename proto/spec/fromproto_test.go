@@ -42,9 +42,9 @@ func TestFromProto(t *testing.T) {
 		{"unspecified enum", func(s *pb.Spec) { s.Loss = pb.Loss_LOSS_UNSPECIFIED.Enum() }, "loss: "},
 		{"no choice", func(s *pb.Spec) { s.Data.Source = nil }, "data: exactly one of [mnist idx safetensors] is required"},
 		{"two choices", func(s *pb.Spec) { s.Model.Layers = []*pb.Layer{{Kind: &pb.Layer_Relu{Relu: &pb.ReLU{}}}} },
-			"model: exactly one of [mlp layers] is required"},
+			"model: exactly one of [mlp cnn resnet shallow layers] is required"},
 		{"empty layer", func(s *pb.Spec) { s.Model = &pb.Model{Layers: []*pb.Layer{{}}} },
-			"model.layers[0]: exactly one of [linear relu leaky_relu] is required"},
+			"model.layers[0]: exactly one of [linear relu leaky_relu conv2d max_pool2d avg_pool2d global_avg_pool2d flatten batch_norm layer_norm group_norm residual scale softplus] is required"},
 		{"fit", func(s *pb.Spec) { s.Participation = &pb.Participation{Amount: &pb.Participation_Count{Count: 11}} },
 			"participation.count: 11 of 10 shards cannot take part, expected at most shards.count"},
 		{"unknown key", func(s *pb.Spec) { addUnknown(s) }, "has a key that this version does not know"},
@@ -62,7 +62,7 @@ func TestFromProto(t *testing.T) {
 }
 
 func TestFromProtoBytes(t *testing.T) {
-	refused(t, nil, "data: exactly one of [mnist idx safetensors] is required\nmodel: exactly one of [mlp layers] is required")
+	refused(t, nil, "data: exactly one of [mnist idx safetensors] is required\nmodel: exactly one of [mlp cnn resnet shallow layers] is required")
 	refused(t, []byte{0xff}, "the bytes are not a spec: ")
 	refused(t, make([]byte, maxSize+1), "the spec has 1048577 bytes, at most 1048576 are allowed")
 }
@@ -91,6 +91,9 @@ func addUnknown(m proto.Message) {
 	m.ProtoReflect().SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 1000, protowire.VarintType), 1))
 }
 
+// otherRates is a schedule that the schema does not have.
+type otherRates struct{ localsgd.StepLR }
+
 // TestCheck: specs that code has built are held to the same rules, whatever they contain.
 func TestCheck(t *testing.T) {
 	good, err := FromProto(marshal(t, minimal()))
@@ -106,7 +109,10 @@ func TestCheck(t *testing.T) {
 		{"too large for the schema", func(s *Spec) { s.Rounds = 1 << 31 }, "rounds: must be"},
 		{"negative", func(s *Spec) { s.Keep.Every = -5 }, "keep.every: must be"},
 		{"no such loss", func(s *Spec) { s.Loss = 9 }, "loss: "},
-		{"no such init", func(s *Spec) { s.Model.Init = 9 }, "model.init: the schema has no Init(9)"},
+		{"no such init", func(s *Spec) { s.Model.Init = relu.Init(9) }, "model.init: the schema has no Init(9)"},
+		{"depth of no blocks", func(s *Spec) { s.Model = Model{ResNet: &relu.ResNet{Widths: []int{4}}} }, "model.resnet.depth: "},
+		{"nil layer inside", func(s *Spec) { s.Model = Model{Layers: []relu.Layer{relu.Residual{Body: []relu.Layer{nil}}}} }, "model.layers[0].residual.body[0]: "},
+		{"no such rates", func(s *Spec) { s.Local.Rates = otherRates{} }, "local.schedule: the schema has no"},
 		{"nil layer", func(s *Spec) { s.Model = Model{Layers: []relu.Layer{nil}} }, "model.layers[0]: "},
 		{"no rule", func(s *Spec) { s.Server = nil }, "server: the schema has no <nil>"},
 		{"no partition", func(s *Spec) { s.Shards.Partition = nil }, "shards.partition: the schema has no <nil>"},

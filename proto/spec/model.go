@@ -7,24 +7,43 @@ import (
 	"github.com/fedrelu/fedrelu/localsgd/shard"
 )
 
-// Model is the network and its start: exactly one of MLP and Layers is set.
+// Model is the network and its start: exactly one of the presets and Layers is set. The presets' inputs and outputs are
+// empty: they come from the data.
 type Model struct {
-	MLP    *relu.MLP // Input and Output are 0: they come from the data
-	Layers []relu.Layer
-	Init   relu.Init
+	MLP     *relu.MLP
+	CNN     *relu.CNN
+	ResNet  *relu.ResNet
+	Shallow *relu.Shallow
+	Layers  []relu.Layer
+	Init    relu.Initializer
 }
 
 // Network returns the spec's network for the examples of set, of which it needs Shape and Outputs.
 func (s *Spec) Network(set *shard.Set) (*relu.Network, error) {
-	layers := s.Model.Layers
-	if s.Model.MLP != nil {
-		mlp := *s.Model.MLP
-		mlp.Input, mlp.Output = set.Size(), set.Outputs
-		layers = mlp.Layers()
-	}
-	network, err := relu.New(layers, set.Shape, s.Loss)
+	network, err := relu.New(s.Model.layers(set), set.Shape, s.Loss, relu.Smoothing(s.Smoothing))
 	if err != nil {
 		return nil, fmt.Errorf("building the spec's model for examples of shape %v: %w", set.Shape, err)
 	}
 	return network, nil
+}
+
+// layers returns the layers for the examples of set.
+func (m Model) layers(set *shard.Set) []relu.Layer {
+	switch {
+	case m.MLP != nil:
+		mlp := *m.MLP
+		mlp.Input, mlp.Output = set.Size(), set.Outputs
+		return mlp.Layers()
+	case m.CNN != nil:
+		return relu.CNN{Input: set.Shape, Output: set.Outputs}.Layers()
+	case m.ResNet != nil:
+		resnet := *m.ResNet
+		resnet.Input, resnet.Output = set.Shape, set.Outputs
+		return resnet.Layers()
+	case m.Shallow != nil:
+		shallow := *m.Shallow
+		shallow.Input, shallow.Output = set.Size(), set.Outputs
+		return shallow.Layers()
+	}
+	return m.Layers
 }

@@ -20,6 +20,10 @@ func TestNetwork(t *testing.T) {
 		{"without biases", "model.mlp={hidden: [5], bias: false}", targets, 3*5 + 5*2},
 		{"linear", "model.mlp={}", targets, 4 * 2},
 		{"layers", "model.layers=[{linear: {in: 3, out: 4}}, {leaky_relu: {}}, {linear: {in: 4, out: 2, bias: false}}]", targets, 4*4 + 4*2},
+		{"cnn", "model.cnn={}", images, 1663370},
+		{"cnn for no images", "model.cnn={}", targets, 0},
+		{"resnet", "model.resnet={depth: 8, widths: [4]}", images, (36 + 16) + 3*2*(144+16) + 50}, // 3 blocks; buffers count
+		{"shallow", "model.shallow={width: 5}", targets, 4*5 + 6*2 + 3*2},
 		{"layers for other data", "model.layers=[{linear: {in: 3, out: 4}}]", images, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -69,6 +69,7 @@ func (s *Spec) lost(back *Spec) error {
 		was, got any
 	}{
 		{"model.init", s.Model.Init, back.Model.Init},
+		{"local.schedule", reflect.TypeOf(s.Local.Rates), reflect.TypeOf(back.Local.Rates)},
 		{"shards.partition", reflect.TypeOf(s.Shards.Partition), reflect.TypeOf(back.Shards.Partition)},
 		{"local", s.Local.Schedule, back.Local.Schedule},
 		{"server", s.Server, back.Server},

@@ -91,7 +91,6 @@ func anySpec(t *rapid.T) *Spec {
 		Shards:        Shards{Count: count, Partition: anyPartition(t)},
 		Model:         anyModel(t),
 		Loss:          rapid.SampledFrom([]relu.Loss{relu.CrossEntropy, relu.MSE}).Draw(t, "loss"),
-		Local:         anyLocal(t),
 		Participation: anyParticipation(t, count),
 		Server:        localsgd.FedAvg{LR: rapid.Float64Range(0, 1e12).Draw(t, "server lr")},
 		Weighting:     rapid.SampledFrom([]localsgd.Weighting{localsgd.ByExamples, localsgd.Uniform}).Draw(t, "weighting"),
@@ -113,6 +112,10 @@ func anySpec(t *rapid.T) *Spec {
 			Every: rapid.IntRange(0, 9).Draw(t, "keep.every"),
 			Best:  rapid.Bool().Draw(t, "best"),
 		},
+	}
+	s.Local = anyLocal(t, s.Model)
+	if s.Loss == relu.CrossEntropy {
+		s.Smoothing = rapid.SampledFrom([]float64{0, 0.1, 0.999}).Draw(t, "smoothing")
 	}
 	if s.EvaluateEvery > 0 && rapid.Bool().Draw(t, "stop") {
 		s.StopAccuracy = rapid.Float64Range(1e-300, 1).Draw(t, "accuracy")
@@ -154,30 +157,82 @@ func anyPartition(t *rapid.T) shard.Partition {
 
 func anyModel(t *rapid.T) Model {
 	slope := rapid.SampledFrom([]float64{0, 1e-30, 0.01, 1}).Draw(t, "slope")
-	m := Model{Init: rapid.SampledFrom([]relu.Init{relu.KaimingUniform, relu.KaimingNormal, relu.Xavier}).Draw(t, "init")}
+	m := Model{Init: rapid.SampledFrom([]relu.Initializer{
+		relu.KaimingUniform, relu.KaimingNormal, relu.Xavier, relu.Zero, relu.Gaussian{Std: slope}, relu.Identity{C: slope, P: 1 - slope},
+	}).Draw(t, "init")}
+	flag := rapid.Bool().Draw(t, "flag")
 	widths := rapid.SliceOfN(rapid.IntRange(1, 10_000), 0, 5).Draw(t, "widths")
-	if rapid.Bool().Draw(t, "mlp") {
-		m.MLP = &relu.MLP{NoBias: rapid.Bool().Draw(t, "no bias"), Slope: slope}
+	switch rapid.SampledFrom([]string{"mlp", "cnn", "resnet", "shallow", "layers"}).Draw(t, "model") {
+	case "mlp":
+		norm := rapid.SampledFrom([]relu.Norm{relu.NoNorm, relu.BatchNorms, relu.LayerNorms}).Draw(t, "norm")
+		m.MLP = &relu.MLP{NoBias: flag, Slope: slope, Norm: norm, Residual: rapid.Bool().Draw(t, "residual")}
 		m.MLP.Hidden = append(m.MLP.Hidden, widths...)
-		return m
+	case "cnn":
+		m.CNN = &relu.CNN{}
+	case "resnet":
+		m.ResNet = &relu.ResNet{Blocks: rapid.IntRange(1, 9).Draw(t, "blocks"), Widths: append([]int{5}, widths...)}
+	case "shallow":
+		m.Shallow = &relu.Shallow{Width: 1 + len(widths), Slope: slope, Skip: flag}
+	default:
+		m.Layers = anyLayers(t, relu.MLP{Input: 784, Hidden: widths, Output: 10, Slope: slope}.Layers())
 	}
-	m.Layers = relu.MLP{Input: 784, Hidden: widths, Output: 10, Slope: slope}.Layers()
 	return m
 }
 
-func anyLocal(t *rapid.T) localsgd.Local {
+// anyLayers puts any layers around those that are given; whether they fit each other depends on the data.
+func anyLayers(t *rapid.T, inner []relu.Layer) []relu.Layer {
+	n, x := rapid.IntRange(1, 9).Draw(t, "n"), rapid.Float64Range(1e-9, 1).Draw(t, "x")
+	kind := rapid.SampledFrom([]relu.Layer{
+		relu.Conv2D{In: n, Out: n + 1, Kernel: n, Stride: n, Padding: n - 1, Bias: n%2 == 0}, relu.MaxPool2D{Kernel: n, Stride: n + 1},
+		relu.AvgPool2D{Kernel: n + 1, Stride: n}, relu.GlobalAvgPool2D{}, relu.Flatten{}, relu.Scale{Factor: -x}, relu.Softplus{},
+		relu.BatchNorm{Features: n, Dims: 1 + n%2, Eps: x, Momentum: 1 - x}, relu.LayerNorm{Features: n, Eps: x},
+		relu.GroupNorm{Groups: n, Features: 2 * n, Eps: x},
+	})
+	layers := rapid.SliceOfN(kind, 0, 4).Draw(t, "before")
+	pool := relu.GlobalAvgPool2D{} // so that nothing is known about what follows
+	layers = append(append(layers, pool), inner...)
+	if rapid.Bool().Draw(t, "nested") {
+		layers = append([]relu.Layer{relu.Residual{Body: layers}, pool}, inner...)
+		layers = append(layers, relu.Residual{Body: inner[:0:0], Shortcut: nil}, pool)
+		return normalised(layers)
+	}
+	return layers
+}
+
+// normalised makes empty lists nil, as they come back.
+func normalised(layers []relu.Layer) []relu.Layer {
+	for i, l := range layers {
+		if r, ok := l.(relu.Residual); ok && len(r.Body) == 0 {
+			layers[i] = relu.Residual{Shortcut: r.Shortcut}
+		}
+	}
+	return layers
+}
+
+func anyLocal(t *rapid.T, m Model) localsgd.Local {
 	l := localsgd.Local{
 		Schedule: shard.Schedule{
 			Order: rapid.SampledFrom([]shard.Order{shard.Shuffle, shard.Replacement, shard.Cyclic, shard.Sequential}).Draw(t, "order"),
 			Batch: rapid.IntRange(0, 1<<24).Draw(t, "batch"),
 		},
-		SGD: localsgd.SGD{
-			LR:          rapid.Float64Range(0, 1e12).Draw(t, "lr"),
-			Momentum:    rapid.Float64Range(0, 0.999).Draw(t, "momentum"),
-			WeightDecay: rapid.Float64Range(0, 1).Draw(t, "weight_decay"),
-		},
+		Rates: rapid.SampledFrom([]localsgd.LRSchedule{
+			nil, localsgd.StepLR{Size: 3, Gamma: 0.5}, localsgd.ExponentialLR{Gamma: 0}, localsgd.CosineLR{Rounds: 7, Min: 0.25},
+		}).Draw(t, "rates"),
+		Warmup:   localsgd.Warmup{Rounds: rapid.IntRange(0, 9).Draw(t, "warm-up"), Start: rapid.Float64Range(0, 1).Draw(t, "start")},
+		ClipNorm: rapid.SampledFrom([]float64{0, 0.5}).Draw(t, "clip_norm"),
+		Freeze:   rapid.SampledFrom([][]string{nil, {"0.*", "[ab]"}}).Draw(t, "freeze"),
 	}
-	l.SGD.Nesterov = l.SGD.Momentum > 0 && rapid.Bool().Draw(t, "nesterov")
+	noDecay := rapid.SampledFrom([][]string{nil, {"*.bias"}}).Draw(t, "no_decay")
+	if m.Shallow != nil {
+		noDecay = []string{"2.weight"} // none would be the preset's
+	}
+	lr, decay := rapid.Float64Range(0, 1e12).Draw(t, "lr"), rapid.Float64Range(0, 1).Draw(t, "weight_decay")
+	if rapid.Bool().Draw(t, "adamw") {
+		l.AdamW = &localsgd.AdamW{LR: lr, Beta1: 0, Beta2: 0.5, Eps: 1e-8, WeightDecay: decay, NoDecay: noDecay}
+	} else {
+		l.SGD = localsgd.SGD{LR: lr, Momentum: rapid.Float64Range(0, 0.999).Draw(t, "momentum"), WeightDecay: decay, NoDecay: noDecay}
+		l.SGD.Nesterov = l.SGD.Momentum > 0 && rapid.Bool().Draw(t, "nesterov")
+	}
 	if n := rapid.IntRange(1, 1_000_000).Draw(t, "length"); rapid.Bool().Draw(t, "epochs") {
 		l.Schedule.Epochs = n
 	} else {

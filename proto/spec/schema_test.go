@@ -13,7 +13,8 @@ import (
 // TestSchema holds spec.proto to its own rules: scalars have presence, numbers have bounds, so that nothing that is not
 // finite passes, and lists and texts have a largest size.
 func TestSchema(t *testing.T) {
-	eachField((&pb.Spec{}).ProtoReflect().Descriptor(), func(fd protoreflect.FieldDescriptor) {
+	seen := map[protoreflect.FullName]bool{}
+	eachField((&pb.Spec{}).ProtoReflect().Descriptor(), seen, func(fd protoreflect.FieldDescriptor) {
 		rules, _ := proto.GetExtension(fd.Options(), validate.E_Field).(*validate.FieldRules)
 		if fd.IsList() {
 			if !rules.GetRepeated().HasMaxItems() {
@@ -49,13 +50,17 @@ func bounded(fd protoreflect.FieldDescriptor, rules *validate.FieldRules) bool {
 	return false // parseScalar does not know it
 }
 
-// eachField visits the fields of all mappings below md.
-func eachField(md protoreflect.MessageDescriptor, visit func(protoreflect.FieldDescriptor)) {
+// eachField visits the fields of all mappings below md that it has not seen.
+func eachField(md protoreflect.MessageDescriptor, seen map[protoreflect.FullName]bool, visit func(protoreflect.FieldDescriptor)) {
+	if seen[md.FullName()] {
+		return
+	}
+	seen[md.FullName()] = true
 	for i := range md.Fields().Len() {
 		fd := md.Fields().Get(i)
 		visit(fd)
 		if isMessage(fd) {
-			eachField(fd.Message(), visit)
+			eachField(fd.Message(), seen, visit)
 		}
 	}
 }
@@ -63,7 +68,7 @@ func eachField(md protoreflect.MessageDescriptor, visit func(protoreflect.FieldD
 // TestDefaults: whichever keys are chosen, a mapping then lacks only what the file has to say and what means never or all.
 func TestDefaults(t *testing.T) {
 	optional := map[protoreflect.FullName]bool{"fedrelu.v1.Stop.accuracy": true, "fedrelu.v1.Shards.limit": true}
-	for k := range 60 { // so that every choice among up to six has its turn
+	for k := range 140 { // so that every kind of layer has its turn
 		var s pb.Spec
 		build(s.ProtoReflect(), k)
 		fillDefaults(&s)
@@ -98,7 +103,7 @@ func build(m protoreflect.Message, k int) {
 		case group != nil && group[k%len(group)] != string(fd.Name()):
 		case isMessage(fd) && fd.IsList():
 			item := m.Mutable(fd).List().AppendMutable().Message()
-			build(item, k)
+			build(item, k+1) // another one, for layers inside layers
 		case isMessage(fd):
 			build(m.Mutable(fd).Message(), k)
 		case group != nil:

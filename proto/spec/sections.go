@@ -4,7 +4,6 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/fedrelu/fedrelu/localsgd"
-	"github.com/fedrelu/fedrelu/localsgd/relu"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
 	pb "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
 )
@@ -42,65 +41,6 @@ func partitionTo(p shard.Partition) *pb.Partition {
 		return &pb.Partition{Form: &pb.Partition_Dirichlet{Dirichlet: &pb.Dirichlet{Alpha: &p.Alpha, Form: key(forms, p.Form)}}}
 	}
 	return &pb.Partition{}
-}
-
-func modelTo(model Model) *pb.Model {
-	m := &pb.Model{Init: initTo(model.Init)}
-	if mlp := model.MLP; mlp != nil {
-		m.Mlp = &pb.MLP{Bias: new(bool), Activation: &pb.Activation{Function: &pb.Activation_Relu{Relu: &pb.ReLU{}}}}
-		*m.Mlp.Bias = !mlp.NoBias
-		if mlp.Slope != 0 {
-			m.Mlp.Activation.Function = &pb.Activation_LeakyRelu{LeakyRelu: &pb.LeakyReLU{Slope: &mlp.Slope}}
-		}
-		for _, width := range mlp.Hidden {
-			m.Mlp.Hidden = append(m.Mlp.Hidden, *number32(width))
-		}
-	}
-	for _, layer := range model.Layers {
-		m.Layers = append(m.Layers, layerTo(layer))
-	}
-	return m
-}
-
-func layerTo(layer relu.Layer) *pb.Layer {
-	switch l := layer.(type) {
-	case relu.Linear:
-		return &pb.Layer{Kind: &pb.Layer_Linear{Linear: &pb.Linear{In: number32(l.In), Out: number32(l.Out), Bias: &l.Bias}}}
-	case relu.ReLU:
-		if l.Slope == 0 {
-			return &pb.Layer{Kind: &pb.Layer_Relu{Relu: &pb.ReLU{}}}
-		}
-		return &pb.Layer{Kind: &pb.Layer_LeakyRelu{LeakyRelu: &pb.LeakyReLU{Slope: &l.Slope}}}
-	}
-	return &pb.Layer{}
-}
-
-func initTo(init relu.Init) *pb.Init {
-	switch init {
-	case relu.KaimingUniform:
-		return &pb.Init{Kind: &pb.Init_KaimingUniform{KaimingUniform: &pb.KaimingUniform{}}}
-	case relu.KaimingNormal:
-		return &pb.Init{Kind: &pb.Init_KaimingNormal{KaimingNormal: &pb.KaimingNormal{}}}
-	case relu.Xavier:
-		return &pb.Init{Kind: &pb.Init_Xavier{Xavier: &pb.Xavier{}}}
-	}
-	return &pb.Init{}
-}
-
-func localTo(l localsgd.Local) *pb.Local {
-	m := &pb.Local{
-		Batch: number32(l.Schedule.Batch),
-		Order: key(orders, l.Schedule.Order),
-		Optimizer: &pb.Optimizer{Kind: &pb.Optimizer_Sgd{Sgd: &pb.SGD{
-			Lr: &l.SGD.LR, Momentum: &l.SGD.Momentum, Nesterov: &l.SGD.Nesterov, WeightDecay: &l.SGD.WeightDecay,
-		}}},
-	}
-	if l.Schedule.Steps != 0 {
-		m.Length = &pb.Local_Steps{Steps: *number32(l.Schedule.Steps)}
-	} else {
-		m.Length = &pb.Local_Epochs{Epochs: *number32(l.Schedule.Epochs)}
-	}
-	return m
 }
 
 func participationTo(p localsgd.Participation) *pb.Participation {

@@ -18,7 +18,8 @@ type Spec struct {
 	Shards        Shards
 	Model         Model
 	Loss          relu.Loss
-	Local         localsgd.Local
+	Smoothing     float64        // of cross entropy's labels, in [0, 1)
+	Local         localsgd.Local // Freeze is model.freeze
 	Participation localsgd.Participation
 	Server        localsgd.Rule
 	Weighting     localsgd.Weighting

@@ -74,6 +74,58 @@ func (DirichletForm) EnumDescriptor() ([]byte, []int) {
 	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{0}
 }
 
+type Norm int32
+
+const (
+	Norm_NORM_UNSPECIFIED Norm = 0
+	Norm_NORM_NONE        Norm = 1
+	Norm_NORM_BATCH_NORM  Norm = 2
+	Norm_NORM_LAYER_NORM  Norm = 3
+)
+
+// Enum value maps for Norm.
+var (
+	Norm_name = map[int32]string{
+		0: "NORM_UNSPECIFIED",
+		1: "NORM_NONE",
+		2: "NORM_BATCH_NORM",
+		3: "NORM_LAYER_NORM",
+	}
+	Norm_value = map[string]int32{
+		"NORM_UNSPECIFIED": 0,
+		"NORM_NONE":        1,
+		"NORM_BATCH_NORM":  2,
+		"NORM_LAYER_NORM":  3,
+	}
+)
+
+func (x Norm) Enum() *Norm {
+	p := new(Norm)
+	*p = x
+	return p
+}
+
+func (x Norm) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Norm) Descriptor() protoreflect.EnumDescriptor {
+	return file_fedrelu_v1_spec_proto_enumTypes[1].Descriptor()
+}
+
+func (Norm) Type() protoreflect.EnumType {
+	return &file_fedrelu_v1_spec_proto_enumTypes[1]
+}
+
+func (x Norm) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Norm.Descriptor instead.
+func (Norm) EnumDescriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{1}
+}
+
 type Loss int32
 
 const (
@@ -108,11 +160,11 @@ func (x Loss) String() string {
 }
 
 func (Loss) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[1].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[2].Descriptor()
 }
 
 func (Loss) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[1]
+	return &file_fedrelu_v1_spec_proto_enumTypes[2]
 }
 
 func (x Loss) Number() protoreflect.EnumNumber {
@@ -121,7 +173,7 @@ func (x Loss) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Loss.Descriptor instead.
 func (Loss) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{1}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{2}
 }
 
 type Order int32
@@ -167,11 +219,11 @@ func (x Order) String() string {
 }
 
 func (Order) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[2].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[3].Descriptor()
 }
 
 func (Order) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[2]
+	return &file_fedrelu_v1_spec_proto_enumTypes[3]
 }
 
 func (x Order) Number() protoreflect.EnumNumber {
@@ -180,7 +232,7 @@ func (x Order) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Order.Descriptor instead.
 func (Order) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{2}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{3}
 }
 
 type Weighting int32
@@ -217,11 +269,11 @@ func (x Weighting) String() string {
 }
 
 func (Weighting) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[3].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[4].Descriptor()
 }
 
 func (Weighting) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[3]
+	return &file_fedrelu_v1_spec_proto_enumTypes[4]
 }
 
 func (x Weighting) Number() protoreflect.EnumNumber {
@@ -230,7 +282,7 @@ func (x Weighting) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Weighting.Descriptor instead.
 func (Weighting) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{3}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{4}
 }
 
 type OnDivergence int32
@@ -268,11 +320,11 @@ func (x OnDivergence) String() string {
 }
 
 func (OnDivergence) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[4].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[5].Descriptor()
 }
 
 func (OnDivergence) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[4]
+	return &file_fedrelu_v1_spec_proto_enumTypes[5]
 }
 
 func (x OnDivergence) Number() protoreflect.EnumNumber {
@@ -281,7 +333,7 @@ func (x OnDivergence) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnDivergence.Descriptor instead.
 func (OnDivergence) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{4}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{5}
 }
 
 // Spec describes a run. It is the schema of the YAML file: a field is a key of the same name, an enum value is written
@@ -303,10 +355,12 @@ type Spec struct {
 	Shards *Shards `protobuf:"bytes,6,opt,name=shards,proto3" json:"shards,omitempty"`
 	Model  *Model  `protobuf:"bytes,7,opt,name=model,proto3" json:"model,omitempty"`
 	// What training makes small. Default cross_entropy.
-	Loss          *Loss          `protobuf:"varint,8,opt,name=loss,proto3,enum=fedrelu.v1.Loss,oneof" json:"loss,omitempty"`
-	Local         *Local         `protobuf:"bytes,9,opt,name=local,proto3" json:"local,omitempty"`
-	Participation *Participation `protobuf:"bytes,10,opt,name=participation,proto3" json:"participation,omitempty"`
-	Server        *Server        `protobuf:"bytes,11,opt,name=server,proto3" json:"server,omitempty"`
+	Loss *Loss `protobuf:"varint,8,opt,name=loss,proto3,enum=fedrelu.v1.Loss,oneof" json:"loss,omitempty"`
+	// The share of cross entropy's target that is spread over all classes. Default 0.
+	LabelSmoothing *float64       `protobuf:"fixed64,19,opt,name=label_smoothing,json=labelSmoothing,proto3,oneof" json:"label_smoothing,omitempty"`
+	Local          *Local         `protobuf:"bytes,9,opt,name=local,proto3" json:"local,omitempty"`
+	Participation  *Participation `protobuf:"bytes,10,opt,name=participation,proto3" json:"participation,omitempty"`
+	Server         *Server        `protobuf:"bytes,11,opt,name=server,proto3" json:"server,omitempty"`
 	// The weight of a shard's update in the mean. Default examples.
 	Weighting *Weighting `protobuf:"varint,12,opt,name=weighting,proto3,enum=fedrelu.v1.Weighting,oneof" json:"weighting,omitempty"`
 	Close     *Close     `protobuf:"bytes,13,opt,name=close,proto3" json:"close,omitempty"`
@@ -405,6 +459,13 @@ func (x *Spec) GetLoss() Loss {
 		return *x.Loss
 	}
 	return Loss_LOSS_UNSPECIFIED
+}
+
+func (x *Spec) GetLabelSmoothing() float64 {
+	if x != nil && x.LabelSmoothing != nil {
+		return *x.LabelSmoothing
+	}
+	return 0
 }
 
 func (x *Spec) GetLocal() *Local {
@@ -1181,13 +1242,19 @@ func (x *Dirichlet) GetForm() DirichletForm {
 	return DirichletForm_DIRICHLET_FORM_UNSPECIFIED
 }
 
-// Model is the network: exactly one of mlp and layers.
+// Model is the network: exactly one of mlp, cnn, resnet, shallow and layers. Sizes of inputs and outputs that are not
+// given come from the data.
 type Model struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	Mlp   *MLP                   `protobuf:"bytes,1,opt,name=mlp,proto3" json:"mlp,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Mlp     *MLP                   `protobuf:"bytes,1,opt,name=mlp,proto3" json:"mlp,omitempty"`
+	Cnn     *CNN                   `protobuf:"bytes,4,opt,name=cnn,proto3" json:"cnn,omitempty"`
+	Resnet  *ResNet                `protobuf:"bytes,5,opt,name=resnet,proto3" json:"resnet,omitempty"`
+	Shallow *Shallow               `protobuf:"bytes,6,opt,name=shallow,proto3" json:"shallow,omitempty"`
 	// Layer after layer, as in torch.nn.Sequential.
-	Layers        []*Layer `protobuf:"bytes,2,rep,name=layers,proto3" json:"layers,omitempty"`
-	Init          *Init    `protobuf:"bytes,3,opt,name=init,proto3" json:"init,omitempty"`
+	Layers []*Layer `protobuf:"bytes,2,rep,name=layers,proto3" json:"layers,omitempty"`
+	Init   *Init    `protobuf:"bytes,3,opt,name=init,proto3" json:"init,omitempty"`
+	// Globs of the names of tensors that stay as they start; * also stands for dots. Default none.
+	Freeze        []string `protobuf:"bytes,7,rep,name=freeze,proto3" json:"freeze,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1229,6 +1296,27 @@ func (x *Model) GetMlp() *MLP {
 	return nil
 }
 
+func (x *Model) GetCnn() *CNN {
+	if x != nil {
+		return x.Cnn
+	}
+	return nil
+}
+
+func (x *Model) GetResnet() *ResNet {
+	if x != nil {
+		return x.Resnet
+	}
+	return nil
+}
+
+func (x *Model) GetShallow() *Shallow {
+	if x != nil {
+		return x.Shallow
+	}
+	return nil
+}
+
 func (x *Model) GetLayers() []*Layer {
 	if x != nil {
 		return x.Layers
@@ -1243,14 +1331,25 @@ func (x *Model) GetInit() *Init {
 	return nil
 }
 
-// MLP is linear, activation, linear, ..., linear; input and output sizes come from the data.
+func (x *Model) GetFreeze() []string {
+	if x != nil {
+		return x.Freeze
+	}
+	return nil
+}
+
+// MLP is linear, norm, activation, linear, ..., linear.
 type MLP struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The width of each hidden layer. None is a linear model.
 	Hidden []int32 `protobuf:"varint,1,rep,packed,name=hidden,proto3" json:"hidden,omitempty"`
 	// Default true.
-	Bias          *bool       `protobuf:"varint,2,opt,name=bias,proto3,oneof" json:"bias,omitempty"`
-	Activation    *Activation `protobuf:"bytes,3,opt,name=activation,proto3" json:"activation,omitempty"`
+	Bias       *bool       `protobuf:"varint,2,opt,name=bias,proto3,oneof" json:"bias,omitempty"`
+	Activation *Activation `protobuf:"bytes,3,opt,name=activation,proto3" json:"activation,omitempty"`
+	// Before each activation. Default none.
+	Norm *Norm `protobuf:"varint,4,opt,name=norm,proto3,enum=fedrelu.v1.Norm,oneof" json:"norm,omitempty"`
+	// Every hidden layer but the first is the body of a residual layer. Default false.
+	Residual      *bool `protobuf:"varint,5,opt,name=residual,proto3,oneof" json:"residual,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1306,6 +1405,175 @@ func (x *MLP) GetActivation() *Activation {
 	return nil
 }
 
+func (x *MLP) GetNorm() Norm {
+	if x != nil && x.Norm != nil {
+		return *x.Norm
+	}
+	return Norm_NORM_UNSPECIFIED
+}
+
+func (x *MLP) GetResidual() bool {
+	if x != nil && x.Residual != nil {
+		return *x.Residual
+	}
+	return false
+}
+
+// CNN is the convolutional network of McMahan et al. 2017: 1,663,370 parameters for MNIST.
+type CNN struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CNN) Reset() {
+	*x = CNN{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CNN) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CNN) ProtoMessage() {}
+
+func (x *CNN) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CNN.ProtoReflect.Descriptor instead.
+func (*CNN) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{15}
+}
+
+// ResNet is the residual network of He et al. 2016 for small images, with batch norm.
+type ResNet struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 2 layers, and 2 for each block of each width: 8, 14 and 20 are the usual ones of three widths. Default 20.
+	Depth *int32 `protobuf:"varint,1,opt,name=depth,proto3,oneof" json:"depth,omitempty"`
+	// The channels of each stage, after the first of which images halve. Default [16, 32, 64].
+	Widths        []int32 `protobuf:"varint,2,rep,packed,name=widths,proto3" json:"widths,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResNet) Reset() {
+	*x = ResNet{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResNet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResNet) ProtoMessage() {}
+
+func (x *ResNet) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResNet.ProtoReflect.Descriptor instead.
+func (*ResNet) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ResNet) GetDepth() int32 {
+	if x != nil && x.Depth != nil {
+		return *x.Depth
+	}
+	return 0
+}
+
+func (x *ResNet) GetWidths() []int32 {
+	if x != nil {
+		return x.Widths
+	}
+	return nil
+}
+
+// Shallow is one hidden layer. Biases, the skip connection and the output's bias have no weight decay, unless the
+// optimizer's no_decay says otherwise.
+type Shallow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Width *int32                 `protobuf:"varint,1,opt,name=width,proto3,oneof" json:"width,omitempty"`
+	// Adds a linear function of the input. Default true.
+	Skip          *bool       `protobuf:"varint,2,opt,name=skip,proto3,oneof" json:"skip,omitempty"`
+	Activation    *Activation `protobuf:"bytes,3,opt,name=activation,proto3" json:"activation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Shallow) Reset() {
+	*x = Shallow{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Shallow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Shallow) ProtoMessage() {}
+
+func (x *Shallow) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Shallow.ProtoReflect.Descriptor instead.
+func (*Shallow) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Shallow) GetWidth() int32 {
+	if x != nil && x.Width != nil {
+		return *x.Width
+	}
+	return 0
+}
+
+func (x *Shallow) GetSkip() bool {
+	if x != nil && x.Skip != nil {
+		return *x.Skip
+	}
+	return false
+}
+
+func (x *Shallow) GetActivation() *Activation {
+	if x != nil {
+		return x.Activation
+	}
+	return nil
+}
+
 // Activation is the function between layers. Default relu.
 type Activation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1320,7 +1588,7 @@ type Activation struct {
 
 func (x *Activation) Reset() {
 	*x = Activation{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1600,7 @@ func (x *Activation) String() string {
 func (*Activation) ProtoMessage() {}
 
 func (x *Activation) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1613,7 @@ func (x *Activation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activation.ProtoReflect.Descriptor instead.
 func (*Activation) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{15}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Activation) GetFunction() isActivation_Function {
@@ -1397,6 +1665,17 @@ type Layer struct {
 	//	*Layer_Linear
 	//	*Layer_Relu
 	//	*Layer_LeakyRelu
+	//	*Layer_Conv2D
+	//	*Layer_MaxPool2D
+	//	*Layer_AvgPool2D
+	//	*Layer_GlobalAvgPool2D
+	//	*Layer_Flatten
+	//	*Layer_BatchNorm
+	//	*Layer_LayerNorm
+	//	*Layer_GroupNorm
+	//	*Layer_Residual
+	//	*Layer_Scale
+	//	*Layer_Softplus
 	Kind          isLayer_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1404,7 +1683,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1416,7 +1695,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1429,7 +1708,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{16}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Layer) GetKind() isLayer_Kind {
@@ -1466,6 +1745,105 @@ func (x *Layer) GetLeakyRelu() *LeakyReLU {
 	return nil
 }
 
+func (x *Layer) GetConv2D() *Conv2D {
+	if x != nil {
+		if x, ok := x.Kind.(*Layer_Conv2D); ok {
+			return x.Conv2D
+		}
+	}
+	return nil
+}
+
+func (x *Layer) GetMaxPool2D() *MaxPool2D {
+	if x != nil {
+		if x, ok := x.Kind.(*Layer_MaxPool2D); ok {
+			return x.MaxPool2D
+		}
+	}
+	return nil
+}
+
+func (x *Layer) GetAvgPool2D() *AvgPool2D {
+	if x != nil {
+		if x, ok := x.Kind.(*Layer_AvgPool2D); ok {
+			return x.AvgPool2D
+		}
+	}
+	return nil
+}
+
+func (x *Layer) GetGlobalAvgPool2D() *GlobalAvgPool2D {
+	if x != nil {
+		if x, ok := x.Kind.(*Layer_GlobalAvgPool2D); ok {
+			return x.GlobalAvgPool2D
+		}
+	}
+	return nil
+}
+
+func (x *Layer) GetFlatten() *Flatten {
+	if x != nil {
+		if x, ok := x.Kind.(*Layer_Flatten); ok {
+			return x.Flatten
+		}
+	}
+	return nil
+}
+
+func (x *Layer) GetBatchNorm() *BatchNorm {
+	if x != nil {
+		if x, ok := x.Kind.(*Layer_BatchNorm); ok {
+			return x.BatchNorm
+		}
+	}
+	return nil
+}
+
+func (x *Layer) GetLayerNorm() *LayerNorm {
+	if x != nil {
+		if x, ok := x.Kind.(*Layer_LayerNorm); ok {
+			return x.LayerNorm
+		}
+	}
+	return nil
+}
+
+func (x *Layer) GetGroupNorm() *GroupNorm {
+	if x != nil {
+		if x, ok := x.Kind.(*Layer_GroupNorm); ok {
+			return x.GroupNorm
+		}
+	}
+	return nil
+}
+
+func (x *Layer) GetResidual() *Residual {
+	if x != nil {
+		if x, ok := x.Kind.(*Layer_Residual); ok {
+			return x.Residual
+		}
+	}
+	return nil
+}
+
+func (x *Layer) GetScale() *Scale {
+	if x != nil {
+		if x, ok := x.Kind.(*Layer_Scale); ok {
+			return x.Scale
+		}
+	}
+	return nil
+}
+
+func (x *Layer) GetSoftplus() *Softplus {
+	if x != nil {
+		if x, ok := x.Kind.(*Layer_Softplus); ok {
+			return x.Softplus
+		}
+	}
+	return nil
+}
+
 type isLayer_Kind interface {
 	isLayer_Kind()
 }
@@ -1482,11 +1860,77 @@ type Layer_LeakyRelu struct {
 	LeakyRelu *LeakyReLU `protobuf:"bytes,3,opt,name=leaky_relu,json=leakyRelu,proto3,oneof"`
 }
 
+type Layer_Conv2D struct {
+	Conv2D *Conv2D `protobuf:"bytes,4,opt,name=conv2d,proto3,oneof"`
+}
+
+type Layer_MaxPool2D struct {
+	MaxPool2D *MaxPool2D `protobuf:"bytes,5,opt,name=max_pool2d,json=maxPool2d,proto3,oneof"`
+}
+
+type Layer_AvgPool2D struct {
+	AvgPool2D *AvgPool2D `protobuf:"bytes,6,opt,name=avg_pool2d,json=avgPool2d,proto3,oneof"`
+}
+
+type Layer_GlobalAvgPool2D struct {
+	GlobalAvgPool2D *GlobalAvgPool2D `protobuf:"bytes,7,opt,name=global_avg_pool2d,json=globalAvgPool2d,proto3,oneof"`
+}
+
+type Layer_Flatten struct {
+	Flatten *Flatten `protobuf:"bytes,8,opt,name=flatten,proto3,oneof"`
+}
+
+type Layer_BatchNorm struct {
+	BatchNorm *BatchNorm `protobuf:"bytes,9,opt,name=batch_norm,json=batchNorm,proto3,oneof"`
+}
+
+type Layer_LayerNorm struct {
+	LayerNorm *LayerNorm `protobuf:"bytes,10,opt,name=layer_norm,json=layerNorm,proto3,oneof"`
+}
+
+type Layer_GroupNorm struct {
+	GroupNorm *GroupNorm `protobuf:"bytes,11,opt,name=group_norm,json=groupNorm,proto3,oneof"`
+}
+
+type Layer_Residual struct {
+	Residual *Residual `protobuf:"bytes,12,opt,name=residual,proto3,oneof"`
+}
+
+type Layer_Scale struct {
+	Scale *Scale `protobuf:"bytes,13,opt,name=scale,proto3,oneof"`
+}
+
+type Layer_Softplus struct {
+	Softplus *Softplus `protobuf:"bytes,14,opt,name=softplus,proto3,oneof"`
+}
+
 func (*Layer_Linear) isLayer_Kind() {}
 
 func (*Layer_Relu) isLayer_Kind() {}
 
 func (*Layer_LeakyRelu) isLayer_Kind() {}
+
+func (*Layer_Conv2D) isLayer_Kind() {}
+
+func (*Layer_MaxPool2D) isLayer_Kind() {}
+
+func (*Layer_AvgPool2D) isLayer_Kind() {}
+
+func (*Layer_GlobalAvgPool2D) isLayer_Kind() {}
+
+func (*Layer_Flatten) isLayer_Kind() {}
+
+func (*Layer_BatchNorm) isLayer_Kind() {}
+
+func (*Layer_LayerNorm) isLayer_Kind() {}
+
+func (*Layer_GroupNorm) isLayer_Kind() {}
+
+func (*Layer_Residual) isLayer_Kind() {}
+
+func (*Layer_Scale) isLayer_Kind() {}
+
+func (*Layer_Softplus) isLayer_Kind() {}
 
 type Linear struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1500,7 +1944,7 @@ type Linear struct {
 
 func (x *Linear) Reset() {
 	*x = Linear{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1512,7 +1956,7 @@ func (x *Linear) String() string {
 func (*Linear) ProtoMessage() {}
 
 func (x *Linear) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1525,7 +1969,7 @@ func (x *Linear) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Linear.ProtoReflect.Descriptor instead.
 func (*Linear) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{17}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Linear) GetIn() int32 {
@@ -1557,7 +2001,7 @@ type ReLU struct {
 
 func (x *ReLU) Reset() {
 	*x = ReLU{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1569,7 +2013,7 @@ func (x *ReLU) String() string {
 func (*ReLU) ProtoMessage() {}
 
 func (x *ReLU) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1582,7 +2026,7 @@ func (x *ReLU) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReLU.ProtoReflect.Descriptor instead.
 func (*ReLU) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{18}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{21}
 }
 
 type LeakyReLU struct {
@@ -1595,7 +2039,7 @@ type LeakyReLU struct {
 
 func (x *LeakyReLU) Reset() {
 	*x = LeakyReLU{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +2051,7 @@ func (x *LeakyReLU) String() string {
 func (*LeakyReLU) ProtoMessage() {}
 
 func (x *LeakyReLU) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +2064,7 @@ func (x *LeakyReLU) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeakyReLU.ProtoReflect.Descriptor instead.
 func (*LeakyReLU) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{19}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LeakyReLU) GetSlope() float64 {
@@ -1628,6 +2072,595 @@ func (x *LeakyReLU) GetSlope() float64 {
 		return *x.Slope
 	}
 	return 0
+}
+
+// Conv2D takes images [in, height, width]; its kernel is square.
+type Conv2D struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	In     *int32                 `protobuf:"varint,1,opt,name=in,proto3,oneof" json:"in,omitempty"`
+	Out    *int32                 `protobuf:"varint,2,opt,name=out,proto3,oneof" json:"out,omitempty"`
+	Kernel *int32                 `protobuf:"varint,3,opt,name=kernel,proto3,oneof" json:"kernel,omitempty"`
+	// Default 1.
+	Stride *int32 `protobuf:"varint,4,opt,name=stride,proto3,oneof" json:"stride,omitempty"`
+	// Zeros at each side. Default 0.
+	Padding *int32 `protobuf:"varint,5,opt,name=padding,proto3,oneof" json:"padding,omitempty"`
+	// Default true.
+	Bias          *bool `protobuf:"varint,6,opt,name=bias,proto3,oneof" json:"bias,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Conv2D) Reset() {
+	*x = Conv2D{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Conv2D) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Conv2D) ProtoMessage() {}
+
+func (x *Conv2D) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Conv2D.ProtoReflect.Descriptor instead.
+func (*Conv2D) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Conv2D) GetIn() int32 {
+	if x != nil && x.In != nil {
+		return *x.In
+	}
+	return 0
+}
+
+func (x *Conv2D) GetOut() int32 {
+	if x != nil && x.Out != nil {
+		return *x.Out
+	}
+	return 0
+}
+
+func (x *Conv2D) GetKernel() int32 {
+	if x != nil && x.Kernel != nil {
+		return *x.Kernel
+	}
+	return 0
+}
+
+func (x *Conv2D) GetStride() int32 {
+	if x != nil && x.Stride != nil {
+		return *x.Stride
+	}
+	return 0
+}
+
+func (x *Conv2D) GetPadding() int32 {
+	if x != nil && x.Padding != nil {
+		return *x.Padding
+	}
+	return 0
+}
+
+func (x *Conv2D) GetBias() bool {
+	if x != nil && x.Bias != nil {
+		return *x.Bias
+	}
+	return false
+}
+
+type MaxPool2D struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Kernel *int32                 `protobuf:"varint,1,opt,name=kernel,proto3,oneof" json:"kernel,omitempty"`
+	// Default: kernel.
+	Stride        *int32 `protobuf:"varint,2,opt,name=stride,proto3,oneof" json:"stride,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MaxPool2D) Reset() {
+	*x = MaxPool2D{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MaxPool2D) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MaxPool2D) ProtoMessage() {}
+
+func (x *MaxPool2D) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MaxPool2D.ProtoReflect.Descriptor instead.
+func (*MaxPool2D) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *MaxPool2D) GetKernel() int32 {
+	if x != nil && x.Kernel != nil {
+		return *x.Kernel
+	}
+	return 0
+}
+
+func (x *MaxPool2D) GetStride() int32 {
+	if x != nil && x.Stride != nil {
+		return *x.Stride
+	}
+	return 0
+}
+
+type AvgPool2D struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Kernel *int32                 `protobuf:"varint,1,opt,name=kernel,proto3,oneof" json:"kernel,omitempty"`
+	// Default: kernel.
+	Stride        *int32 `protobuf:"varint,2,opt,name=stride,proto3,oneof" json:"stride,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AvgPool2D) Reset() {
+	*x = AvgPool2D{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AvgPool2D) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AvgPool2D) ProtoMessage() {}
+
+func (x *AvgPool2D) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AvgPool2D.ProtoReflect.Descriptor instead.
+func (*AvgPool2D) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *AvgPool2D) GetKernel() int32 {
+	if x != nil && x.Kernel != nil {
+		return *x.Kernel
+	}
+	return 0
+}
+
+func (x *AvgPool2D) GetStride() int32 {
+	if x != nil && x.Stride != nil {
+		return *x.Stride
+	}
+	return 0
+}
+
+// GlobalAvgPool2D makes [channels] of [channels, height, width].
+type GlobalAvgPool2D struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GlobalAvgPool2D) Reset() {
+	*x = GlobalAvgPool2D{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GlobalAvgPool2D) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GlobalAvgPool2D) ProtoMessage() {}
+
+func (x *GlobalAvgPool2D) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GlobalAvgPool2D.ProtoReflect.Descriptor instead.
+func (*GlobalAvgPool2D) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{26}
+}
+
+type Flatten struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Flatten) Reset() {
+	*x = Flatten{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Flatten) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Flatten) ProtoMessage() {}
+
+func (x *Flatten) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Flatten.ProtoReflect.Descriptor instead.
+func (*Flatten) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{27}
+}
+
+// BatchNorm normalises each feature over the batch in training, by running statistics in evaluation.
+type BatchNorm struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Features *int32                 `protobuf:"varint,1,opt,name=features,proto3,oneof" json:"features,omitempty"`
+	// 1 after linear layers, 2 for images. Default 1.
+	Dims *int32 `protobuf:"varint,2,opt,name=dims,proto3,oneof" json:"dims,omitempty"`
+	// Default 1e-5.
+	Eps *float64 `protobuf:"fixed64,3,opt,name=eps,proto3,oneof" json:"eps,omitempty"`
+	// How far the running statistics follow each batch. Default 0.1.
+	Momentum      *float64 `protobuf:"fixed64,4,opt,name=momentum,proto3,oneof" json:"momentum,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchNorm) Reset() {
+	*x = BatchNorm{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchNorm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchNorm) ProtoMessage() {}
+
+func (x *BatchNorm) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchNorm.ProtoReflect.Descriptor instead.
+func (*BatchNorm) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *BatchNorm) GetFeatures() int32 {
+	if x != nil && x.Features != nil {
+		return *x.Features
+	}
+	return 0
+}
+
+func (x *BatchNorm) GetDims() int32 {
+	if x != nil && x.Dims != nil {
+		return *x.Dims
+	}
+	return 0
+}
+
+func (x *BatchNorm) GetEps() float64 {
+	if x != nil && x.Eps != nil {
+		return *x.Eps
+	}
+	return 0
+}
+
+func (x *BatchNorm) GetMomentum() float64 {
+	if x != nil && x.Momentum != nil {
+		return *x.Momentum
+	}
+	return 0
+}
+
+// LayerNorm normalises over the last dimension.
+type LayerNorm struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Features *int32                 `protobuf:"varint,1,opt,name=features,proto3,oneof" json:"features,omitempty"`
+	// Default 1e-5.
+	Eps           *float64 `protobuf:"fixed64,2,opt,name=eps,proto3,oneof" json:"eps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LayerNorm) Reset() {
+	*x = LayerNorm{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LayerNorm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LayerNorm) ProtoMessage() {}
+
+func (x *LayerNorm) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LayerNorm.ProtoReflect.Descriptor instead.
+func (*LayerNorm) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *LayerNorm) GetFeatures() int32 {
+	if x != nil && x.Features != nil {
+		return *x.Features
+	}
+	return 0
+}
+
+func (x *LayerNorm) GetEps() float64 {
+	if x != nil && x.Eps != nil {
+		return *x.Eps
+	}
+	return 0
+}
+
+// GroupNorm normalises over each group of channels.
+type GroupNorm struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Groups   *int32                 `protobuf:"varint,1,opt,name=groups,proto3,oneof" json:"groups,omitempty"`
+	Features *int32                 `protobuf:"varint,2,opt,name=features,proto3,oneof" json:"features,omitempty"`
+	// Default 1e-5.
+	Eps           *float64 `protobuf:"fixed64,3,opt,name=eps,proto3,oneof" json:"eps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupNorm) Reset() {
+	*x = GroupNorm{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupNorm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupNorm) ProtoMessage() {}
+
+func (x *GroupNorm) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupNorm.ProtoReflect.Descriptor instead.
+func (*GroupNorm) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *GroupNorm) GetGroups() int32 {
+	if x != nil && x.Groups != nil {
+		return *x.Groups
+	}
+	return 0
+}
+
+func (x *GroupNorm) GetFeatures() int32 {
+	if x != nil && x.Features != nil {
+		return *x.Features
+	}
+	return 0
+}
+
+func (x *GroupNorm) GetEps() float64 {
+	if x != nil && x.Eps != nil {
+		return *x.Eps
+	}
+	return 0
+}
+
+// Residual is body(x) + shortcut(x).
+type Residual struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Body  []*Layer               `protobuf:"bytes,1,rep,name=body,proto3" json:"body,omitempty"`
+	// Default: x itself.
+	Shortcut      []*Layer `protobuf:"bytes,2,rep,name=shortcut,proto3" json:"shortcut,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Residual) Reset() {
+	*x = Residual{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Residual) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Residual) ProtoMessage() {}
+
+func (x *Residual) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Residual.ProtoReflect.Descriptor instead.
+func (*Residual) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Residual) GetBody() []*Layer {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *Residual) GetShortcut() []*Layer {
+	if x != nil {
+		return x.Shortcut
+	}
+	return nil
+}
+
+type Scale struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Factor        *float64               `protobuf:"fixed64,1,opt,name=factor,proto3,oneof" json:"factor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Scale) Reset() {
+	*x = Scale{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Scale) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Scale) ProtoMessage() {}
+
+func (x *Scale) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Scale.ProtoReflect.Descriptor instead.
+func (*Scale) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Scale) GetFactor() float64 {
+	if x != nil && x.Factor != nil {
+		return *x.Factor
+	}
+	return 0
+}
+
+type Softplus struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Softplus) Reset() {
+	*x = Softplus{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Softplus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Softplus) ProtoMessage() {}
+
+func (x *Softplus) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Softplus.ProtoReflect.Descriptor instead.
+func (*Softplus) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{33}
 }
 
 // Init draws the model of round 0. Default kaiming_uniform.
@@ -1638,6 +2671,9 @@ type Init struct {
 	//	*Init_KaimingUniform
 	//	*Init_KaimingNormal
 	//	*Init_Xavier
+	//	*Init_Gaussian
+	//	*Init_Identity
+	//	*Init_Zero
 	Kind          isInit_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1645,7 +2681,7 @@ type Init struct {
 
 func (x *Init) Reset() {
 	*x = Init{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1657,7 +2693,7 @@ func (x *Init) String() string {
 func (*Init) ProtoMessage() {}
 
 func (x *Init) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1670,7 +2706,7 @@ func (x *Init) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Init.ProtoReflect.Descriptor instead.
 func (*Init) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{20}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Init) GetKind() isInit_Kind {
@@ -1707,6 +2743,33 @@ func (x *Init) GetXavier() *Xavier {
 	return nil
 }
 
+func (x *Init) GetGaussian() *Gaussian {
+	if x != nil {
+		if x, ok := x.Kind.(*Init_Gaussian); ok {
+			return x.Gaussian
+		}
+	}
+	return nil
+}
+
+func (x *Init) GetIdentity() *Identity {
+	if x != nil {
+		if x, ok := x.Kind.(*Init_Identity); ok {
+			return x.Identity
+		}
+	}
+	return nil
+}
+
+func (x *Init) GetZero() *Zero {
+	if x != nil {
+		if x, ok := x.Kind.(*Init_Zero); ok {
+			return x.Zero
+		}
+	}
+	return nil
+}
+
 type isInit_Kind interface {
 	isInit_Kind()
 }
@@ -1726,11 +2789,33 @@ type Init_Xavier struct {
 	Xavier *Xavier `protobuf:"bytes,3,opt,name=xavier,proto3,oneof"`
 }
 
+type Init_Gaussian struct {
+	// Normal; biases zero.
+	Gaussian *Gaussian `protobuf:"bytes,4,opt,name=gaussian,proto3,oneof"`
+}
+
+type Init_Identity struct {
+	// I + c n^-p G / sqrt(m) for the n-th weight, from the second on, where it is square [m, m] and G is standard normal;
+	// other weights as kaiming_normal; biases zero.
+	Identity *Identity `protobuf:"bytes,5,opt,name=identity,proto3,oneof"`
+}
+
+type Init_Zero struct {
+	// Everything zero.
+	Zero *Zero `protobuf:"bytes,6,opt,name=zero,proto3,oneof"`
+}
+
 func (*Init_KaimingUniform) isInit_Kind() {}
 
 func (*Init_KaimingNormal) isInit_Kind() {}
 
 func (*Init_Xavier) isInit_Kind() {}
+
+func (*Init_Gaussian) isInit_Kind() {}
+
+func (*Init_Identity) isInit_Kind() {}
+
+func (*Init_Zero) isInit_Kind() {}
 
 type KaimingUniform struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1740,7 +2825,7 @@ type KaimingUniform struct {
 
 func (x *KaimingUniform) Reset() {
 	*x = KaimingUniform{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1752,7 +2837,7 @@ func (x *KaimingUniform) String() string {
 func (*KaimingUniform) ProtoMessage() {}
 
 func (x *KaimingUniform) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1765,7 +2850,7 @@ func (x *KaimingUniform) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KaimingUniform.ProtoReflect.Descriptor instead.
 func (*KaimingUniform) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{21}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{35}
 }
 
 type KaimingNormal struct {
@@ -1776,7 +2861,7 @@ type KaimingNormal struct {
 
 func (x *KaimingNormal) Reset() {
 	*x = KaimingNormal{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1788,7 +2873,7 @@ func (x *KaimingNormal) String() string {
 func (*KaimingNormal) ProtoMessage() {}
 
 func (x *KaimingNormal) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1801,7 +2886,7 @@ func (x *KaimingNormal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KaimingNormal.ProtoReflect.Descriptor instead.
 func (*KaimingNormal) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{22}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{36}
 }
 
 type Xavier struct {
@@ -1812,7 +2897,7 @@ type Xavier struct {
 
 func (x *Xavier) Reset() {
 	*x = Xavier{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1824,7 +2909,7 @@ func (x *Xavier) String() string {
 func (*Xavier) ProtoMessage() {}
 
 func (x *Xavier) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1837,7 +2922,142 @@ func (x *Xavier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Xavier.ProtoReflect.Descriptor instead.
 func (*Xavier) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{23}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{37}
+}
+
+type Gaussian struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The standard deviation.
+	Std           *float64 `protobuf:"fixed64,1,opt,name=std,proto3,oneof" json:"std,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gaussian) Reset() {
+	*x = Gaussian{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gaussian) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gaussian) ProtoMessage() {}
+
+func (x *Gaussian) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gaussian.ProtoReflect.Descriptor instead.
+func (*Gaussian) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *Gaussian) GetStd() float64 {
+	if x != nil && x.Std != nil {
+		return *x.Std
+	}
+	return 0
+}
+
+type Identity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default 0.5.
+	C *float64 `protobuf:"fixed64,1,opt,name=c,proto3,oneof" json:"c,omitempty"`
+	// Default 2.
+	P             *float64 `protobuf:"fixed64,2,opt,name=p,proto3,oneof" json:"p,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Identity) Reset() {
+	*x = Identity{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Identity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Identity) ProtoMessage() {}
+
+func (x *Identity) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Identity.ProtoReflect.Descriptor instead.
+func (*Identity) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *Identity) GetC() float64 {
+	if x != nil && x.C != nil {
+		return *x.C
+	}
+	return 0
+}
+
+func (x *Identity) GetP() float64 {
+	if x != nil && x.P != nil {
+		return *x.P
+	}
+	return 0
+}
+
+type Zero struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Zero) Reset() {
+	*x = Zero{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Zero) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Zero) ProtoMessage() {}
+
+func (x *Zero) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Zero.ProtoReflect.Descriptor instead.
+func (*Zero) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{40}
 }
 
 // Local is what every participant does in a round.
@@ -1853,15 +3073,18 @@ type Local struct {
 	// Examples a step; 0 is the whole shard. Default 10.
 	Batch *int32 `protobuf:"varint,3,opt,name=batch,proto3,oneof" json:"batch,omitempty"`
 	// Default shuffle.
-	Order         *Order     `protobuf:"varint,4,opt,name=order,proto3,enum=fedrelu.v1.Order,oneof" json:"order,omitempty"`
-	Optimizer     *Optimizer `protobuf:"bytes,5,opt,name=optimizer,proto3" json:"optimizer,omitempty"`
+	Order     *Order     `protobuf:"varint,4,opt,name=order,proto3,enum=fedrelu.v1.Order,oneof" json:"order,omitempty"`
+	Optimizer *Optimizer `protobuf:"bytes,5,opt,name=optimizer,proto3" json:"optimizer,omitempty"`
+	// The largest norm of the loss's gradient, to which longer ones are scaled; 0 is no bound. Default 0.
+	ClipNorm      *float64  `protobuf:"fixed64,6,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
+	Schedule      *Schedule `protobuf:"bytes,7,opt,name=schedule,proto3" json:"schedule,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Local) Reset() {
 	*x = Local{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1873,7 +3096,7 @@ func (x *Local) String() string {
 func (*Local) ProtoMessage() {}
 
 func (x *Local) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1886,7 +3109,7 @@ func (x *Local) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Local.ProtoReflect.Descriptor instead.
 func (*Local) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{24}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Local) GetLength() isLocal_Length {
@@ -1935,6 +3158,20 @@ func (x *Local) GetOptimizer() *Optimizer {
 	return nil
 }
 
+func (x *Local) GetClipNorm() float64 {
+	if x != nil && x.ClipNorm != nil {
+		return *x.ClipNorm
+	}
+	return 0
+}
+
+func (x *Local) GetSchedule() *Schedule {
+	if x != nil {
+		return x.Schedule
+	}
+	return nil
+}
+
 type isLocal_Length interface {
 	isLocal_Length()
 }
@@ -1953,12 +3190,384 @@ func (*Local_Epochs) isLocal_Length() {}
 
 func (*Local_Steps) isLocal_Length() {}
 
+// Schedule is how the learning rate goes from round to round; within a round it stays.
+type Schedule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default constant.
+	//
+	// Types that are valid to be assigned to Form:
+	//
+	//	*Schedule_Constant
+	//	*Schedule_Step
+	//	*Schedule_Exponential
+	//	*Schedule_Cosine
+	Form isSchedule_Form `protobuf_oneof:"form"`
+	// On top of the form.
+	Warmup        *Warmup `protobuf:"bytes,5,opt,name=warmup,proto3" json:"warmup,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Schedule) Reset() {
+	*x = Schedule{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Schedule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Schedule) ProtoMessage() {}
+
+func (x *Schedule) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Schedule.ProtoReflect.Descriptor instead.
+func (*Schedule) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *Schedule) GetForm() isSchedule_Form {
+	if x != nil {
+		return x.Form
+	}
+	return nil
+}
+
+func (x *Schedule) GetConstant() *Constant {
+	if x != nil {
+		if x, ok := x.Form.(*Schedule_Constant); ok {
+			return x.Constant
+		}
+	}
+	return nil
+}
+
+func (x *Schedule) GetStep() *Step {
+	if x != nil {
+		if x, ok := x.Form.(*Schedule_Step); ok {
+			return x.Step
+		}
+	}
+	return nil
+}
+
+func (x *Schedule) GetExponential() *Exponential {
+	if x != nil {
+		if x, ok := x.Form.(*Schedule_Exponential); ok {
+			return x.Exponential
+		}
+	}
+	return nil
+}
+
+func (x *Schedule) GetCosine() *Cosine {
+	if x != nil {
+		if x, ok := x.Form.(*Schedule_Cosine); ok {
+			return x.Cosine
+		}
+	}
+	return nil
+}
+
+func (x *Schedule) GetWarmup() *Warmup {
+	if x != nil {
+		return x.Warmup
+	}
+	return nil
+}
+
+type isSchedule_Form interface {
+	isSchedule_Form()
+}
+
+type Schedule_Constant struct {
+	Constant *Constant `protobuf:"bytes,1,opt,name=constant,proto3,oneof"`
+}
+
+type Schedule_Step struct {
+	Step *Step `protobuf:"bytes,2,opt,name=step,proto3,oneof"`
+}
+
+type Schedule_Exponential struct {
+	Exponential *Exponential `protobuf:"bytes,3,opt,name=exponential,proto3,oneof"`
+}
+
+type Schedule_Cosine struct {
+	Cosine *Cosine `protobuf:"bytes,4,opt,name=cosine,proto3,oneof"`
+}
+
+func (*Schedule_Constant) isSchedule_Form() {}
+
+func (*Schedule_Step) isSchedule_Form() {}
+
+func (*Schedule_Exponential) isSchedule_Form() {}
+
+func (*Schedule_Cosine) isSchedule_Form() {}
+
+type Constant struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Constant) Reset() {
+	*x = Constant{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Constant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Constant) ProtoMessage() {}
+
+func (x *Constant) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Constant.ProtoReflect.Descriptor instead.
+func (*Constant) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{43}
+}
+
+// Step multiplies the rate by gamma after every size rounds.
+type Step struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Size  *int32                 `protobuf:"varint,1,opt,name=size,proto3,oneof" json:"size,omitempty"`
+	// Default 0.1.
+	Gamma         *float64 `protobuf:"fixed64,2,opt,name=gamma,proto3,oneof" json:"gamma,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Step) Reset() {
+	*x = Step{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Step) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Step) ProtoMessage() {}
+
+func (x *Step) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Step.ProtoReflect.Descriptor instead.
+func (*Step) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *Step) GetSize() int32 {
+	if x != nil && x.Size != nil {
+		return *x.Size
+	}
+	return 0
+}
+
+func (x *Step) GetGamma() float64 {
+	if x != nil && x.Gamma != nil {
+		return *x.Gamma
+	}
+	return 0
+}
+
+// Exponential multiplies the rate by gamma after every round.
+type Exponential struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Gamma         *float64               `protobuf:"fixed64,1,opt,name=gamma,proto3,oneof" json:"gamma,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Exponential) Reset() {
+	*x = Exponential{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Exponential) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Exponential) ProtoMessage() {}
+
+func (x *Exponential) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Exponential.ProtoReflect.Descriptor instead.
+func (*Exponential) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *Exponential) GetGamma() float64 {
+	if x != nil && x.Gamma != nil {
+		return *x.Gamma
+	}
+	return 0
+}
+
+// Cosine goes down to min_lr in half a cosine of so many rounds and stays there.
+type Cosine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default: the run's.
+	Rounds *int32 `protobuf:"varint,1,opt,name=rounds,proto3,oneof" json:"rounds,omitempty"`
+	// Default 0.
+	MinLr         *float64 `protobuf:"fixed64,2,opt,name=min_lr,json=minLr,proto3,oneof" json:"min_lr,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cosine) Reset() {
+	*x = Cosine{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cosine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cosine) ProtoMessage() {}
+
+func (x *Cosine) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cosine.ProtoReflect.Descriptor instead.
+func (*Cosine) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *Cosine) GetRounds() int32 {
+	if x != nil && x.Rounds != nil {
+		return *x.Rounds
+	}
+	return 0
+}
+
+func (x *Cosine) GetMinLr() float64 {
+	if x != nil && x.MinLr != nil {
+		return *x.MinLr
+	}
+	return 0
+}
+
+// Warmup multiplies the rates of the first rounds by a factor that rises in equal steps to 1.
+type Warmup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 is no warm-up. Default 0.
+	Rounds *int32 `protobuf:"varint,1,opt,name=rounds,proto3,oneof" json:"rounds,omitempty"`
+	// The factor of round 1. Default 0.1.
+	Start         *float64 `protobuf:"fixed64,2,opt,name=start,proto3,oneof" json:"start,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Warmup) Reset() {
+	*x = Warmup{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Warmup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Warmup) ProtoMessage() {}
+
+func (x *Warmup) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Warmup.ProtoReflect.Descriptor instead.
+func (*Warmup) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *Warmup) GetRounds() int32 {
+	if x != nil && x.Rounds != nil {
+		return *x.Rounds
+	}
+	return 0
+}
+
+func (x *Warmup) GetStart() float64 {
+	if x != nil && x.Start != nil {
+		return *x.Start
+	}
+	return 0
+}
+
 // Optimizer turns gradients into steps. Default sgd.
 type Optimizer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Kind:
 	//
 	//	*Optimizer_Sgd
+	//	*Optimizer_Adamw
 	Kind          isOptimizer_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1966,7 +3575,7 @@ type Optimizer struct {
 
 func (x *Optimizer) Reset() {
 	*x = Optimizer{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1978,7 +3587,7 @@ func (x *Optimizer) String() string {
 func (*Optimizer) ProtoMessage() {}
 
 func (x *Optimizer) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1991,7 +3600,7 @@ func (x *Optimizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Optimizer.ProtoReflect.Descriptor instead.
 func (*Optimizer) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{25}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Optimizer) GetKind() isOptimizer_Kind {
@@ -2010,6 +3619,15 @@ func (x *Optimizer) GetSgd() *SGD {
 	return nil
 }
 
+func (x *Optimizer) GetAdamw() *AdamW {
+	if x != nil {
+		if x, ok := x.Kind.(*Optimizer_Adamw); ok {
+			return x.Adamw
+		}
+	}
+	return nil
+}
+
 type isOptimizer_Kind interface {
 	isOptimizer_Kind()
 }
@@ -2018,7 +3636,13 @@ type Optimizer_Sgd struct {
 	Sgd *SGD `protobuf:"bytes,1,opt,name=sgd,proto3,oneof"`
 }
 
+type Optimizer_Adamw struct {
+	Adamw *AdamW `protobuf:"bytes,2,opt,name=adamw,proto3,oneof"`
+}
+
 func (*Optimizer_Sgd) isOptimizer_Kind() {}
+
+func (*Optimizer_Adamw) isOptimizer_Kind() {}
 
 // SGD is torch.optim.SGD.
 type SGD struct {
@@ -2030,14 +3654,16 @@ type SGD struct {
 	// Default false.
 	Nesterov *bool `protobuf:"varint,3,opt,name=nesterov,proto3,oneof" json:"nesterov,omitempty"`
 	// L2 in the gradient. Default 0.
-	WeightDecay   *float64 `protobuf:"fixed64,4,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
+	WeightDecay *float64 `protobuf:"fixed64,4,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
+	// Globs of the names of tensors without weight decay; * also stands for dots. Default none, but see shallow.
+	NoDecay       []string `protobuf:"bytes,5,rep,name=no_decay,json=noDecay,proto3" json:"no_decay,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SGD) Reset() {
 	*x = SGD{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2049,7 +3675,7 @@ func (x *SGD) String() string {
 func (*SGD) ProtoMessage() {}
 
 func (x *SGD) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2062,7 +3688,7 @@ func (x *SGD) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SGD.ProtoReflect.Descriptor instead.
 func (*SGD) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{26}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SGD) GetLr() float64 {
@@ -2093,6 +3719,95 @@ func (x *SGD) GetWeightDecay() float64 {
 	return 0
 }
 
+func (x *SGD) GetNoDecay() []string {
+	if x != nil {
+		return x.NoDecay
+	}
+	return nil
+}
+
+// AdamW is torch.optim.AdamW.
+type AdamW struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The learning rate. Default 0.001.
+	Lr *float64 `protobuf:"fixed64,1,opt,name=lr,proto3,oneof" json:"lr,omitempty"`
+	// Default [0.9, 0.999].
+	Betas []float64 `protobuf:"fixed64,2,rep,packed,name=betas,proto3" json:"betas,omitempty"`
+	// Default 1e-8.
+	Eps *float64 `protobuf:"fixed64,3,opt,name=eps,proto3,oneof" json:"eps,omitempty"`
+	// Decoupled. Default 0.01.
+	WeightDecay *float64 `protobuf:"fixed64,4,opt,name=weight_decay,json=weightDecay,proto3,oneof" json:"weight_decay,omitempty"`
+	// Globs of the names of tensors without weight decay; * also stands for dots. Default none, but see shallow.
+	NoDecay       []string `protobuf:"bytes,5,rep,name=no_decay,json=noDecay,proto3" json:"no_decay,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdamW) Reset() {
+	*x = AdamW{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdamW) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdamW) ProtoMessage() {}
+
+func (x *AdamW) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdamW.ProtoReflect.Descriptor instead.
+func (*AdamW) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *AdamW) GetLr() float64 {
+	if x != nil && x.Lr != nil {
+		return *x.Lr
+	}
+	return 0
+}
+
+func (x *AdamW) GetBetas() []float64 {
+	if x != nil {
+		return x.Betas
+	}
+	return nil
+}
+
+func (x *AdamW) GetEps() float64 {
+	if x != nil && x.Eps != nil {
+		return *x.Eps
+	}
+	return 0
+}
+
+func (x *AdamW) GetWeightDecay() float64 {
+	if x != nil && x.WeightDecay != nil {
+		return *x.WeightDecay
+	}
+	return 0
+}
+
+func (x *AdamW) GetNoDecay() []string {
+	if x != nil {
+		return x.NoDecay
+	}
+	return nil
+}
+
 // Participation says who takes part in a round. Default: everyone (fraction 1).
 type Participation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2107,7 +3822,7 @@ type Participation struct {
 
 func (x *Participation) Reset() {
 	*x = Participation{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2119,7 +3834,7 @@ func (x *Participation) String() string {
 func (*Participation) ProtoMessage() {}
 
 func (x *Participation) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2132,7 +3847,7 @@ func (x *Participation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Participation.ProtoReflect.Descriptor instead.
 func (*Participation) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{27}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Participation) GetAmount() isParticipation_Amount {
@@ -2190,7 +3905,7 @@ type Server struct {
 
 func (x *Server) Reset() {
 	*x = Server{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2202,7 +3917,7 @@ func (x *Server) String() string {
 func (*Server) ProtoMessage() {}
 
 func (x *Server) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2215,7 +3930,7 @@ func (x *Server) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Server.ProtoReflect.Descriptor instead.
 func (*Server) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{28}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Server) GetRule() isServer_Rule {
@@ -2255,7 +3970,7 @@ type FedAvg struct {
 
 func (x *FedAvg) Reset() {
 	*x = FedAvg{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2267,7 +3982,7 @@ func (x *FedAvg) String() string {
 func (*FedAvg) ProtoMessage() {}
 
 func (x *FedAvg) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2280,7 +3995,7 @@ func (x *FedAvg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvg.ProtoReflect.Descriptor instead.
 func (*FedAvg) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{29}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *FedAvg) GetLr() float64 {
@@ -2305,7 +4020,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2317,7 +4032,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2330,7 +4045,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{30}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Close) GetWhen() isClose_When {
@@ -2398,7 +4113,7 @@ type All struct {
 
 func (x *All) Reset() {
 	*x = All{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2410,7 +4125,7 @@ func (x *All) String() string {
 func (*All) ProtoMessage() {}
 
 func (x *All) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2423,7 +4138,7 @@ func (x *All) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use All.ProtoReflect.Descriptor instead.
 func (*All) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{31}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{55}
 }
 
 // Quorum closes a round when count participants have answered and grace has passed since, or when all have answered.
@@ -2438,7 +4153,7 @@ type Quorum struct {
 
 func (x *Quorum) Reset() {
 	*x = Quorum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2450,7 +4165,7 @@ func (x *Quorum) String() string {
 func (*Quorum) ProtoMessage() {}
 
 func (x *Quorum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2463,7 +4178,7 @@ func (x *Quorum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quorum.ProtoReflect.Descriptor instead.
 func (*Quorum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{32}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Quorum) GetCount() int32 {
@@ -2490,7 +4205,7 @@ type Deadline struct {
 
 func (x *Deadline) Reset() {
 	*x = Deadline{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2502,7 +4217,7 @@ func (x *Deadline) String() string {
 func (*Deadline) ProtoMessage() {}
 
 func (x *Deadline) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2515,7 +4230,7 @@ func (x *Deadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deadline.ProtoReflect.Descriptor instead.
 func (*Deadline) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{33}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Deadline) GetAfter() *durationpb.Duration {
@@ -2536,7 +4251,7 @@ type Checks struct {
 
 func (x *Checks) Reset() {
 	*x = Checks{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2548,7 +4263,7 @@ func (x *Checks) String() string {
 func (*Checks) ProtoMessage() {}
 
 func (x *Checks) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2561,7 +4276,7 @@ func (x *Checks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checks.ProtoReflect.Descriptor instead.
 func (*Checks) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{34}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Checks) GetDrift() *Drift {
@@ -2593,7 +4308,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2605,7 +4320,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2618,7 +4333,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{35}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Drift) GetEvery() int32 {
@@ -2657,7 +4372,7 @@ type Rank struct {
 
 func (x *Rank) Reset() {
 	*x = Rank{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2669,7 +4384,7 @@ func (x *Rank) String() string {
 func (*Rank) ProtoMessage() {}
 
 func (x *Rank) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2682,7 +4397,7 @@ func (x *Rank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rank.ProtoReflect.Descriptor instead.
 func (*Rank) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{36}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Rank) GetEvery() int32 {
@@ -2717,7 +4432,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2729,7 +4444,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2742,7 +4457,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{37}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Evaluate) GetEvery() int32 {
@@ -2767,7 +4482,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2779,7 +4494,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2792,7 +4507,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{38}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Keep) GetLast() int32 {
@@ -2821,7 +4536,7 @@ var File_fedrelu_v1_spec_proto protoreflect.FileDescriptor
 const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\n" +
 	"\x15fedrelu/v1/spec.proto\x12\n" +
-	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xda\a\n" +
+	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb7\b\n" +
 	"\x04Spec\x12A\n" +
 	"\x04name\x18\x01 \x01(\tB(\xbaH%r#\x18d2\x1f^([A-Za-z0-9][A-Za-z0-9._-]*)?$H\x00R\x04name\x88\x01\x01\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\x04H\x01R\x04seed\x88\x01\x01\x12*\n" +
@@ -2832,16 +4547,17 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x06shards\x18\x06 \x01(\v2\x12.fedrelu.v1.ShardsR\x06shards\x12/\n" +
 	"\x05model\x18\a \x01(\v2\x11.fedrelu.v1.ModelB\x06\xbaH\x03\xc8\x01\x01R\x05model\x125\n" +
 	"\x04loss\x18\b \x01(\x0e2\x10.fedrelu.v1.LossB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x03R\x04loss\x88\x01\x01\x12'\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x03R\x04loss\x88\x01\x01\x12G\n" +
+	"\x0flabel_smoothing\x18\x13 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x04R\x0elabelSmoothing\x88\x01\x01\x12'\n" +
 	"\x05local\x18\t \x01(\v2\x11.fedrelu.v1.LocalR\x05local\x12?\n" +
 	"\rparticipation\x18\n" +
 	" \x01(\v2\x19.fedrelu.v1.ParticipationR\rparticipation\x12*\n" +
 	"\x06server\x18\v \x01(\v2\x12.fedrelu.v1.ServerR\x06server\x12D\n" +
 	"\tweighting\x18\f \x01(\x0e2\x15.fedrelu.v1.WeightingB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x04R\tweighting\x88\x01\x01\x12'\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x05R\tweighting\x88\x01\x01\x12'\n" +
 	"\x05close\x18\r \x01(\v2\x11.fedrelu.v1.CloseR\x05close\x12N\n" +
 	"\ron_divergence\x18\x0e \x01(\x0e2\x18.fedrelu.v1.OnDivergenceB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x05R\fonDivergence\x88\x01\x01\x12C\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x06R\fonDivergence\x88\x01\x01\x12C\n" +
 	"\agive_up\x18\x0f \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f*\x00R\x06giveUp\x12*\n" +
 	"\x06checks\x18\x10 \x01(\v2\x12.fedrelu.v1.ChecksR\x06checks\x120\n" +
 	"\bevaluate\x18\x11 \x01(\v2\x14.fedrelu.v1.EvaluateR\bevaluate\x12$\n" +
@@ -2849,7 +4565,8 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x05_nameB\a\n" +
 	"\x05_seedB\t\n" +
 	"\a_roundsB\a\n" +
-	"\x05_lossB\f\n" +
+	"\x05_lossB\x12\n" +
+	"\x10_label_smoothingB\f\n" +
 	"\n" +
 	"_weightingB\x10\n" +
 	"\x0e_on_divergence\"O\n" +
@@ -2907,32 +4624,75 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x04form\x18\x02 \x01(\x0e2\x19.fedrelu.v1.DirichletFormB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x01R\x04form\x88\x01\x01B\b\n" +
 	"\x06_alphaB\a\n" +
-	"\x05_form\"\x9c\x01\n" +
+	"\x05_form\"\xdc\x02\n" +
 	"\x05Model\x12!\n" +
-	"\x03mlp\x18\x01 \x01(\v2\x0f.fedrelu.v1.MLPR\x03mlp\x124\n" +
+	"\x03mlp\x18\x01 \x01(\v2\x0f.fedrelu.v1.MLPR\x03mlp\x12!\n" +
+	"\x03cnn\x18\x04 \x01(\v2\x0f.fedrelu.v1.CNNR\x03cnn\x12*\n" +
+	"\x06resnet\x18\x05 \x01(\v2\x12.fedrelu.v1.ResNetR\x06resnet\x12-\n" +
+	"\ashallow\x18\x06 \x01(\v2\x13.fedrelu.v1.ShallowR\ashallow\x124\n" +
 	"\x06layers\x18\x02 \x03(\v2\x11.fedrelu.v1.LayerB\t\xbaH\x06\x92\x01\x03\x10\x90NR\x06layers\x12$\n" +
-	"\x04init\x18\x03 \x01(\v2\x10.fedrelu.v1.InitR\x04init:\x14\xbaH\x11\"\x0f\n" +
+	"\x04init\x18\x03 \x01(\v2\x10.fedrelu.v1.InitR\x04init\x12*\n" +
+	"\x06freeze\x18\a \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\xe8\a\"\ar\x05\x10\x01\x18\xe8\aR\x06freeze:*\xbaH'\"%\n" +
 	"\x03mlp\n" +
-	"\x06layers\x10\x01\"\x8d\x01\n" +
+	"\x03cnn\n" +
+	"\x06resnet\n" +
+	"\ashallow\n" +
+	"\x06layers\x10\x01\"\xfb\x01\n" +
 	"\x03MLP\x12,\n" +
 	"\x06hidden\x18\x01 \x03(\x05B\x14\xbaH\x11\x92\x01\x0e\x10\x88'\"\t\x1a\a\x18\x80\x80\x80\b \x00R\x06hidden\x12\x17\n" +
 	"\x04bias\x18\x02 \x01(\bH\x00R\x04bias\x88\x01\x01\x126\n" +
 	"\n" +
 	"activation\x18\x03 \x01(\v2\x16.fedrelu.v1.ActivationR\n" +
-	"activationB\a\n" +
-	"\x05_bias\"x\n" +
+	"activation\x125\n" +
+	"\x04norm\x18\x04 \x01(\x0e2\x10.fedrelu.v1.NormB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x01R\x04norm\x88\x01\x01\x12\x1f\n" +
+	"\bresidual\x18\x05 \x01(\bH\x02R\bresidual\x88\x01\x01B\a\n" +
+	"\x05_biasB\a\n" +
+	"\x05_normB\v\n" +
+	"\t_residual\"\x05\n" +
+	"\x03CNN\"e\n" +
+	"\x06ResNet\x12%\n" +
+	"\x05depth\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xd0\x0f(\x04H\x00R\x05depth\x88\x01\x01\x12*\n" +
+	"\x06widths\x18\x02 \x03(\x05B\x12\xbaH\x0f\x92\x01\f\x10d\"\b\x1a\x06\x18\x80\x80\x04 \x00R\x06widthsB\b\n" +
+	"\x06_depth\"\x99\x01\n" +
+	"\aShallow\x12*\n" +
+	"\x05width\x18\x01 \x01(\x05B\x0f\xbaH\f\xc8\x01\x01\x1a\a\x18\x80\x80\x80\b \x00H\x00R\x05width\x88\x01\x01\x12\x17\n" +
+	"\x04skip\x18\x02 \x01(\bH\x01R\x04skip\x88\x01\x01\x126\n" +
+	"\n" +
+	"activation\x18\x03 \x01(\v2\x16.fedrelu.v1.ActivationR\n" +
+	"activationB\b\n" +
+	"\x06_widthB\a\n" +
+	"\x05_skip\"x\n" +
 	"\n" +
 	"Activation\x12&\n" +
 	"\x04relu\x18\x01 \x01(\v2\x10.fedrelu.v1.ReLUH\x00R\x04relu\x126\n" +
 	"\n" +
 	"leaky_relu\x18\x02 \x01(\v2\x15.fedrelu.v1.LeakyReLUH\x00R\tleakyReluB\n" +
 	"\n" +
-	"\bfunction\"\xa4\x01\n" +
+	"\bfunction\"\xf9\x05\n" +
 	"\x05Layer\x12,\n" +
 	"\x06linear\x18\x01 \x01(\v2\x12.fedrelu.v1.LinearH\x00R\x06linear\x12&\n" +
 	"\x04relu\x18\x02 \x01(\v2\x10.fedrelu.v1.ReLUH\x00R\x04relu\x126\n" +
 	"\n" +
-	"leaky_relu\x18\x03 \x01(\v2\x15.fedrelu.v1.LeakyReLUH\x00R\tleakyReluB\r\n" +
+	"leaky_relu\x18\x03 \x01(\v2\x15.fedrelu.v1.LeakyReLUH\x00R\tleakyRelu\x12,\n" +
+	"\x06conv2d\x18\x04 \x01(\v2\x12.fedrelu.v1.Conv2DH\x00R\x06conv2d\x126\n" +
+	"\n" +
+	"max_pool2d\x18\x05 \x01(\v2\x15.fedrelu.v1.MaxPool2DH\x00R\tmaxPool2d\x126\n" +
+	"\n" +
+	"avg_pool2d\x18\x06 \x01(\v2\x15.fedrelu.v1.AvgPool2DH\x00R\tavgPool2d\x12I\n" +
+	"\x11global_avg_pool2d\x18\a \x01(\v2\x1b.fedrelu.v1.GlobalAvgPool2DH\x00R\x0fglobalAvgPool2d\x12/\n" +
+	"\aflatten\x18\b \x01(\v2\x13.fedrelu.v1.FlattenH\x00R\aflatten\x126\n" +
+	"\n" +
+	"batch_norm\x18\t \x01(\v2\x15.fedrelu.v1.BatchNormH\x00R\tbatchNorm\x126\n" +
+	"\n" +
+	"layer_norm\x18\n" +
+	" \x01(\v2\x15.fedrelu.v1.LayerNormH\x00R\tlayerNorm\x126\n" +
+	"\n" +
+	"group_norm\x18\v \x01(\v2\x15.fedrelu.v1.GroupNormH\x00R\tgroupNorm\x122\n" +
+	"\bresidual\x18\f \x01(\v2\x14.fedrelu.v1.ResidualH\x00R\bresidual\x12)\n" +
+	"\x05scale\x18\r \x01(\v2\x11.fedrelu.v1.ScaleH\x00R\x05scale\x122\n" +
+	"\bsoftplus\x18\x0e \x01(\v2\x14.fedrelu.v1.SoftplusH\x00R\bsoftplusB\r\n" +
 	"\x04kind\x12\x05\xbaH\x02\b\x01\"\x87\x01\n" +
 	"\x06Linear\x12$\n" +
 	"\x02in\x18\x01 \x01(\x05B\x0f\xbaH\f\xc8\x01\x01\x1a\a\x18\x80\x80\x80\b \x00H\x00R\x02in\x88\x01\x01\x12&\n" +
@@ -2944,15 +4704,89 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x04ReLU\"K\n" +
 	"\tLeakyReLU\x124\n" +
 	"\x05slope\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05slope\x88\x01\x01B\b\n" +
-	"\x06_slope\"\xc7\x01\n" +
+	"\x06_slope\"\xa7\x02\n" +
+	"\x06Conv2D\x12#\n" +
+	"\x02in\x18\x01 \x01(\x05B\x0e\xbaH\v\xc8\x01\x01\x1a\x06\x18\x80\x80\x04 \x00H\x00R\x02in\x88\x01\x01\x12%\n" +
+	"\x03out\x18\x02 \x01(\x05B\x0e\xbaH\v\xc8\x01\x01\x1a\x06\x18\x80\x80\x04 \x00H\x01R\x03out\x88\x01\x01\x12*\n" +
+	"\x06kernel\x18\x03 \x01(\x05B\r\xbaH\n" +
+	"\xc8\x01\x01\x1a\x05\x18\x80\b \x00H\x02R\x06kernel\x88\x01\x01\x12'\n" +
+	"\x06stride\x18\x04 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\x80\b \x00H\x03R\x06stride\x88\x01\x01\x12)\n" +
+	"\apadding\x18\x05 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\x80\b(\x00H\x04R\apadding\x88\x01\x01\x12\x17\n" +
+	"\x04bias\x18\x06 \x01(\bH\x05R\x04bias\x88\x01\x01B\x05\n" +
+	"\x03_inB\x06\n" +
+	"\x04_outB\t\n" +
+	"\a_kernelB\t\n" +
+	"\a_strideB\n" +
+	"\n" +
+	"\b_paddingB\a\n" +
+	"\x05_bias\"v\n" +
+	"\tMaxPool2D\x12*\n" +
+	"\x06kernel\x18\x01 \x01(\x05B\r\xbaH\n" +
+	"\xc8\x01\x01\x1a\x05\x18\x80\b \x00H\x00R\x06kernel\x88\x01\x01\x12'\n" +
+	"\x06stride\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\x80\b \x00H\x01R\x06stride\x88\x01\x01B\t\n" +
+	"\a_kernelB\t\n" +
+	"\a_stride\"v\n" +
+	"\tAvgPool2D\x12*\n" +
+	"\x06kernel\x18\x01 \x01(\x05B\r\xbaH\n" +
+	"\xc8\x01\x01\x1a\x05\x18\x80\b \x00H\x00R\x06kernel\x88\x01\x01\x12'\n" +
+	"\x06stride\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\x80\b \x00H\x01R\x06stride\x88\x01\x01B\t\n" +
+	"\a_kernelB\t\n" +
+	"\a_stride\"\x11\n" +
+	"\x0fGlobalAvgPool2D\"\t\n" +
+	"\aFlatten\"\xfa\x01\n" +
+	"\tBatchNorm\x120\n" +
+	"\bfeatures\x18\x01 \x01(\x05B\x0f\xbaH\f\xc8\x01\x01\x1a\a\x18\x80\x80\x80\b \x00H\x00R\bfeatures\x88\x01\x01\x12\"\n" +
+	"\x04dims\x18\x02 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\x02(\x01H\x01R\x04dims\x88\x01\x01\x120\n" +
+	"\x03eps\x18\x03 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\x03eps\x88\x01\x01\x12:\n" +
+	"\bmomentum\x18\x04 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\bmomentum\x88\x01\x01B\v\n" +
+	"\t_featuresB\a\n" +
+	"\x05_dimsB\x06\n" +
+	"\x04_epsB\v\n" +
+	"\t_momentum\"\x84\x01\n" +
+	"\tLayerNorm\x120\n" +
+	"\bfeatures\x18\x01 \x01(\x05B\x0f\xbaH\f\xc8\x01\x01\x1a\a\x18\x80\x80\x80\b \x00H\x00R\bfeatures\x88\x01\x01\x120\n" +
+	"\x03eps\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A!\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x03eps\x88\x01\x01B\v\n" +
+	"\t_featuresB\x06\n" +
+	"\x04_eps\"\xbd\x01\n" +
+	"\tGroupNorm\x12,\n" +
+	"\x06groups\x18\x01 \x01(\x05B\x0f\xbaH\f\xc8\x01\x01\x1a\a\x18\x80\x80\x80\b \x00H\x00R\x06groups\x88\x01\x01\x120\n" +
+	"\bfeatures\x18\x02 \x01(\x05B\x0f\xbaH\f\xc8\x01\x01\x1a\a\x18\x80\x80\x80\b \x00H\x01R\bfeatures\x88\x01\x01\x120\n" +
+	"\x03eps\x18\x03 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A!\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\x03eps\x88\x01\x01B\t\n" +
+	"\a_groupsB\v\n" +
+	"\t_featuresB\x06\n" +
+	"\x04_eps\"v\n" +
+	"\bResidual\x120\n" +
+	"\x04body\x18\x01 \x03(\v2\x11.fedrelu.v1.LayerB\t\xbaH\x06\x92\x01\x03\x10\x90NR\x04body\x128\n" +
+	"\bshortcut\x18\x02 \x03(\v2\x11.fedrelu.v1.LayerB\t\xbaH\x06\x92\x01\x03\x10\x90NR\bshortcut\"M\n" +
+	"\x05Scale\x129\n" +
+	"\x06factor\x18\x01 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19ꌠ9Y>)F)ꌠ9Y>)\xc6H\x00R\x06factor\x88\x01\x01B\t\n" +
+	"\a_factor\"\n" +
+	"\n" +
+	"\bSoftplus\"\xd7\x02\n" +
 	"\x04Init\x12E\n" +
 	"\x0fkaiming_uniform\x18\x01 \x01(\v2\x1a.fedrelu.v1.KaimingUniformH\x00R\x0ekaimingUniform\x12B\n" +
 	"\x0ekaiming_normal\x18\x02 \x01(\v2\x19.fedrelu.v1.KaimingNormalH\x00R\rkaimingNormal\x12,\n" +
-	"\x06xavier\x18\x03 \x01(\v2\x12.fedrelu.v1.XavierH\x00R\x06xavierB\x06\n" +
+	"\x06xavier\x18\x03 \x01(\v2\x12.fedrelu.v1.XavierH\x00R\x06xavier\x122\n" +
+	"\bgaussian\x18\x04 \x01(\v2\x14.fedrelu.v1.GaussianH\x00R\bgaussian\x122\n" +
+	"\bidentity\x18\x05 \x01(\v2\x14.fedrelu.v1.IdentityH\x00R\bidentity\x12&\n" +
+	"\x04zero\x18\x06 \x01(\v2\x10.fedrelu.v1.ZeroH\x00R\x04zeroB\x06\n" +
 	"\x04kind\"\x10\n" +
 	"\x0eKaimingUniform\"\x0f\n" +
 	"\rKaimingNormal\"\b\n" +
-	"\x06Xavier\"\x8b\x02\n" +
+	"\x06Xavier\"G\n" +
+	"\bGaussian\x123\n" +
+	"\x03std\x18\x01 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x03std\x88\x01\x01B\x06\n" +
+	"\x04_std\"r\n" +
+	"\bIdentity\x12,\n" +
+	"\x01c\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x01c\x88\x01\x01\x12,\n" +
+	"\x01p\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x01p\x88\x01\x01B\x04\n" +
+	"\x02_cB\x04\n" +
+	"\x02_p\"\x06\n" +
+	"\x04Zero\"\x88\x03\n" +
 	"\x05Local\x12%\n" +
 	"\x06epochs\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x00R\x06epochs\x12%\n" +
 	"\x05steps\x18\x02 \x01(\x05B\r\xbaH\n" +
@@ -2960,21 +4794,65 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x05batch\x18\x03 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\x80\x80\b(\x00H\x01R\x05batch\x88\x01\x01\x128\n" +
 	"\x05order\x18\x04 \x01(\x0e2\x11.fedrelu.v1.OrderB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\x05order\x88\x01\x01\x123\n" +
-	"\toptimizer\x18\x05 \x01(\v2\x15.fedrelu.v1.OptimizerR\toptimizerB\b\n" +
+	"\toptimizer\x18\x05 \x01(\v2\x15.fedrelu.v1.OptimizerR\toptimizer\x12;\n" +
+	"\tclip_norm\x18\x06 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\bclipNorm\x88\x01\x01\x120\n" +
+	"\bschedule\x18\a \x01(\v2\x14.fedrelu.v1.ScheduleR\bscheduleB\b\n" +
 	"\x06lengthB\b\n" +
 	"\x06_batchB\b\n" +
-	"\x06_order\"8\n" +
+	"\x06_orderB\f\n" +
+	"\n" +
+	"_clip_norm\"\x85\x02\n" +
+	"\bSchedule\x122\n" +
+	"\bconstant\x18\x01 \x01(\v2\x14.fedrelu.v1.ConstantH\x00R\bconstant\x12&\n" +
+	"\x04step\x18\x02 \x01(\v2\x10.fedrelu.v1.StepH\x00R\x04step\x12;\n" +
+	"\vexponential\x18\x03 \x01(\v2\x17.fedrelu.v1.ExponentialH\x00R\vexponential\x12,\n" +
+	"\x06cosine\x18\x04 \x01(\v2\x12.fedrelu.v1.CosineH\x00R\x06cosine\x12*\n" +
+	"\x06warmup\x18\x05 \x01(\v2\x12.fedrelu.v1.WarmupR\x06warmupB\x06\n" +
+	"\x04form\"\n" +
+	"\n" +
+	"\bConstant\"z\n" +
+	"\x04Step\x12)\n" +
+	"\x04size\x18\x01 \x01(\x05B\x10\xbaH\r\xc8\x01\x01\x1a\b\x18\xff\xff\xff\xff\a(\x01H\x00R\x04size\x88\x01\x01\x124\n" +
+	"\x05gamma\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00$@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x05gamma\x88\x01\x01B\a\n" +
+	"\x05_sizeB\b\n" +
+	"\x06_gamma\"P\n" +
+	"\vExponential\x127\n" +
+	"\x05gamma\x18\x01 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00$@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05gamma\x88\x01\x01B\b\n" +
+	"\x06_gamma\"\x81\x01\n" +
+	"\x06Cosine\x12*\n" +
+	"\x06rounds\x18\x01 \x01(\x05B\r\xbaH\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x01H\x00R\x06rounds\x88\x01\x01\x125\n" +
+	"\x06min_lr\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x05minLr\x88\x01\x01B\t\n" +
+	"\a_roundsB\t\n" +
+	"\a_min_lr\"\x7f\n" +
+	"\x06Warmup\x12*\n" +
+	"\x06rounds\x18\x01 \x01(\x05B\r\xbaH\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x00H\x00R\x06rounds\x88\x01\x01\x124\n" +
+	"\x05start\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x05start\x88\x01\x01B\t\n" +
+	"\a_roundsB\b\n" +
+	"\x06_start\"c\n" +
 	"\tOptimizer\x12#\n" +
-	"\x03sgd\x18\x01 \x01(\v2\x0f.fedrelu.v1.SGDH\x00R\x03sgdB\x06\n" +
-	"\x04kind\"\x87\x02\n" +
+	"\x03sgd\x18\x01 \x01(\v2\x0f.fedrelu.v1.SGDH\x00R\x03sgd\x12)\n" +
+	"\x05adamw\x18\x02 \x01(\v2\x11.fedrelu.v1.AdamWH\x00R\x05adamwB\x06\n" +
+	"\x04kind\"\xb6\x02\n" +
 	"\x03SGD\x12.\n" +
 	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01\x12:\n" +
 	"\bmomentum\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\bmomentum\x88\x01\x01\x12\x1f\n" +
 	"\bnesterov\x18\x03 \x01(\bH\x02R\bnesterov\x88\x01\x01\x12A\n" +
-	"\fweight_decay\x18\x04 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\vweightDecay\x88\x01\x01B\x05\n" +
+	"\fweight_decay\x18\x04 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\vweightDecay\x88\x01\x01\x12-\n" +
+	"\bno_decay\x18\x05 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\xe8\a\"\ar\x05\x10\x01\x18\xe8\aR\anoDecayB\x05\n" +
 	"\x03_lrB\v\n" +
 	"\t_momentumB\v\n" +
 	"\t_nesterovB\x0f\n" +
+	"\r_weight_decay\"\xb3\x02\n" +
+	"\x05AdamW\x12.\n" +
+	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01\x126\n" +
+	"\x05betas\x18\x02 \x03(\x01B \xbaH\x1d\x92\x01\x1a\x10\x02\"\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x05betas\x120\n" +
+	"\x03eps\x18\x03 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x03eps\x88\x01\x01\x12A\n" +
+	"\fweight_decay\x18\x04 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\vweightDecay\x88\x01\x01\x12-\n" +
+	"\bno_decay\x18\x05 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\xe8\a\"\ar\x05\x10\x01\x18\xe8\aR\anoDecayB\x05\n" +
+	"\x03_lrB\x06\n" +
+	"\x04_epsB\x0f\n" +
 	"\r_weight_decay\"w\n" +
 	"\rParticipation\x127\n" +
 	"\bfraction\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\bfraction\x12#\n" +
@@ -3034,7 +4912,12 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\rDirichletForm\x12\x1e\n" +
 	"\x1aDIRICHLET_FORM_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17DIRICHLET_FORM_BY_CLASS\x10\x01\x12\x1b\n" +
-	"\x17DIRICHLET_FORM_BY_SHARD\x10\x02*B\n" +
+	"\x17DIRICHLET_FORM_BY_SHARD\x10\x02*U\n" +
+	"\x04Norm\x12\x14\n" +
+	"\x10NORM_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tNORM_NONE\x10\x01\x12\x13\n" +
+	"\x0fNORM_BATCH_NORM\x10\x02\x12\x13\n" +
+	"\x0fNORM_LAYER_NORM\x10\x03*B\n" +
 	"\x04Loss\x12\x14\n" +
 	"\x10LOSS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12LOSS_CROSS_ENTROPY\x10\x01\x12\f\n" +
@@ -3066,109 +4949,162 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 	return file_fedrelu_v1_spec_proto_rawDescData
 }
 
-var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(DirichletForm)(0),          // 0: fedrelu.v1.DirichletForm
-	(Loss)(0),                   // 1: fedrelu.v1.Loss
-	(Order)(0),                  // 2: fedrelu.v1.Order
-	(Weighting)(0),              // 3: fedrelu.v1.Weighting
-	(OnDivergence)(0),           // 4: fedrelu.v1.OnDivergence
-	(*Spec)(nil),                // 5: fedrelu.v1.Spec
-	(*Stop)(nil),                // 6: fedrelu.v1.Stop
-	(*Data)(nil),                // 7: fedrelu.v1.Data
-	(*MNIST)(nil),               // 8: fedrelu.v1.MNIST
-	(*IDX)(nil),                 // 9: fedrelu.v1.IDX
-	(*Safetensors)(nil),         // 10: fedrelu.v1.Safetensors
-	(*Shards)(nil),              // 11: fedrelu.v1.Shards
-	(*Partition)(nil),           // 12: fedrelu.v1.Partition
-	(*IID)(nil),                 // 13: fedrelu.v1.IID
-	(*Contiguous)(nil),          // 14: fedrelu.v1.Contiguous
-	(*LabelShards)(nil),         // 15: fedrelu.v1.LabelShards
-	(*Labels)(nil),              // 16: fedrelu.v1.Labels
-	(*Dirichlet)(nil),           // 17: fedrelu.v1.Dirichlet
-	(*Model)(nil),               // 18: fedrelu.v1.Model
-	(*MLP)(nil),                 // 19: fedrelu.v1.MLP
-	(*Activation)(nil),          // 20: fedrelu.v1.Activation
-	(*Layer)(nil),               // 21: fedrelu.v1.Layer
-	(*Linear)(nil),              // 22: fedrelu.v1.Linear
-	(*ReLU)(nil),                // 23: fedrelu.v1.ReLU
-	(*LeakyReLU)(nil),           // 24: fedrelu.v1.LeakyReLU
-	(*Init)(nil),                // 25: fedrelu.v1.Init
-	(*KaimingUniform)(nil),      // 26: fedrelu.v1.KaimingUniform
-	(*KaimingNormal)(nil),       // 27: fedrelu.v1.KaimingNormal
-	(*Xavier)(nil),              // 28: fedrelu.v1.Xavier
-	(*Local)(nil),               // 29: fedrelu.v1.Local
-	(*Optimizer)(nil),           // 30: fedrelu.v1.Optimizer
-	(*SGD)(nil),                 // 31: fedrelu.v1.SGD
-	(*Participation)(nil),       // 32: fedrelu.v1.Participation
-	(*Server)(nil),              // 33: fedrelu.v1.Server
-	(*FedAvg)(nil),              // 34: fedrelu.v1.FedAvg
-	(*Close)(nil),               // 35: fedrelu.v1.Close
-	(*All)(nil),                 // 36: fedrelu.v1.All
-	(*Quorum)(nil),              // 37: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 38: fedrelu.v1.Deadline
-	(*Checks)(nil),              // 39: fedrelu.v1.Checks
-	(*Drift)(nil),               // 40: fedrelu.v1.Drift
-	(*Rank)(nil),                // 41: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 42: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 43: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 44: google.protobuf.Duration
+	(Norm)(0),                   // 1: fedrelu.v1.Norm
+	(Loss)(0),                   // 2: fedrelu.v1.Loss
+	(Order)(0),                  // 3: fedrelu.v1.Order
+	(Weighting)(0),              // 4: fedrelu.v1.Weighting
+	(OnDivergence)(0),           // 5: fedrelu.v1.OnDivergence
+	(*Spec)(nil),                // 6: fedrelu.v1.Spec
+	(*Stop)(nil),                // 7: fedrelu.v1.Stop
+	(*Data)(nil),                // 8: fedrelu.v1.Data
+	(*MNIST)(nil),               // 9: fedrelu.v1.MNIST
+	(*IDX)(nil),                 // 10: fedrelu.v1.IDX
+	(*Safetensors)(nil),         // 11: fedrelu.v1.Safetensors
+	(*Shards)(nil),              // 12: fedrelu.v1.Shards
+	(*Partition)(nil),           // 13: fedrelu.v1.Partition
+	(*IID)(nil),                 // 14: fedrelu.v1.IID
+	(*Contiguous)(nil),          // 15: fedrelu.v1.Contiguous
+	(*LabelShards)(nil),         // 16: fedrelu.v1.LabelShards
+	(*Labels)(nil),              // 17: fedrelu.v1.Labels
+	(*Dirichlet)(nil),           // 18: fedrelu.v1.Dirichlet
+	(*Model)(nil),               // 19: fedrelu.v1.Model
+	(*MLP)(nil),                 // 20: fedrelu.v1.MLP
+	(*CNN)(nil),                 // 21: fedrelu.v1.CNN
+	(*ResNet)(nil),              // 22: fedrelu.v1.ResNet
+	(*Shallow)(nil),             // 23: fedrelu.v1.Shallow
+	(*Activation)(nil),          // 24: fedrelu.v1.Activation
+	(*Layer)(nil),               // 25: fedrelu.v1.Layer
+	(*Linear)(nil),              // 26: fedrelu.v1.Linear
+	(*ReLU)(nil),                // 27: fedrelu.v1.ReLU
+	(*LeakyReLU)(nil),           // 28: fedrelu.v1.LeakyReLU
+	(*Conv2D)(nil),              // 29: fedrelu.v1.Conv2D
+	(*MaxPool2D)(nil),           // 30: fedrelu.v1.MaxPool2D
+	(*AvgPool2D)(nil),           // 31: fedrelu.v1.AvgPool2D
+	(*GlobalAvgPool2D)(nil),     // 32: fedrelu.v1.GlobalAvgPool2D
+	(*Flatten)(nil),             // 33: fedrelu.v1.Flatten
+	(*BatchNorm)(nil),           // 34: fedrelu.v1.BatchNorm
+	(*LayerNorm)(nil),           // 35: fedrelu.v1.LayerNorm
+	(*GroupNorm)(nil),           // 36: fedrelu.v1.GroupNorm
+	(*Residual)(nil),            // 37: fedrelu.v1.Residual
+	(*Scale)(nil),               // 38: fedrelu.v1.Scale
+	(*Softplus)(nil),            // 39: fedrelu.v1.Softplus
+	(*Init)(nil),                // 40: fedrelu.v1.Init
+	(*KaimingUniform)(nil),      // 41: fedrelu.v1.KaimingUniform
+	(*KaimingNormal)(nil),       // 42: fedrelu.v1.KaimingNormal
+	(*Xavier)(nil),              // 43: fedrelu.v1.Xavier
+	(*Gaussian)(nil),            // 44: fedrelu.v1.Gaussian
+	(*Identity)(nil),            // 45: fedrelu.v1.Identity
+	(*Zero)(nil),                // 46: fedrelu.v1.Zero
+	(*Local)(nil),               // 47: fedrelu.v1.Local
+	(*Schedule)(nil),            // 48: fedrelu.v1.Schedule
+	(*Constant)(nil),            // 49: fedrelu.v1.Constant
+	(*Step)(nil),                // 50: fedrelu.v1.Step
+	(*Exponential)(nil),         // 51: fedrelu.v1.Exponential
+	(*Cosine)(nil),              // 52: fedrelu.v1.Cosine
+	(*Warmup)(nil),              // 53: fedrelu.v1.Warmup
+	(*Optimizer)(nil),           // 54: fedrelu.v1.Optimizer
+	(*SGD)(nil),                 // 55: fedrelu.v1.SGD
+	(*AdamW)(nil),               // 56: fedrelu.v1.AdamW
+	(*Participation)(nil),       // 57: fedrelu.v1.Participation
+	(*Server)(nil),              // 58: fedrelu.v1.Server
+	(*FedAvg)(nil),              // 59: fedrelu.v1.FedAvg
+	(*Close)(nil),               // 60: fedrelu.v1.Close
+	(*All)(nil),                 // 61: fedrelu.v1.All
+	(*Quorum)(nil),              // 62: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 63: fedrelu.v1.Deadline
+	(*Checks)(nil),              // 64: fedrelu.v1.Checks
+	(*Drift)(nil),               // 65: fedrelu.v1.Drift
+	(*Rank)(nil),                // 66: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 67: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 68: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 69: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
-	6,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
-	7,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
-	11, // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
-	18, // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
-	1,  // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
-	29, // 5: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
-	32, // 6: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
-	33, // 7: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
-	3,  // 8: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	35, // 9: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
-	4,  // 10: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	44, // 11: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	39, // 12: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	42, // 13: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	43, // 14: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
-	8,  // 15: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
-	9,  // 16: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
-	10, // 17: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
-	12, // 18: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
-	13, // 19: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
-	14, // 20: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
-	15, // 21: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
-	16, // 22: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
-	17, // 23: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
+	7,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
+	8,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
+	12, // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
+	19, // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
+	2,  // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
+	47, // 5: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
+	57, // 6: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
+	58, // 7: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
+	4,  // 8: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
+	60, // 9: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	5,  // 10: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
+	69, // 11: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	64, // 12: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	67, // 13: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	68, // 14: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	9,  // 15: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
+	10, // 16: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
+	11, // 17: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
+	13, // 18: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
+	14, // 19: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
+	15, // 20: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
+	16, // 21: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
+	17, // 22: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
+	18, // 23: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
 	0,  // 24: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
-	19, // 25: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
-	21, // 26: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
-	25, // 27: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
-	20, // 28: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
-	23, // 29: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
-	24, // 30: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	22, // 31: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
-	23, // 32: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
-	24, // 33: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	26, // 34: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
-	27, // 35: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
-	28, // 36: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
-	2,  // 37: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
-	30, // 38: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
-	31, // 39: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
-	34, // 40: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
-	36, // 41: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	37, // 42: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	38, // 43: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	44, // 44: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	44, // 45: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	40, // 46: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	41, // 47: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	20, // 25: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
+	21, // 26: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
+	22, // 27: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
+	23, // 28: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
+	25, // 29: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
+	40, // 30: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
+	24, // 31: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
+	1,  // 32: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
+	24, // 33: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
+	27, // 34: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
+	28, // 35: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	26, // 36: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
+	27, // 37: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
+	28, // 38: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	29, // 39: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
+	30, // 40: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
+	31, // 41: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
+	32, // 42: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
+	33, // 43: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
+	34, // 44: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
+	35, // 45: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
+	36, // 46: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
+	37, // 47: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
+	38, // 48: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
+	39, // 49: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
+	25, // 50: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
+	25, // 51: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
+	41, // 52: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
+	42, // 53: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
+	43, // 54: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
+	44, // 55: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
+	45, // 56: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
+	46, // 57: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
+	3,  // 58: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
+	54, // 59: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
+	48, // 60: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
+	49, // 61: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
+	50, // 62: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
+	51, // 63: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
+	52, // 64: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
+	53, // 65: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
+	55, // 66: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
+	56, // 67: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
+	59, // 68: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
+	61, // 69: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	62, // 70: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	63, // 71: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	69, // 72: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	69, // 73: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	65, // 74: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	66, // 75: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	76, // [76:76] is the sub-list for method output_type
+	76, // [76:76] is the sub-list for method input_type
+	76, // [76:76] is the sub-list for extension type_name
+	76, // [76:76] is the sub-list for extension extendee
+	0,  // [0:76] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -3197,55 +5133,92 @@ func file_fedrelu_v1_spec_proto_init() {
 	file_fedrelu_v1_spec_proto_msgTypes[11].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[12].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[14].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[15].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[16].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[17].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[18].OneofWrappers = []any{
 		(*Activation_Relu)(nil),
 		(*Activation_LeakyRelu)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[16].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[19].OneofWrappers = []any{
 		(*Layer_Linear)(nil),
 		(*Layer_Relu)(nil),
 		(*Layer_LeakyRelu)(nil),
+		(*Layer_Conv2D)(nil),
+		(*Layer_MaxPool2D)(nil),
+		(*Layer_AvgPool2D)(nil),
+		(*Layer_GlobalAvgPool2D)(nil),
+		(*Layer_Flatten)(nil),
+		(*Layer_BatchNorm)(nil),
+		(*Layer_LayerNorm)(nil),
+		(*Layer_GroupNorm)(nil),
+		(*Layer_Residual)(nil),
+		(*Layer_Scale)(nil),
+		(*Layer_Softplus)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[17].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[19].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[20].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[20].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[22].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[23].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[24].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[25].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[28].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[29].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[30].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[32].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[34].OneofWrappers = []any{
 		(*Init_KaimingUniform)(nil),
 		(*Init_KaimingNormal)(nil),
 		(*Init_Xavier)(nil),
+		(*Init_Gaussian)(nil),
+		(*Init_Identity)(nil),
+		(*Init_Zero)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[24].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[38].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[39].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[41].OneofWrappers = []any{
 		(*Local_Epochs)(nil),
 		(*Local_Steps)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[25].OneofWrappers = []any{
-		(*Optimizer_Sgd)(nil),
+	file_fedrelu_v1_spec_proto_msgTypes[42].OneofWrappers = []any{
+		(*Schedule_Constant)(nil),
+		(*Schedule_Step)(nil),
+		(*Schedule_Exponential)(nil),
+		(*Schedule_Cosine)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[26].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[27].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[44].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[45].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[46].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[47].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[48].OneofWrappers = []any{
+		(*Optimizer_Sgd)(nil),
+		(*Optimizer_Adamw)(nil),
+	}
+	file_fedrelu_v1_spec_proto_msgTypes[49].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[50].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[51].OneofWrappers = []any{
 		(*Participation_Fraction)(nil),
 		(*Participation_Count)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[28].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[52].OneofWrappers = []any{
 		(*Server_Fedavg)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[29].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[30].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[53].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[54].OneofWrappers = []any{
 		(*Close_All)(nil),
 		(*Close_Quorum)(nil),
 		(*Close_Deadline)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[32].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[35].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[36].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[37].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[38].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[56].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[59].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[60].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[61].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[62].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   39,
+			NumEnums:      6,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

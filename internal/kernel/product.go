@@ -1,0 +1,87 @@
+package kernel
+
+// The modes: what happens to a finished sum. tools/kernelasm knows their numbers.
+const (
+	modeStore    = iota // c = sum
+	modeBias            // c = sum + extra
+	modeReLU            // c = sum + extra, or +0 where that is below 0
+	modeMask            // c = sum, or +0 where extra is 0 or below
+	modePlain           // c is a weight, the sum its gradient: see SGD
+	modeShrink          // the same
+	modeMomentum        // the same; extra is the velocity
+	modeNesterov        // the same
+)
+
+// product is C = A B with what happens to its sums. All distances are in numbers. It lives in its owner, not on a stack,
+// because calls of assembly through tables let it escape.
+type product[F Float] struct {
+	a           []F // element (i, k) is a[i*rowA+k*termA]
+	rowA, termA int
+	b           []F // row k is b[k*rowB:][:lanes]
+	rowB        int
+	c           []F // row i is c[i*rowC:][:lanes]; rows are written in ascending order, so they may overlap
+	rowC        int
+	extra       []F // row i is extra[i*rowExtra:][:lanes]
+	rowExtra    int
+	rows        int
+	lanes       int // a multiple of 8, at most panelWidth
+	terms       int
+	mode        int
+	sgd         SGD[F]
+	tile        tile
+}
+
+// run computes the product with the kernel in use.
+func (p *product[F]) run() {
+	if q, ok := any(p).(*product[float32]); ok {
+		if run := inUse.Load().run; run != nil {
+			run(q)
+			return
+		}
+	}
+	for i := range p.rows {
+		p.row(i)
+	}
+}
+
+// row is the portable twin: row i of the product.
+func (p *product[F]) row(i int) {
+	var room [panelWidth]F
+	sums := room[:p.lanes]
+	for k := range p.terms {
+		addProducts(sums, p.b[k*p.rowB:], p.a[i*p.rowA+k*p.termA])
+	}
+	c := p.c[i*p.rowC:][:p.lanes]
+	var extra []F
+	if p.extra != nil {
+		extra = p.extra[i*p.rowExtra:][:p.lanes]
+	}
+	for j, s := range sums {
+		switch p.mode {
+		case modeStore:
+			c[j] = s
+		case modeBias, modeReLU:
+			c[j] = p.output(s + extra[j])
+		case modeMask:
+			c[j] = masked(s, extra[j])
+		case modePlain, modeShrink:
+			p.sgd.update(p.mode, s, &c[j], nil)
+		default:
+			p.sgd.update(p.mode, s, &c[j], &extra[j])
+		}
+	}
+}
+
+func (p *product[F]) output(y F) F {
+	if p.mode == modeReLU && y < 0 {
+		return 0
+	}
+	return y
+}
+
+func masked[F Float](d, y F) F {
+	if y <= 0 {
+		return 0
+	}
+	return d
+}

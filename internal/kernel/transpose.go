@@ -1,0 +1,28 @@
+package kernel
+
+// matrix is a slice of numbers with the distance of its rows.
+type matrix[F Float] struct {
+	x    []F
+	row  int
+	next int // the matrix to be read after this one begins so far behind it, 0 for nowhere
+}
+
+// transpose writes the transposed of src, which is rows by columns, to dst.
+func transpose[F Float](dst, src matrix[F], rows, columns int) {
+	r, c := 0, 0
+	if turn := inUse.Load().turn; turn != nil {
+		if d, ok := any(dst).(matrix[float32]); ok && rows >= 8 && columns >= 8 {
+			r, c = rows&^7, columns&^7
+			turn(d, any(src).(matrix[float32]), r, c)
+		}
+	}
+	for i := range rows {
+		from := c
+		if i >= r {
+			from = 0
+		}
+		for j := from; j < columns; j++ {
+			dst.x[j*dst.row+i] = src.x[i*src.row+j]
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// implementation is a way to compute products.
+type implementation struct {
+	name string
+	run  func(*product[float32])                           // nil: the portable twin
+	turn func(dst, src matrix[float32], rows, columns int) // transposes whole blocks of 8x8; nil as above
+	peak func(loops int) (operations float64)              // does independent multiply-adds
+}
+
+var portable = &implementation{name: "portable", peak: peakPortable}
+
+// inUse is the choice among implementations. It changes no result, which is why it may be one for the process.
+var inUse atomic.Pointer[implementation]
+
+func init() {
+	all := implementations()
+	inUse.Store(all[len(all)-1])
+}
+
+// Available returns the names of the kernels that this machine can run, the slowest first: portable, then avx2 and avx512
+// on amd64 with these features.
+func Available() []string {
+	var names []string
+	for _, i := range implementations() {
+		names = append(names, i.name)
+	}
+	return names
+}
+
+// InUse returns the name of the kernel in use: at first the last of Available.
+func InUse() string { return inUse.Load().name }
+
+// Use chooses the kernel for the process from now on. No result depends on it.
+func Use(name string) error {
+	all := implementations()
+	i := slices.IndexFunc(all, func(i *implementation) bool { return i.name == name })
+	if i < 0 {
+		return fmt.Errorf("kernel %q: this machine has %s", name, strings.Join(Available(), ", "))
+	}
+	inUse.Store(all[i])
+	return nil
+}
+
+// Peak does a fixed amount of independent float32 multiply-adds, enough to hide their latency, in the widest form of the
+// kernel in use, and returns how many floating point operations that was: two for each. It takes well under a
+// millisecond; its caller has the clock.
+func Peak() (operations float64) { return inUse.Load().peak(1 << 14) }
+
+// peakPortable counts what the portable twin does.
+func peakPortable(loops int) float64 {
+	var sums, b [32]float32
+	for range loops / 64 {
+		addProducts32(sums[:], b[:], 0)
+	}
+	return float64(loops / 64 * len(sums) * 2)
+}

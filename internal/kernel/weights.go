@@ -1,0 +1,76 @@
+package kernel
+
+// panelWidth is how many outputs a panel has: two of the widest vectors.
+const panelWidth = 32
+
+// Weights are the weights and biases of a linear layer as the kernels want them, with the vectors running over outputs:
+// panels of 32 outputs (the last one of fewer, rounded up to 8), each a matrix of one row for each input and then one of
+// biases, row after row. One goroutine uses it at a time: it is scratch memory too.
+type Weights[F Float] struct {
+	in, out int
+	rows    int // of a panel, rounded up to 8
+	biased  bool
+	data    []F
+	ones    []F        // 1: the input that biases have
+	product product[F] // the one being computed
+}
+
+// NewWeights returns zeros for a layer from in to out (both at least 1), with biases or without.
+func NewWeights[F Float](in, out int, biased bool) *Weights[F] {
+	rows := roundUp(in + 1)
+	return &Weights[F]{in: in, out: out, rows: rows, biased: biased, data: make([]F, rows*roundUp(out)), ones: []F{1}}
+}
+
+// width returns how many outputs panel p has, rounded up.
+func (w *Weights[F]) width(p int) int { return min(panelWidth, roundUp(w.out)-p*panelWidth) }
+
+// outputs returns how many outputs panel p has.
+func (w *Weights[F]) outputs(p int) int { return min(panelWidth, w.out-p*panelWidth) }
+
+func (w *Weights[F]) panels() int { return (w.out + panelWidth - 1) / panelWidth }
+
+func (w *Weights[F]) panel(p int) []F { return w.data[p*panelWidth*w.rows:][:w.rows*w.width(p)] }
+
+func (w *Weights[F]) matrix(p int) matrix[F] { return matrix[F]{x: w.panel(p), row: w.width(p)} }
+
+// rowsOf returns the rows of weight, which is [out, in], that are in panel p.
+func (w *Weights[F]) rowsOf(weight []F, p int) matrix[F] {
+	return matrix[F]{x: weight[p*panelWidth*w.in:], row: w.in}
+}
+
+// bias returns the row of biases of panel p.
+func (w *Weights[F]) bias(p int) []F {
+	width := w.width(p)
+	return w.panel(p)[w.in*width:][:width]
+}
+
+// Load takes weights [out, in] and biases, out of them or nil where there are none.
+func (w *Weights[F]) Load(weight, bias []F) {
+	w.check(weight, bias)
+	for p := range w.panels() {
+		transpose(w.matrix(p), w.rowsOf(weight, p), w.outputs(p), w.in)
+		if bias != nil {
+			copy(w.bias(p), bias[p*panelWidth:][:w.outputs(p)])
+		}
+	}
+}
+
+// Save is the inverse of Load.
+func (w *Weights[F]) Save(weight, bias []F) {
+	w.check(weight, bias)
+	for p := range w.panels() {
+		transpose(w.rowsOf(weight, p), w.matrix(p), w.in, w.outputs(p))
+		if bias != nil {
+			copy(bias[p*panelWidth:][:w.outputs(p)], w.bias(p))
+		}
+	}
+}
+
+// Clear sets everything to zero.
+func (w *Weights[F]) Clear() { clear(w.data) }
+
+func (w *Weights[F]) check(weight, bias []F) {
+	if len(weight) != w.in*w.out || w.biased && len(bias) != w.out || !w.biased && bias != nil {
+		panic("kernel: weights of another shape")
+	}
+}

@@ -1,0 +1,55 @@
+package relu
+
+import "github.com/fedrelu/fedrelu/internal/kernel"
+
+// residualStage executes a Residual. Body and shortcut read one input, so neither may begin in place.
+type residualStage[F kernel.Float] struct {
+	body, shortcut *sequence[F]
+	y, dy          []F
+}
+
+func (b *builder[F]) residual(l Residual) *residualStage[F] {
+	in, want := b.shape, b.want
+	s := new(residualStage[F])
+	b.own = false
+	s.body = b.sequence(l.Body)
+	b.shape, b.own, b.want = in, false, want
+	s.shortcut = b.sequence(l.Shortcut)
+	b.own, b.want = true, want
+	s.y, s.dy = b.numbers(b.shape), b.numbers(b.shape)
+	return s
+}
+
+func (s *residualStage[F]) forward(params, x []F, n int) []F {
+	a := s.body.forward(params, x, n)
+	b := s.shortcut.forward(params, x, n)
+	y := s.y[:len(a)]
+	for i, v := range a {
+		y[i] = v + b[i]
+	}
+	return y
+}
+
+func (s *residualStage[F]) backward(params, dy []F, want bool, sink Sink[F]) []F {
+	beside := s.dy[:len(dy)]
+	copy(beside, dy)
+	dx := s.body.backward(params, dy, want, sink)
+	other := s.shortcut.backward(params, beside, want, sink)
+	if !want {
+		return nil
+	}
+	for i, v := range other {
+		dx[i] += v
+	}
+	return dx
+}
+
+func (s *residualStage[F]) hold(params []F) {
+	s.body.hold(params)
+	s.shortcut.hold(params)
+}
+
+func (s *residualStage[F]) release(params []F) {
+	s.body.release(params)
+	s.shortcut.release(params)
+}

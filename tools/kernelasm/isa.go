@@ -1,0 +1,67 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+const cacheLine = 64 // bytes
+
+// isa is a width of vectors with the instructions that differ between widths.
+type isa struct {
+	name  string
+	bytes int // of one vector
+}
+
+var (
+	avx2   = isa{"AVX2", 32}
+	avx512 = isa{"AVX512", 64}
+)
+
+func (i isa) wide() bool { return i.bytes == 64 }
+
+func (i isa) vector() reg.VecVirtual {
+	if i.wide() {
+		return ZMM()
+	}
+	return YMM()
+}
+
+func (i isa) zero(v reg.VecVirtual) {
+	if i.wide() {
+		VPXORD(v, v, v)
+		return
+	}
+	VXORPS(v, v, v)
+}
+
+// addProduct adds to each of sums its vector of b times the number at a.
+func (i isa) addProduct(sums, b []reg.VecVirtual, a operand.Mem) {
+	if i.wide() {
+		for v := range sums {
+			VFMADD231PS_BCST(a, b[v], sums[v])
+		}
+		return
+	}
+	factor := YMM()
+	VBROADCASTSS(a, factor)
+	for v := range sums {
+		VFMADD231PS(b[v], factor, sums[v])
+	}
+}
+
+// keepPositive replaces v by +0 where the numbers at y are 0 or below.
+func (i isa) keepPositive(v, zero reg.VecVirtual, y operand.Mem) {
+	notLessEqual := operand.Imm(6)
+	load := i.vector()
+	VMOVUPS(y, load)
+	if i.wide() {
+		mask := K()
+		VCMPPS(notLessEqual, zero, load, mask)
+		VMOVAPS_Z(v, mask, v)
+		return
+	}
+	VCMPPS(notLessEqual, zero, load, load)
+	VANDPS(load, v, v)
+}
