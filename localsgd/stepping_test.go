@@ -14,7 +14,7 @@ import (
 func everyPlace() []relu.Layer {
 	return []relu.Layer{
 		relu.Linear{In: 6, Out: 9, Bias: true}, relu.ReLU{}, // 0, 1
-		relu.Residual{ // 2.0.0, ..., 2.1.0
+		relu.Residual{ // 2.body.0, ..., 2.shortcut.0
 			Body: []relu.Layer{
 				relu.BatchNorm{Features: 9, Dims: 1, Eps: 1e-5, Momentum: 0.1}, relu.ReLU{},
 				relu.Linear{In: 9, Out: 7}, relu.ReLU{}, relu.Linear{In: 7, Out: 8, Bias: true},

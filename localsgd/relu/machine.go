@@ -81,7 +81,8 @@ type holder[F kernel.Float] interface {
 }
 
 // Hold says that until Release every call has the parameters params and that nobody else changes them: layers may keep
-// theirs in an order of their own, and with a Stepper update them there. Velocities start at zero.
+// theirs in an order of their own, and with a Stepper update them there. Velocities start at zero. What a Stepper has updated
+// so is out of date in params until Release, and other sinks must not change it: they only collect, as Probe's do.
 func (m *Machine[F]) Hold(params []F) {
 	m.checkParameters(params)
 	m.stages.hold(params)
