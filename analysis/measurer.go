@@ -32,8 +32,8 @@ func NewMeasurer(layout *tensor.Layout, machine *relu.Machine[float32]) *Measure
 
 // Measure returns the drift of one shard between the params at the end of its task and the model, on its probe: the same
 // examples for both, and for every round (M3). Gradients are those of the data loss alone, the mean over the probe, without
-// weight decay or other terms of the optimizer, batch norm in evaluation mode (M4). Nothing of the model's size is allocated; params and probe are not
-// changed. Params or gradients that are not finite give ErrNotFinite.
+// weight decay or other terms of the optimizer, batch norm in evaluation mode (M4). Nothing of the model's size is
+// allocated; params and probe are not changed. Params or gradients that are not finite give ErrNotFinite.
 func (m *Measurer) Measure(shard int, end, model []float32, probe *relu.Batch[float32]) (Sample, error) {
 	m.machine.Probe(end, probe, &m.end)
 	m.machine.Probe(model, probe, &m.model)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
@@ -30,7 +31,8 @@ func (s *sgdSink) decays(on bool) {
 }
 
 // optimizer turns the gradients of a task's steps into updates: the updater behind whatever has to come before it. Without
-// globs and clipping the updater gets the pieces from the backward pass itself.
+// globs and clipping the updater gets the pieces from the backward pass itself. Linear layers take the steps themselves
+// (first is a relu.Stepper) exactly if that is SGD, nothing is clipped and the globs fit none of their tensors.
 type optimizer struct {
 	local Local
 	sgd   sgdSink
@@ -42,8 +44,9 @@ type optimizer struct {
 	first  relu.Sink[float32]
 }
 
-func newOptimizer(layout *tensor.Layout, local Local) *optimizer {
+func newOptimizer(net *relu.Network, local Local) *optimizer {
 	o := &optimizer{local: local}
+	layout := net.Layout()
 	o.updater = &o.sgd
 	if local.AdamW != nil {
 		o.updater = &o.adam
@@ -52,6 +55,9 @@ func newOptimizer(layout *tensor.Layout, local Local) *optimizer {
 	if len(local.Freeze)+len(local.noDecay()) > 0 {
 		o.chosen = newChosenSink(layout, local, o.updater)
 		o.first = o.chosen
+		if local.AdamW == nil && o.chosen.spares(net) {
+			o.first = &steppingSink{o.chosen, &o.sgd}
+		}
 	}
 	if local.ClipNorm > 0 {
 		o.clip = newClipSink(layout, local, o.first)
@@ -112,6 +118,28 @@ func (s *chosenSink) Gradient(offset int, g []float32) {
 	}
 	s.next.decays(!s.plain[i])
 	s.next.Gradient(offset, g)
+}
+
+// spares tells whether the globs fit no tensor of a layer that can take the step itself.
+func (s *chosenSink) spares(net *relu.Network) bool {
+	for i := range s.ends {
+		if (s.frozen[i] || s.plain[i]) && net.Steps(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// steppingSink is a chosenSink that spares the layers that can take the step themselves.
+type steppingSink struct {
+	*chosenSink
+	sgd *sgdSink
+}
+
+// SGD implements relu.Stepper. Whatever tensor came before, those of the layers that ask decay.
+func (s *steppingSink) SGD() *kernel.SGD[float32] {
+	s.sgd.decays(true)
+	return s.sgd.SGD()
 }
 
 // clipSink keeps a step's gradient until it is whole, and hands it on with a norm of at most bound, as

@@ -45,7 +45,7 @@ type Trainer struct {
 
 // NewTrainer returns a trainer for the job's tasks.
 func NewTrainer(job *Job) *Trainer {
-	return &Trainer{job: job, machine: relu.NewMachine[float32](job.Net, job.maxBatch()), opt: newOptimizer(job.Net.Layout(), job.Local)}
+	return &Trainer{job: job, machine: relu.NewMachine[float32](job.Net, job.maxBatch()), opt: newOptimizer(job.Net, job.Local)}
 }
 
 // Train makes the task's local steps from start and leaves the end parameters in end; the two must not overlap. grid is

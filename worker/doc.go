@@ -21,7 +21,8 @@
 //     and tried elsewhere. Nothing that the coordinator sends makes the worker panic.
 //
 // Memory. With P parameters, S slots and m measured shards a round, beside one data set and the scratch of S trainers (see
-// relu.Machine; P more float32 for each with momentum):
+// relu.Machine; for each P more float32 with clipping, 2P more with AdamW, and with momentum P more unless all layers are
+// linear):
 //
 //	4P bytes x (S + 4 + 2m + 2)   ends being trained; start, next model, the start of a task that is repeated, and for a
 //	                              moment the last start; measured ends of two rounds; two gradients

@@ -10,6 +10,7 @@ type linearStage[F kernel.Float] struct {
 	relu         bool // the next layer is a ReLU of slope 0, which is done here
 	mask         bool // the layer before is: its gradient is done here
 	held         bool
+	stepped      bool // since it is held: w is newer than the block
 
 	w, velocity *kernel.Weights[F] // velocity is nil before the first step with momentum
 	moving      bool               // velocity is that of this hold
@@ -72,7 +73,7 @@ func (s *linearStage[F]) tensors(params []F) (w, b []F) {
 // hold takes the weights for more than one pass; velocities start anew.
 func (s *linearStage[F]) hold(params []F) {
 	s.w.Load(s.tensors(params))
-	s.held, s.moving = true, false
+	s.held, s.stepped, s.moving = true, false, false
 }
 
 // release puts the weights back, if there is a place.
@@ -102,7 +103,7 @@ func (s *linearStage[F]) backward(params, dy []F, want bool, sink Sink[F]) (dx [
 		return dx
 	}
 	s.handOver(dy, sink)
-	if s.held {
+	if s.held && !s.stepped {
 		s.w.Load(s.tensors(params)) // the sink may have changed them
 	}
 	return dx
@@ -136,6 +137,7 @@ func (s *linearStage[F]) step(dy []F, sgd *kernel.SGD[F]) {
 		s.rest()
 	}
 	s.w.Update(s.velocity, s.inputs, dy, s.n, sgd)
+	s.stepped = true
 }
 
 // rest sets the velocities to zero: momentum*0 + g is g, PyTorch's first step.

@@ -52,7 +52,8 @@ type stage[F kernel.Float] interface {
 	backward(params, dy []F, want bool, sink Sink[F]) (dx []F)
 }
 
-// NewMachine returns a machine for batches of at most maxBatch examples. No method allocates memory afterwards.
+// NewMachine returns a machine for batches of at most maxBatch examples. No method allocates memory afterwards, but
+// for the velocities at the first step of a Stepper with momentum.
 func NewMachine[F kernel.Float](n *Network, maxBatch int) *Machine[F] {
 	if maxBatch < 1 {
 		panic(fmt.Sprintf("relu: machine for batches of %d examples", maxBatch))
@@ -80,7 +81,8 @@ type holder[F kernel.Float] interface {
 }
 
 // Hold says that until Release every call has the parameters params and that nobody else changes them: layers may keep
-// theirs in an order of their own, and with a Stepper update them there. Velocities start at zero.
+// theirs in an order of their own, and with a Stepper update them there. Velocities start at zero. What a Stepper has updated
+// so is out of date in params until Release, and other sinks must not change it: they only collect, as Probe's do.
 func (m *Machine[F]) Hold(params []F) {
 	m.checkParameters(params)
 	m.stages.hold(params)
@@ -136,9 +138,10 @@ func (m *Machine[F]) forward(params []F, b *Batch[F]) []F {
 }
 
 // Backward computes the batch's loss and the loss's gradient in training mode, and hands the gradient to sink from the last
-// layer to the first: of a residual layer the body, then the shortcut. A layer's gradient leaves only after the gradient with respect
-// to its inputs has been computed, so the sink may change these parameters. Buffers have no gradient: the machine itself
-// moves them, before any gradient leaves. The batch must have at least Network.LeastBatch examples.
+// layer to the first, of a residual layer the body, then the shortcut: for each linear layer some rows of the weight with
+// their biases at a time, for others the whole weight, then the bias. A layer's gradient leaves only after the gradient
+// with respect to its inputs has been computed, so the sink may change these parameters. Buffers have no gradient: the
+// machine itself moves them, before any gradient leaves. The batch must have at least Network.LeastBatch examples.
 func (m *Machine[F]) Backward(params []F, b *Batch[F], sink Sink[F]) (loss float64) {
 	if b.N < m.net.leastBatch {
 		panic(fmt.Sprintf("relu: training on a batch of %d examples, want at least %d for batch norm", b.N, m.net.leastBatch))

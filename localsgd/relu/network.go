@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
@@ -125,6 +126,14 @@ func (n *Network) Loss() Loss { return n.loss }
 // LeastBatch returns how many examples a batch must have in training: 2 with batch norm, which has no variance of one
 // example, else 1.
 func (n *Network) LeastBatch() int { return n.leastBatch }
+
+// Steps tells whether tensor i of the layout belongs to a linear layer: one that takes the step of a Stepper itself where a
+// machine holds the parameters.
+func (n *Network) Steps(i int) bool {
+	leaf := sort.SearchInts(n.first, i+1) - 1 // the last one whose tensors begin at i or before
+	_, linear := n.layers[leaf].(Linear)
+	return linear
+}
 
 // Layers returns a copy of the layers.
 func (n *Network) Layers() []Layer { return slices.Clone(n.top) }
