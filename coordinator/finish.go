@@ -41,7 +41,7 @@ func (o *owner) finish(ctx context.Context) error {
 
 // aggregate makes the mean and takes the rule's step.
 func (o *owner) aggregate() ([]float32, tensor.Hash, error) {
-	next := o.c.models.block(o.job.Net.Parameters())
+	next := o.current.next
 	if err := o.algorithm.Finish(&o.sum, o.start.block, next); err != nil {
 		if errors.Is(err, localsgd.ErrRange) {
 			return nil, tensor.Hash{}, &failure{fmt.Sprintf("the model of round %d diverged: %v; try a smaller server lr", o.current.number, err)}

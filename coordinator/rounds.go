@@ -23,6 +23,7 @@ type currentRound struct {
 	replayed *record.Round
 	grid     *localsgd.Grid
 	machine  *round.Machine
+	next     []float32 // keeps the first update until there is a second, and becomes the next model
 
 	facts    map[int]wire.PushedTask // by shard, of the updates that count
 	by       map[int]*participant    // whose updates count
@@ -105,6 +106,8 @@ func (o *owner) open() error {
 	}
 	cur.machine = machine
 	o.sum.Reset(cur.grid)
+	cur.next = o.c.models.block(o.job.Net.Parameters())
+	o.sum.Lend(cur.next)
 	o.current = cur
 	return nil
 }

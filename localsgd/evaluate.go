@@ -41,11 +41,19 @@ func NewEvaluator(net *relu.Network, set *shard.Set, parallel int) *Evaluator {
 // Evaluate scores the parameters. The result does not depend on the number of goroutines. It returns the context's error
 // when that ends it early.
 func (e *Evaluator) Evaluate(ctx context.Context, params []float32) (Score, error) {
+	// All share one copy of the parameters in the kernels' order: for a large model that is what counts.
+	e.machines[0].Hold(params)
+	for _, m := range e.machines[1:] {
+		m.Borrow(e.machines[0])
+	}
 	var all sync.WaitGroup
 	for first := range e.machines {
 		all.Go(func() { e.work(ctx, first, params) })
 	}
 	all.Wait()
+	for _, m := range e.machines {
+		m.Release(nil)
+	}
 	if err := ctx.Err(); err != nil {
 		return Score{}, fmt.Errorf("evaluating: %w", err)
 	}
@@ -63,8 +71,6 @@ func (e *Evaluator) Evaluate(ctx context.Context, params []float32) (Score, erro
 // work scores every batch whose number is first modulo the number of machines.
 func (e *Evaluator) work(ctx context.Context, first int, params []float32) {
 	m := e.machines[first]
-	m.Hold(params)
-	defer m.Release(nil)
 	examples := make([]int32, 0, evaluationBatch)
 	for b := first; b < len(e.losses) && ctx.Err() == nil; b += len(e.machines) {
 		examples = examples[:0]

@@ -48,6 +48,14 @@ func (s *Sum) Reset(g *Grid) {
 	s.grid, s.shares, s.total, s.summed = g, s.shares[:0], 0, false
 }
 
+// Lend gives an empty sum the block that will keep its single update. Mean may be given the same block as its destination.
+func (s *Sum) Lend(block []float32) {
+	if len(s.shares) > 0 || len(block) != s.grid.layout.Size() {
+		panic("localsgd: lending a block to a sum that is not empty, or of another size")
+	}
+	s.single = block
+}
+
 // Grid returns the grid that the sum is on.
 func (s *Sum) Grid() *Grid { return s.grid }
 

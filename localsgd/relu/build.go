@@ -39,7 +39,16 @@ func (s *sequence[F]) hold(params []F) {
 	}
 }
 
-// release does too.
+// borrow pairs the stages with those of the same network in another machine.
+func (s *sequence[F]) borrow(from *sequence[F]) {
+	for i, st := range s.stages {
+		if h, ok := st.(holder[F]); ok {
+			h.borrow(from.stages[i])
+		}
+	}
+}
+
+// release passes a holder's calls on too.
 func (s *sequence[F]) release(params []F) {
 	for _, st := range s.stages {
 		if h, ok := st.(holder[F]); ok {

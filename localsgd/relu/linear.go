@@ -76,6 +76,12 @@ func (s *linearStage[F]) hold(params []F) {
 	s.held, s.stepped, s.moving = true, false, false
 }
 
+// borrow uses the copy that the same layer holds in another machine.
+func (s *linearStage[F]) borrow(from stage[F]) {
+	s.w = from.(*linearStage[F]).w
+	s.held, s.stepped, s.moving = true, false, false
+}
+
 // release puts the weights back, if there is a place.
 func (s *linearStage[F]) release(params []F) {
 	if params != nil {

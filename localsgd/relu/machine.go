@@ -78,6 +78,7 @@ func NewMachine[F kernel.Float](n *Network, maxBatch int) *Machine[F] {
 type holder[F kernel.Float] interface {
 	hold(params []F)
 	release(params []F) // nil: without writing
+	borrow(from stage[F])
 }
 
 // Hold says that until Release every call has the parameters params and that nobody else changes them: layers may keep
@@ -86,6 +87,16 @@ type holder[F kernel.Float] interface {
 func (m *Machine[F]) Hold(params []F) {
 	m.checkParameters(params)
 	m.stages.hold(params)
+}
+
+// Borrow is Hold for a machine that computes outputs beside another one of the same network, which holds the parameters: it
+// uses the other's copies, without changing them, until its own Release(nil). Its own copies are given up, so it can do
+// nothing else afterwards but borrow again.
+func (m *Machine[F]) Borrow(from *Machine[F]) {
+	if m.net != from.net {
+		panic("relu: borrowing from a machine of another network")
+	}
+	m.stages.borrow(from.stages)
 }
 
 // Release ends what Hold began, and writes the parameters as they are now to params: those of Hold, or nil where no

@@ -49,6 +49,12 @@ func (s *residualStage[F]) hold(params []F) {
 	s.shortcut.hold(params)
 }
 
+func (s *residualStage[F]) borrow(from stage[F]) {
+	o := from.(*residualStage[F])
+	s.body.borrow(o.body)
+	s.shortcut.borrow(o.shortcut)
+}
+
 func (s *residualStage[F]) release(params []F) {
 	s.body.release(params)
 	s.shortcut.release(params)
