@@ -243,21 +243,31 @@ func TestParticipantsAreKeyedAndAscending(t *testing.T) {
 	}
 }
 
+// Wide enough that goroutines which shared more than the parameters would disturb each other.
 func TestEvaluateDoesNotDependOnGoroutines(t *testing.T) {
 	job := tinyJob(t, 1, Local{})
 	big := *job.Data.Train
-	for range 4 {
+	for range 6 {
 		big.Values = append(big.Values, big.Values...)
 		big.Labels = append(big.Labels, big.Labels...)
 		big.N *= 2
 	}
+	net, err := relu.New(relu.MLP{Input: 6, Hidden: []int{300, 200}, Output: 3}.Layers(), []int{6}, relu.CrossEntropy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := make([]float32, net.Parameters())
+	net.Initialize(params, job.Init, 7)
 	var scores []Score
 	for _, parallel := range []int{1, 2, 3, 7} {
-		s, err := NewEvaluator(job.Net, &big, parallel).Evaluate(context.Background(), job.Start())
-		if err != nil {
-			t.Fatal(err)
+		e := NewEvaluator(net, &big, parallel)
+		for range 3 {
+			s, err := e.Evaluate(context.Background(), params)
+			if err != nil {
+				t.Fatal(err)
+			}
+			scores = append(scores, s)
 		}
-		scores = append(scores, s)
 	}
 	for _, s := range scores {
 		if s != scores[0] {

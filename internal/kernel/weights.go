@@ -21,6 +21,15 @@ func NewWeights[F Float](in, out int, biased bool) *Weights[F] {
 	return &Weights[F]{in: in, out: out, rows: rows, biased: biased, data: make([]F, rows*roundUp(out)), ones: []F{1}}
 }
 
+// Borrow makes w use the numbers of o, which has the same shape, in place of its own. As long as nobody changes them both
+// may be used, each by a goroutine of its own.
+func (w *Weights[F]) Borrow(o *Weights[F]) {
+	if w.in != o.in || w.out != o.out || w.biased != o.biased {
+		panic("kernel: borrowing weights of another shape")
+	}
+	w.data = o.data
+}
+
 // width returns how many outputs panel p has, rounded up.
 func (w *Weights[F]) width(p int) int { return min(panelWidth, roundUp(w.out)-p*panelWidth) }
 

@@ -78,7 +78,7 @@ func (s *linearStage[F]) hold(params []F) {
 
 // borrow uses the copy that the same layer holds in another machine.
 func (s *linearStage[F]) borrow(from stage[F]) {
-	s.w = from.(*linearStage[F]).w
+	s.w.Borrow(from.(*linearStage[F]).w)
 	s.held, s.stepped, s.moving = true, false, false
 }
 
