@@ -25,7 +25,7 @@ func (c *Coordinator) Fetch(ctx context.Context, f wire.Fetch, open func(size in
 	defer stop()
 	began := time.Now()
 	err := c.fetchFromMemory(ctx, f, open)
-	if err == errNotPublished {
+	if errors.Is(err, errNotPublished) {
 		err = c.fetchFromStore(ctx, f, open)
 	}
 	if err != nil {
@@ -63,18 +63,5 @@ func (c *Coordinator) fetchFromStore(ctx context.Context, f wire.Fetch, open fun
 		return err
 	}
 	defer m.Close()
-	w := open(4 * int64(m.Values()))
-	var part []byte
-	for i := range m.Chunks() {
-		if part, err = m.Append(part[:0], i); err != nil {
-			return err
-		}
-		if _, err := w.Write(part); err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-	}
-	return nil
+	return m.Copy(ctx, open(4*int64(m.Values())))
 }

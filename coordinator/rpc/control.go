@@ -165,15 +165,8 @@ func sendModel(stream grpc.ServerStreamingServer[fedreluv1.ExportReply], model *
 	chunker := &wire.Chunker{Total: 4 * int64(model.Values()), Send: func(c *fedreluv1.Chunk) error {
 		return stream.Send(&fedreluv1.ExportReply{Reply: &fedreluv1.ExportReply_Chunk{Chunk: c}})
 	}}
-	var part []byte
-	var err error
-	for i := range model.Chunks() {
-		if part, err = model.Append(part[:0], i); err != nil {
-			return err
-		}
-		if _, err := chunker.Write(part); err != nil {
-			return err
-		}
+	if err := model.Copy(stream.Context(), chunker); err != nil {
+		return err
 	}
 	return chunker.Flush()
 }

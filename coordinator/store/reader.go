@@ -1,10 +1,12 @@
 package store
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"io"
 
 	"go.etcd.io/bbolt"
 
@@ -67,6 +69,24 @@ func (m *Model) Append(dst []byte, i int) ([]byte, error) {
 		return err
 	})
 	return dst, err
+}
+
+// Copy writes the bytes of all chunks to w, one after the other, and looks at ctx between two. The hash is not checked.
+func (m *Model) Copy(ctx context.Context, w io.Writer) error {
+	var chunk []byte
+	var err error
+	for i := range m.Chunks() {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if chunk, err = m.Append(chunk[:0], i); err != nil {
+			return fmt.Errorf("reading model %v: %w", m.key.hash, err)
+		}
+		if _, err := w.Write(chunk); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *Model) bucket(tx *bbolt.Tx) (*bbolt.Bucket, error) {

@@ -38,18 +38,8 @@ func (d *Directory) Export(ctx context.Context, run string, round *int, to func(
 func copyModel(ctx context.Context, w io.Writer, model *store.Model, kept store.Kept) error {
 	hash := sha256.New()
 	both := io.MultiWriter(w, hash)
-	var chunk []byte
-	var err error
-	for i := range model.Chunks() {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if chunk, err = model.Append(chunk[:0], i); err != nil {
-			return fmt.Errorf("reading the model of round %d: %w", kept.Round, err)
-		}
-		if _, err := both.Write(chunk); err != nil {
-			return err
-		}
+	if err := model.Copy(ctx, both); err != nil {
+		return fmt.Errorf("copying the model of round %d: %w", kept.Round, err)
 	}
 	if tensor.Hash(hash.Sum(nil)) != kept.Hash {
 		return fmt.Errorf("the model of round %d: %w: its values do not have the recorded hash", kept.Round, store.ErrDamaged)
