@@ -133,7 +133,7 @@ func (o *owner) finishReplay() error {
 		return err
 	}
 	if hash != rec.Model {
-		return &failure{fmt.Sprintf("%v: round %d gives %s, recorded is %s", errReplay, rec.Number, hash, rec.Model)}
+		return &failure{fmt.Sprintf("a replayed round did not give its recorded model: round %d gives %s, recorded is %s", rec.Number, hash, rec.Model)}
 	}
 	repaired := record.Repaired{Detail: "computed again from the last intact model", Time: time.Now()}
 	if _, err := o.c.store.RestoreModel(o.run.ID, rec.Number, next, repaired); err != nil {

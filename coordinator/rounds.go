@@ -2,7 +2,6 @@ package coordinator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -204,6 +203,3 @@ func (o *owner) assignment(key wire.Key, shards []int) wire.Assign {
 	}
 	return a
 }
-
-// errReplay says that a round computed again did not give the recorded model: something is not as it was.
-var errReplay = errors.New("a replayed round did not give its recorded model")
