@@ -62,7 +62,9 @@ type builder[F kernel.Float] struct {
 	net      *Network
 	maxBatch int
 	mode     *mode
+	watcher  *Watcher[F]
 	leaf     int // of the next layer without layers inside
+	active   int // activations before the next layer
 
 	shape []int // of one example at the next layer
 	own   bool  // the next layer's input belongs to a stage that does not look at it again: it may be overwritten
@@ -77,7 +79,7 @@ func (b *builder[F]) sequence(layers []Layer) *sequence[F] {
 		if r, ok := l.(Residual); ok {
 			s.stages = append(s.stages, b.residual(r))
 		} else {
-			s.stages = append(s.stages, b.stage(l))
+			s.stages = append(s.stages, b.watched(l, b.stage(l)))
 			b.leaf++
 		}
 		if b.params() > before {

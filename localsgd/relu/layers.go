@@ -63,7 +63,7 @@ func (l ReLU) resolve(in []int, p *plan) ([]int, error) {
 	if !(l.Slope >= 0) || math.IsInf(l.Slope, 1) {
 		return nil, fmt.Errorf("relu with slope %v: must be finite and not negative", l.Slope)
 	}
-	p.activation(l.Slope)
+	p.activation(in, l.Slope, true)
 	return in, nil
 }
 

@@ -24,6 +24,7 @@ type Machine[F kernel.Float] struct {
 	net      *Network
 	maxBatch int
 	mode     mode
+	watcher  Watcher[F] // nil: nobody
 	stages   *sequence[F]
 	dy       []F       // gradient with respect to the outputs
 	grad     []float64 // gradient of one example's loss with respect to its outputs
@@ -69,7 +70,7 @@ func NewMachine[F kernel.Float](n *Network, maxBatch int) *Machine[F] {
 	if n.loss == MSE {
 		m.targets = make([]F, maxBatch*n.outputs)
 	}
-	b := builder[F]{net: n, maxBatch: maxBatch, mode: &m.mode, shape: n.input}
+	b := builder[F]{net: n, maxBatch: maxBatch, mode: &m.mode, watcher: &m.watcher, shape: n.input}
 	m.stages = b.sequence(n.top)
 	return m
 }

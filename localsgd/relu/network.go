@@ -43,17 +43,18 @@ func (l Loss) String() string {
 
 // Network is an immutable description of layers, the shape of an example, and a loss.
 type Network struct {
-	top        []Layer // as given
-	layers     []Layer // the leaves of top: those without layers inside, depth first
-	input      []int
-	loss       Loss
-	smoothing  float64
-	layout     *tensor.Layout
-	params     []parameter // one for each tensor of layout
-	first      []int       // first[i] is the index of the first tensor of layers[i]
-	joined     []bool      // layers[i] takes what layers[i-1] gives, and no other layer does
-	outputs    int
-	leastBatch int
+	top         []Layer // as given
+	layers      []Layer // the leaves of top: those without layers inside, depth first
+	input       []int
+	loss        Loss
+	smoothing   float64
+	layout      *tensor.Layout
+	params      []parameter // one for each tensor of layout
+	first       []int       // first[i] is the index of the first tensor of layers[i]
+	joined      []bool      // layers[i] takes what layers[i-1] gives, and no other layer does
+	outputs     int
+	activations []Activation
+	leastBatch  int
 }
 
 // New returns the network of these layers for examples of shape input (at least one dimension, all positive), whose
@@ -88,7 +89,7 @@ func (n *Network) resolve() error {
 	}
 	p.settle()
 	n.layers, n.first, n.joined, n.params, n.leastBatch = p.leaves, p.first, p.joined, p.params, p.batch
-	n.outputs = product(shape)
+	n.outputs, n.activations = product(shape), p.activations
 	n.layout, err = p.layout()
 	return err
 }

@@ -3,6 +3,7 @@ package relu
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
@@ -15,6 +16,8 @@ type plan struct {
 	first  []int  // first[i] is the index of leaf i's first tensor
 	joined []bool // leaf i takes what leaf i-1 gives, and no other layer does
 	params []parameter
+
+	activations []Activation
 
 	weights int // how many params are weights of sums
 
@@ -64,8 +67,10 @@ func (p *plan) add(tensors ...parameter) {
 	}
 }
 
-// activation notes an activation of this slope: it is the one that the tensors since the one before feed.
-func (p *plan) activation(slope float64) {
+// activation notes an activation of this slope on examples of shape in: it is the one that the tensors since the one before
+// feed.
+func (p *plan) activation(in []int, slope float64, gated bool) {
+	p.activations = append(p.activations, Activation{Name: strings.TrimSuffix(p.prefix, "."), Shape: in, Gated: gated})
 	p.slope = slope
 	p.settle()
 }

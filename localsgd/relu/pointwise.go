@@ -21,6 +21,6 @@ func (l Scale) resolve(in []int, _ *plan) ([]int, error) {
 }
 
 func (Softplus) resolve(in []int, p *plan) ([]int, error) {
-	p.activation(0)
+	p.activation(in, 0, false)
 	return in, nil
 }

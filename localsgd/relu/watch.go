@@ -1,0 +1,53 @@
+package relu
+
+import (
+	"slices"
+
+	"github.com/fedrelu/fedrelu/internal/kernel"
+)
+
+// Activation is a place in a network where an activation is computed.
+type Activation struct {
+	Name  string // of its layer, as in the names of tensors: "1", "3.body.2"
+	Shape []int  // of its output for one example
+	Gated bool   // it is a ReLU or leaky ReLU: its output is positive exactly where its input is (the gate)
+}
+
+// Activations returns the network's activations in the order in which a forward pass computes them.
+func (n *Network) Activations() []Activation { return slices.Clone(n.activations) }
+
+// Watcher looks on while a machine computes.
+type Watcher[F kernel.Float] interface {
+	// Activation shows the output y of activation i of Network.Activations for n examples, row-major. It is valid during
+	// the call alone and must not be changed.
+	Activation(i int, y []F, n int)
+}
+
+// Watch shows w the output of every activation in every forward pass from now on, those of Evaluate, Probe and Backward
+// included; nil ends it. It changes no bit of what the machine computes.
+func (m *Machine[F]) Watch(w Watcher[F]) { m.watcher = w }
+
+// watchedStage is an activation that shows what it has computed.
+type watchedStage[F kernel.Float] struct {
+	stage[F]
+	index   int
+	watcher *Watcher[F]
+}
+
+func (s *watchedStage[F]) forward(params, x []F, n int) []F {
+	y := s.stage.forward(params, x, n)
+	if w := *s.watcher; w != nil {
+		w.Activation(s.index, y, n)
+	}
+	return y
+}
+
+// watched returns the stage of layer l, which shows its output if it is an activation.
+func (b *builder[F]) watched(l Layer, s stage[F]) stage[F] {
+	switch l.(type) {
+	case ReLU, Softplus:
+		b.active++
+		return &watchedStage[F]{stage: s, index: b.active - 1, watcher: b.watcher}
+	}
+	return s
+}
