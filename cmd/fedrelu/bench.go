@@ -1,36 +1,23 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fedrelu/fedrelu/cmd/fedrelu/view"
-	"github.com/fedrelu/fedrelu/localsgd"
-	"github.com/fedrelu/fedrelu/localsgd/relu"
 )
 
-// benchTimings is how often each row is timed; the median counts.
-const benchTimings = 5
+const benchTrainLong = `Time the steps of a worker's task for networks of the papers, and compare their rate of floating point
+operations with the peak of fused multiply-adds of one core, which is measured between the timings.
 
-// benchModel is a network with its optimizer and the batches that it is timed with.
-type benchModel struct {
-	name    string
-	net     relu.MLP
-	sgd     localsgd.SGD
-	batches []int
-}
-
-var benchModels = []benchModel{
-	{"2nn", relu.MLP{Input: 784, Hidden: []int{200, 200}, Output: 10}, localsgd.SGD{LR: 0.01}, []int{10, 50, 600}},
-	{"mlp-10x100", relu.MLP{Input: 784, Hidden: slices.Repeat([]int{100}, 9), Output: 10},
-		localsgd.SGD{LR: 0.01, Momentum: 0.9, WeightDecay: 5e-4}, []int{4, 16, 128}},
-	{"mlp-4x1024", relu.MLP{Input: 784, Hidden: slices.Repeat([]int{1024}, 4), Output: 10},
-		localsgd.SGD{LR: 0.001, Momentum: 0.9}, []int{32, 128}},
-}
+A row is one network at one batch size. With --threads 2 two slots train a task of their own each, at
+once: US/STEP is the time that a step takes on one of them, SAMPLES/S and GFLOP/S are the sums of both,
+and SHARE is of two cores' peak.`
 
 func newBench(a *app) *cobra.Command {
 	cmd := &cobra.Command{
@@ -39,86 +26,117 @@ func newBench(a *app) *cobra.Command {
 		Long:    "Measure how fast this machine does what a worker does.",
 		Example: "  fedrelu bench train",
 	}
+	cmd.AddCommand(newBenchTrain(a))
+	return cmd
+}
+
+func newBenchTrain(a *app) *cobra.Command {
+	var pick benchPick
 	var asJSON bool
-	train := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Time training steps against the processor's peak",
-		Long: `Time the steps of a worker's task for networks of the papers, on one core, and compare their rate of
-floating point operations with the peak of fused multiply-adds that is measured between the rows.`,
-		Example: "  fedrelu bench train --json",
-		Args:    exactly(),
+		Long:  benchTrainLong,
+		Example: `  fedrelu bench train
+  fedrelu bench train --threads 1,2 --model 2nn,cnn
+  fedrelu bench train --model cnn --batch 10 --json`,
+		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rows, err := benchTrain(cmd.Context())
+			bench, err := benchTrain(cmd.Context(), pick, a.console)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return view.WriteJSON(a.stdout, rows)
+				return view.WriteJSON(a.stdout, bench)
 			}
-			return rows.WriteTable(a.stdout)
+			return bench.WriteTable(a.stdout)
 		},
 	}
-	jsonFlag(train, &asJSON)
-	cmd.AddCommand(train)
+	names := strings.Join(benchNames(), ", ")
+	cmd.Flags().StringSliceVar(&pick.models, "model", nil, "only these networks, of "+names)
+	cmd.Flags().IntSliceVar(&pick.batches, "batch", nil, "only these batch sizes")
+	cmd.Flags().IntSliceVar(&pick.threads, "threads", []int{1}, "slots that train at once; with several numbers, a row for each")
+	jsonFlag(cmd, &asJSON)
 	return cmd
 }
 
-// benchTrain times all rows.
-func benchTrain(ctx context.Context) (view.Bench, error) {
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	var rows view.Bench
-	for _, m := range benchModels {
-		for _, batch := range m.batches {
-			row, err := m.row(ctx, batch)
-			if err != nil {
-				return nil, fmt.Errorf("timing %s at batch %d: %w", m.name, batch, err)
-			}
-			rows = append(rows, row)
+// maxBenchThreads bounds --threads: each slot has a network's memory of its own.
+const maxBenchThreads = 1024
+
+// benchPick says which rows are wanted; empty lists of models and batches are all.
+type benchPick struct {
+	models           []string
+	batches, threads []int
+}
+
+// rows returns what is wanted of the table, or an error of usage for names and numbers that choose nothing.
+func (p benchPick) rows() ([]benchRow, error) {
+	for _, name := range p.models {
+		if !slices.Contains(benchNames(), name) {
+			return nil, usage("--model %s: want one of %s", name, strings.Join(benchNames(), ", "))
 		}
+	}
+	for _, n := range p.threads {
+		if n < 1 || n > maxBenchThreads {
+			return nil, usage("--threads %d: want 1 to %d", n, maxBenchThreads)
+		}
+	}
+	var rows []benchRow
+	for _, m := range benchModels {
+		if len(p.models) > 0 && !slices.Contains(p.models, m.name) {
+			continue
+		}
+		for _, batch := range m.batches {
+			if len(p.batches) > 0 && !slices.Contains(p.batches, batch) {
+				continue
+			}
+			for _, threads := range p.threads {
+				rows = append(rows, benchRow{m, batch, threads})
+			}
+		}
+	}
+	if len(rows) == 0 {
+		return nil, usage("no such row: the networks have these batch sizes: %s", benchBatches())
 	}
 	return rows, nil
 }
 
-// row times one row, with the peak measured before and after each timing.
-func (m benchModel) row(ctx context.Context, batch int) (view.BenchRow, error) {
-	task, err := newBenchTask(m, batch)
+func benchNames() []string {
+	var names []string
+	for _, m := range benchModels {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// benchBatches lists the rows in a line.
+func benchBatches() string {
+	var all []string
+	for _, m := range benchModels {
+		var sizes []string
+		for _, b := range m.batches {
+			sizes = append(sizes, strconv.Itoa(b))
+		}
+		all = append(all, m.name+" "+strings.Join(sizes, ", "))
+	}
+	return strings.Join(all, "; ")
+}
+
+// benchTrain times the rows that are wanted. A terminal shows which one is being timed.
+func benchTrain(ctx context.Context, pick benchPick, console *view.Console) (view.Bench, error) {
+	rows, err := pick.rows()
 	if err != nil {
-		return view.BenchRow{}, err
+		return nil, err
 	}
-	peak := measurePeak()
-	seconds := make([]float64, benchTimings)
-	for i := range seconds {
-		if seconds[i], err = task.time(ctx); err != nil {
-			return view.BenchRow{}, err
+	defer console.Live(nil)
+	var bench view.Bench
+	for i, r := range rows {
+		console.Live(func(width int) string { return view.Cut(fmt.Sprintf("row %d/%d: timing %v", i+1, len(rows), r), width) })
+		measured, err := r.measure(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("timing %v: %w", r, err)
 		}
-		peak = max(peak, measurePeak())
+		bench = append(bench, measured)
 	}
-	step := median(seconds)
-	rate := m.operations(batch) / step / 1e9
-	return view.BenchRow{
-		Model: m.name, Batch: batch, Threads: 1, MicrosecondsPerStep: step * 1e6, SamplesPerSecond: float64(batch) / step,
-		GFLOPS: rate, PeakGFLOPS: peak, FractionOfPeak: rate / peak,
-	}, nil
-}
-
-// operations counts 2 for each multiply-add of a step: a layer's forward product, its weight gradient and, but for the
-// first layer, its input gradient.
-func (m benchModel) operations(batch int) float64 {
-	total, in := 0, m.net.Input
-	for i, out := range append(slices.Clone(m.net.Hidden), m.net.Output) {
-		products := 3
-		if i == 0 {
-			products = 2
-		}
-		total += products * 2 * batch * in * out
-		in = out
-	}
-	return float64(total)
-}
-
-func median[T cmp.Ordered](x []T) T {
-	x = slices.Sorted(slices.Values(x))
-	return x[len(x)/2]
+	return bench, nil
 }

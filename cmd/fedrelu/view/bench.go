@@ -12,12 +12,12 @@ type Bench []BenchRow
 type BenchRow struct {
 	Model               string  `json:"model"`
 	Batch               int     `json:"batch"`
-	Threads             int     `json:"threads"`
-	MicrosecondsPerStep float64 `json:"us_per_step"`
-	SamplesPerSecond    float64 `json:"samples_per_second"`
-	GFLOPS              float64 `json:"gflops"`
-	PeakGFLOPS          float64 `json:"peak_gflops"` // of one core
-	FractionOfPeak      float64 `json:"fraction_of_peak"`
+	Threads             int     `json:"threads"`            // slots that train at once
+	MicrosecondsPerStep float64 `json:"us_per_step"`        // on one slot
+	SamplesPerSecond    float64 `json:"samples_per_second"` // on all slots together
+	GFLOPS              float64 `json:"gflops"`             // likewise
+	PeakGFLOPS          float64 `json:"peak_gflops"`        // of one core
+	FractionOfPeak      float64 `json:"fraction_of_peak"`   // GFLOPS / (Threads x PeakGFLOPS)
 }
 
 // WriteTable writes the rows for people.
