@@ -1,9 +1,13 @@
 package localsgd
 
-import "math"
+import (
+	"math"
 
-// AdamW is Loshchilov and Hutter's Adam with decoupled weight decay, as torch.optim.AdamW. The state is float32, the
-// arithmetic of a step float64, rounded once for each number that is stored.
+	"github.com/fedrelu/fedrelu/internal/kernel"
+)
+
+// AdamW is Loshchilov and Hutter's Adam with decoupled weight decay, as torch.optim.AdamW. The state has
+// the precision of the parameters; the arithmetic of a step is float64, rounded once for each number that is stored.
 type AdamW struct {
 	LR           float64
 	Beta1, Beta2 float64 // in [0, 1)
@@ -14,9 +18,9 @@ type AdamW struct {
 
 // adamSink applies AdamW to the parameters while the backward pass hands over the gradient. It lives for one task; reset
 // makes it fresh.
-type adamSink struct {
-	params         []float32
-	mean, square   []float32 // moving averages of the gradient and of its square
+type adamSink[F kernel.Float] struct {
+	params         []F
+	mean, square   []F // moving averages of the gradient and of its square
 	o              AdamW
 	power1, power2 float64 // beta to the number of steps
 	rate           float64 // lr, corrected for a mean that starts at 0
@@ -25,18 +29,18 @@ type adamSink struct {
 }
 
 // reset begins a task.
-func (s *adamSink) reset(o AdamW, params []float32) {
+func (s *adamSink[F]) reset(o AdamW, params []F) {
 	s.o, s.params = o, params
 	s.power1, s.power2 = 1, 1
 	if len(s.mean) != len(params) {
-		s.mean, s.square = make([]float32, len(params)), make([]float32, len(params))
+		s.mean, s.square = make([]F, len(params)), make([]F, len(params))
 	}
 	clear(s.mean)
 	clear(s.square)
 }
 
 // begin counts a step.
-func (s *adamSink) begin() {
+func (s *adamSink[F]) begin() {
 	s.power1 = float64(s.power1 * s.o.Beta1)
 	s.power2 = float64(s.power2 * s.o.Beta2)
 	s.rate = s.o.LR / (1 - s.power1)
@@ -45,7 +49,7 @@ func (s *adamSink) begin() {
 }
 
 // decays switches weight decay.
-func (s *adamSink) decays(on bool) {
+func (s *adamSink[F]) decays(on bool) {
 	s.decay = 1
 	if on {
 		s.decay = 1 - float64(s.o.LR*s.o.WeightDecay)
@@ -53,14 +57,14 @@ func (s *adamSink) decays(on bool) {
 }
 
 // Gradient takes the finished piece g of the gradient at offset and updates the parameters there.
-func (s *adamSink) Gradient(offset int, g []float32) {
+func (s *adamSink[F]) Gradient(offset int, g []F) {
 	w, mean, square := s.params[offset:][:len(g)], s.mean[offset:][:len(g)], s.square[offset:][:len(g)]
 	for i, d := range g {
 		d := float64(d)
 		m := float64(s.o.Beta1*float64(mean[i])) + float64((1-s.o.Beta1)*d)
 		v := float64(s.o.Beta2*float64(square[i])) + float64((1-s.o.Beta2)*d*d)
-		mean[i], square[i] = float32(m), float32(v)
+		mean[i], square[i] = F(m), F(v)
 		step := s.rate * m / (float64(math.Sqrt(v)*s.root) + s.o.Eps)
-		w[i] = float32(float64(float64(w[i])*s.decay) - step)
+		w[i] = F(float64(float64(w[i])*s.decay) - step)
 	}
 }

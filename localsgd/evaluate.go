@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
 )
@@ -20,27 +21,35 @@ type Score struct {
 	Classes  bool    // accuracy means something
 }
 
-// Evaluator scores models on one set, on several goroutines. One caller uses it at a time.
-type Evaluator struct {
+// Evaluator scores float32 models.
+type Evaluator = EvaluatorIn[float32]
+
+// EvaluatorIn scores models of numbers F on one set, on several goroutines. One caller uses it at a time.
+type EvaluatorIn[F kernel.Float] struct {
 	set      *shard.Set
-	machines []*relu.Machine[float32]
+	machines []*relu.Machine[F]
 	losses   []float64 // by batch
 	correct  []int
 }
 
 // NewEvaluator returns an evaluator of the network on the set that uses the given number of goroutines.
 func NewEvaluator(net *relu.Network, set *shard.Set, parallel int) *Evaluator {
+	return NewEvaluatorIn[float32](net, set, parallel)
+}
+
+// NewEvaluatorIn is NewEvaluator for models of numbers F.
+func NewEvaluatorIn[F kernel.Float](net *relu.Network, set *shard.Set, parallel int) *EvaluatorIn[F] {
 	batches := (set.Len() + evaluationBatch - 1) / evaluationBatch
-	e := &Evaluator{set: set, losses: make([]float64, batches), correct: make([]int, batches)}
+	e := &EvaluatorIn[F]{set: set, losses: make([]float64, batches), correct: make([]int, batches)}
 	for range min(max(parallel, 1), batches) {
-		e.machines = append(e.machines, relu.NewMachine[float32](net, min(evaluationBatch, set.Len())))
+		e.machines = append(e.machines, relu.NewMachine[F](net, min(evaluationBatch, set.Len())))
 	}
 	return e
 }
 
 // Evaluate scores the parameters. The result does not depend on the number of goroutines. It returns the context's error
 // when that ends it early.
-func (e *Evaluator) Evaluate(ctx context.Context, params []float32) (Score, error) {
+func (e *EvaluatorIn[F]) Evaluate(ctx context.Context, params []F) (Score, error) {
 	// All share one copy of the parameters in the kernels' order: for a large model that is what counts.
 	e.machines[0].Hold(params)
 	for _, m := range e.machines[1:] {
@@ -69,7 +78,7 @@ func (e *Evaluator) Evaluate(ctx context.Context, params []float32) (Score, erro
 }
 
 // work scores every batch whose number is first modulo the number of machines.
-func (e *Evaluator) work(ctx context.Context, first int, params []float32) {
+func (e *EvaluatorIn[F]) work(ctx context.Context, first int, params []F) {
 	m := e.machines[first]
 	examples := make([]int32, 0, evaluationBatch)
 	for b := first; b < len(e.losses) && ctx.Err() == nil; b += len(e.machines) {

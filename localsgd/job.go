@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
 )
@@ -29,6 +30,8 @@ type Job struct {
 	Data   shard.Data
 	Shards shard.Shards
 	Local  Local
+
+	Precision Precision // of the local steps
 }
 
 // ErrJob is wrapped by every error of Job.Check.
@@ -114,9 +117,9 @@ func (j *Job) maxBatch() int {
 }
 
 // Fill puts examples of a set into a machine's batch.
-func Fill(m *relu.Machine[float32], set *shard.Set, examples []int32) *relu.Batch[float32] {
+func Fill[F kernel.Float](m *relu.Machine[F], set *shard.Set, examples []int32) *relu.Batch[F] {
 	b := m.Batch(len(examples))
-	rows := shard.Rows[float32]{X: b.X, Targets: b.Targets}
+	rows := shard.Rows[F]{X: b.X, Targets: b.Targets}
 	if set.Classes > 0 {
 		rows.Labels, rows.Targets = b.Labels, nil
 		b.Targets = nil // mse on class labels takes one-hot targets

@@ -13,17 +13,17 @@ import (
 )
 
 // updater is an optimizer of one task. Its Gradient updates the parameters of the piece that it gets.
-type updater interface {
-	relu.Sink[float32]
+type updater[F kernel.Float] interface {
+	relu.Sink[F]
 	begin()         // begins a step
 	decays(on bool) // switches weight decay until the next begin
 }
 
 // begin implements updater.
-func (s *sgdSink) begin() { s.step.Decay = s.decay }
+func (s *sgdSink[F]) begin() { s.step.Decay = s.decay }
 
 // decays implements updater.
-func (s *sgdSink) decays(on bool) {
+func (s *sgdSink[F]) decays(on bool) {
 	s.step.Decay = 0
 	if on {
 		s.step.Decay = s.decay
@@ -33,19 +33,19 @@ func (s *sgdSink) decays(on bool) {
 // optimizer turns the gradients of a task's steps into updates: the updater behind whatever has to come before it. Without
 // globs and clipping the updater gets the pieces from the backward pass itself. Linear layers take the steps themselves
 // (first is a relu.Stepper) exactly if that is SGD, nothing is clipped and the globs fit none of their tensors.
-type optimizer struct {
+type optimizer[F kernel.Float] struct {
 	local Local
-	sgd   sgdSink
-	adam  adamSink
+	sgd   sgdSink[F]
+	adam  adamSink[F]
 
-	updater
-	chosen *chosenSink // with globs
-	clip   *clipSink   // with a bound
-	first  relu.Sink[float32]
+	updater[F]
+	chosen *chosenSink[F] // with globs
+	clip   *clipSink[F]   // with a bound
+	first  relu.Sink[F]
 }
 
-func newOptimizer(net *relu.Network, local Local) *optimizer {
-	o := &optimizer{local: local}
+func newOptimizer[F kernel.Float](net *relu.Network, local Local) *optimizer[F] {
+	o := &optimizer[F]{local: local}
 	layout := net.Layout()
 	o.updater = &o.sgd
 	if local.AdamW != nil {
@@ -56,7 +56,7 @@ func newOptimizer(net *relu.Network, local Local) *optimizer {
 		o.chosen = newChosenSink(layout, local, o.updater)
 		o.first = o.chosen
 		if local.AdamW == nil && o.chosen.spares(net) {
-			o.first = &steppingSink{o.chosen, &o.sgd}
+			o.first = &steppingSink[F]{o.chosen, &o.sgd}
 		}
 	}
 	if local.ClipNorm > 0 {
@@ -67,7 +67,7 @@ func newOptimizer(net *relu.Network, local Local) *optimizer {
 }
 
 // reset begins a task that works on params.
-func (o *optimizer) reset(round int, params []float32) {
+func (o *optimizer[F]) reset(round int, params []F) {
 	if o.local.AdamW != nil {
 		a := *o.local.AdamW
 		a.LR = o.local.rate(a.LR, round)
@@ -80,27 +80,27 @@ func (o *optimizer) reset(round int, params []float32) {
 }
 
 // begin begins a step and returns what its backward pass hands the gradient to.
-func (o *optimizer) begin() relu.Sink[float32] {
+func (o *optimizer[F]) begin() relu.Sink[F] {
 	o.updater.begin()
 	return o.first
 }
 
 // finish ends a step, after the backward pass.
-func (o *optimizer) finish() {
+func (o *optimizer[F]) finish() {
 	if o.clip != nil {
 		o.clip.finish()
 	}
 }
 
 // chosenSink leaves frozen tensors as they are, and decays only those that may be.
-type chosenSink struct {
-	next          updater
+type chosenSink[F kernel.Float] struct {
+	next          updater[F]
 	ends          []int // of the tensors in the block, ascending
 	frozen, plain []bool
 }
 
-func newChosenSink(layout *tensor.Layout, local Local, next updater) *chosenSink {
-	s := &chosenSink{next: next}
+func newChosenSink[F kernel.Float](layout *tensor.Layout, local Local, next updater[F]) *chosenSink[F] {
+	s := &chosenSink[F]{next: next}
 	for i := range layout.Len() {
 		v := layout.At(i)
 		s.ends = append(s.ends, v.Offset+v.Size)
@@ -111,7 +111,7 @@ func newChosenSink(layout *tensor.Layout, local Local, next updater) *chosenSink
 }
 
 // Gradient takes a piece, which lies within one tensor.
-func (s *chosenSink) Gradient(offset int, g []float32) {
+func (s *chosenSink[F]) Gradient(offset int, g []F) {
 	i := sort.SearchInts(s.ends, offset+1)
 	if s.frozen[i] {
 		return
@@ -121,7 +121,7 @@ func (s *chosenSink) Gradient(offset int, g []float32) {
 }
 
 // spares tells whether the globs fit no tensor of a layer that can take the step itself.
-func (s *chosenSink) spares(net *relu.Network) bool {
+func (s *chosenSink[F]) spares(net *relu.Network) bool {
 	for i := range s.ends {
 		if (s.frozen[i] || s.plain[i]) && net.Steps(i) {
 			return false
@@ -131,28 +131,28 @@ func (s *chosenSink) spares(net *relu.Network) bool {
 }
 
 // steppingSink is a chosenSink that spares the layers that can take the step themselves.
-type steppingSink struct {
-	*chosenSink
-	sgd *sgdSink
+type steppingSink[F kernel.Float] struct {
+	*chosenSink[F]
+	sgd *sgdSink[F]
 }
 
 // SGD implements relu.Stepper. Whatever tensor came before, those of the layers that ask decay.
-func (s *steppingSink) SGD() *kernel.SGD[float32] {
+func (s *steppingSink[F]) SGD() *kernel.SGD[F] {
 	s.sgd.decays(true)
 	return s.sgd.SGD()
 }
 
 // clipSink keeps a step's gradient until it is whole, and hands it on with a norm of at most bound, as
 // torch.nn.utils.clip_grad_norm_ does. Frozen tensors do not count.
-type clipSink struct {
-	next   relu.Sink[float32]
+type clipSink[F kernel.Float] struct {
+	next   relu.Sink[F]
 	bound  float64
 	counts []tensor.View
-	grad   []float32
+	grad   []F
 }
 
-func newClipSink(layout *tensor.Layout, local Local, next relu.Sink[float32]) *clipSink {
-	s := &clipSink{next: next, bound: local.ClipNorm, grad: make([]float32, layout.Size())}
+func newClipSink[F kernel.Float](layout *tensor.Layout, local Local, next relu.Sink[F]) *clipSink[F] {
+	s := &clipSink[F]{next: next, bound: local.ClipNorm, grad: make([]F, layout.Size())}
 	for i := range layout.Len() {
 		if v := layout.At(i); !v.Buffer && !matches(local.Freeze, v.Name) {
 			s.counts = append(s.counts, v)
@@ -162,21 +162,21 @@ func newClipSink(layout *tensor.Layout, local Local, next relu.Sink[float32]) *c
 }
 
 // Gradient takes a piece.
-func (s *clipSink) Gradient(offset int, g []float32) { copy(s.grad[offset:], g) }
+func (s *clipSink[F]) Gradient(offset int, g []F) { copy(s.grad[offset:], g) }
 
-func (s *clipSink) finish() {
+func (s *clipSink[F]) finish() {
 	square := 0.0
 	for _, v := range s.counts {
 		for _, g := range tensor.Of(s.grad, v) {
 			square += float64(float64(g) * float64(g))
 		}
 	}
-	factor := float32(s.bound / (math.Sqrt(square) + 1e-6))
+	factor := F(s.bound / (math.Sqrt(square) + 1e-6))
 	for _, v := range s.counts {
 		g := tensor.Of(s.grad, v)
 		if factor < 1 {
 			for i := range g {
-				g[i] = float32(g[i] * factor)
+				g[i] = F(g[i] * factor)
 			}
 		}
 		s.next.Gradient(v.Offset, g)

@@ -1,6 +1,10 @@
 package localsgd
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/fedrelu/fedrelu/internal/kernel"
+)
 
 // Rule makes the next model from a round's start and the exact mean of its updates: the server step. A Rule has no
 // hidden state.
@@ -11,6 +15,13 @@ type Rule interface {
 	TakesMean() bool
 	// Step turns next, which holds the mean, into the next model. start is only read.
 	Step(start, next []float32)
+}
+
+// PreciseRule is a Rule that also works on float64 models, see RunnerIn.
+type PreciseRule interface {
+	Rule
+	// StepFloat64 is Step in float64.
+	StepFloat64(start, next []float64)
 }
 
 // FedAvg is McMahan et al. 2017, Algorithm 1, with a server learning rate: next = start + LR (mean - start). With LR 1
@@ -24,7 +35,12 @@ func (FedAvg) Name() string { return "fedavg" }
 func (f FedAvg) TakesMean() bool { return f.LR == 1 }
 
 // Step implements Rule. The arithmetic is in float64, rounded once.
-func (f FedAvg) Step(start, next []float32) {
+func (f FedAvg) Step(start, next []float32) { serverStep(f, start, next) }
+
+// StepFloat64 implements PreciseRule.
+func (f FedAvg) StepFloat64(start, next []float64) { serverStep(f, start, next) }
+
+func serverStep[F kernel.Float](f FedAvg, start, next []F) {
 	if f.TakesMean() {
 		return
 	}
@@ -33,6 +49,6 @@ func (f FedAvg) Step(start, next []float32) {
 	}
 	for i, s := range start {
 		s := float64(s)
-		next[i] = float32(s + float64(f.LR*(float64(next[i])-s)))
+		next[i] = F(s + float64(f.LR*(float64(next[i])-s)))
 	}
 }

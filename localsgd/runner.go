@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
@@ -40,17 +41,21 @@ func (a Algorithm) Finish(sum *Sum, start, next []float32) error {
 	if err := sum.Mean(next); err != nil {
 		return err
 	}
-	layout := sum.Grid().Layout()
-	if !a.Rule.TakesMean() {
+	return finish(sum.Grid().Layout(), a.Rule, a.Rule.Step, start, next)
+}
+
+// finish turns next, which holds the mean, into the next model by the rule's step.
+func finish[F kernel.Float](layout *tensor.Layout, rule Rule, step func(start, next []F), start, next []F) error {
+	if !rule.TakesMean() {
 		means := buffersOf(layout, next)
-		a.Rule.Step(start, next)
+		step(start, next)
 		putBuffers(layout, next, means)
 	}
 	return CheckFinite(layout, next)
 }
 
 // buffersOf returns the values of a block's buffers, one after the other.
-func buffersOf(layout *tensor.Layout, block []float32) (values []float32) {
+func buffersOf[F kernel.Float](layout *tensor.Layout, block []F) (values []F) {
 	for i := range layout.Len() {
 		if v := layout.At(i); v.Buffer {
 			values = append(values, tensor.Of(block, v)...)
@@ -60,7 +65,7 @@ func buffersOf(layout *tensor.Layout, block []float32) (values []float32) {
 }
 
 // putBuffers is the inverse of buffersOf.
-func putBuffers(layout *tensor.Layout, block, values []float32) {
+func putBuffers[F kernel.Float](layout *tensor.Layout, block, values []F) {
 	for i := range layout.Len() {
 		if v := layout.At(i); v.Buffer {
 			values = values[copy(tensor.Of(block, v), values):]
@@ -70,13 +75,29 @@ func putBuffers(layout *tensor.Layout, block, values []float32) {
 
 // Runner carries out whole rounds in this process, one task after the other: the code of workers and coordinator without
 // network and store. It is the readable form of a round, and the oracle of the distributed one.
-type Runner struct {
+type Runner = RunnerIn[float32]
+
+// RunnerIn is Runner for models of numbers F. RunnerIn[float64] keeps them in float64 from the start model on, whatever
+// Job.Precision is: all tasks are float64, and the mean is the plain weighted one, in the order of shards. Its rule must be
+// a PreciseRule.
+type RunnerIn[F kernel.Float] struct {
 	Job       *Job
 	Algorithm Algorithm
 
-	trainer *Trainer
-	sum     *Sum
-	end     []float32
+	arithmetic arithmetic[F]
+	end        []F
+}
+
+// arithmetic is what precisions do in ways of their own.
+type arithmetic[F kernel.Float] interface {
+	// begin begins a round.
+	begin(start []F) error
+	// train makes a task's local steps from the round's start.
+	train(ctx context.Context, task Task, start, end []F) (Facts, error)
+	// add adds a task's end to the mean.
+	add(share Share, end []F) error
+	// finish makes the next model.
+	finish(start, next []F) error
 }
 
 // RoundFacts is what a round tells about itself.
@@ -87,36 +108,41 @@ type RoundFacts struct {
 }
 
 // Round makes one round from start to next, which must not overlap.
-func (r *Runner) Round(ctx context.Context, round int, start, next []float32) (RoundFacts, error) {
+func (r *RunnerIn[F]) Round(ctx context.Context, round int, start, next []F) (RoundFacts, error) {
 	r.prepare()
 	facts := RoundFacts{Plan: r.Algorithm.Plan(r.Job, round)}
-	grid := NewGrid(r.Job.Net.Layout(), start)
-	r.sum.Reset(grid)
+	if err := r.arithmetic.begin(start); err != nil {
+		return facts, fmt.Errorf("beginning round %d: %w", round, err)
+	}
 	var loss LossMean
 	for _, share := range facts.Plan.Shares {
-		f, err := r.trainer.Train(ctx, Task{Round: round, Shard: share.Shard}, grid, start, r.end)
+		f, err := r.arithmetic.train(ctx, Task{Round: round, Shard: share.Shard}, start, r.end)
 		if err != nil {
 			return facts, err
 		}
-		if err := r.sum.Add(share, r.end); err != nil {
+		if err := r.arithmetic.add(share, r.end); err != nil {
 			return facts, fmt.Errorf("adding shard %d in round %d: %w", share.Shard, round, err)
 		}
 		facts.Steps += f.Steps
 		loss.Add(share.Weight, f)
 	}
 	facts.TrainLoss = loss.Value()
-	if err := r.Algorithm.Finish(r.sum, start, next); err != nil {
+	if err := r.arithmetic.finish(start, next); err != nil {
 		return facts, fmt.Errorf("finishing round %d: %w", round, err)
 	}
 	return facts, nil
 }
 
-func (r *Runner) prepare() {
-	if r.trainer == nil {
-		r.trainer = NewTrainer(r.Job)
-		r.sum = &Sum{}
-		r.end = make([]float32, r.Job.Net.Parameters())
+func (r *RunnerIn[F]) prepare() {
+	if r.arithmetic != nil {
+		return
 	}
+	r.end = make([]F, r.Job.Net.Parameters())
+	var a any = &single{trainer: NewTrainer(r.Job), algorithm: r.Algorithm, sum: &Sum{}}
+	if _, is := a.(arithmetic[F]); !is {
+		a = &double{solver: newSolver[float64](r.Job), algorithm: r.Algorithm, sum: make([]float64, len(r.end))}
+	}
+	r.arithmetic = a.(arithmetic[F])
 }
 
 // ErrStop ends Run early and well when its callback returns it.
@@ -124,9 +150,9 @@ var ErrStop = errors.New("stop")
 
 // Run makes rounds 1 to rounds from the job's start model and returns the last model. After each round it calls each,
 // whose model is valid during the call; ErrStop from it ends the run, any other error fails it.
-func (r *Runner) Run(ctx context.Context, rounds int, each func(facts RoundFacts, model []float32) error) ([]float32, error) {
-	start := r.Job.Start()
-	next := make([]float32, len(start))
+func (r *RunnerIn[F]) Run(ctx context.Context, rounds int, each func(facts RoundFacts, model []F) error) ([]F, error) {
+	start := widened[F](r.Job.Start())
+	next := make([]F, len(start))
 	for round := 1; round <= rounds; round++ {
 		facts, err := r.Round(ctx, round, start, next)
 		if err != nil {

@@ -76,7 +76,7 @@ func TestOneShardIsPlainSGD(t *testing.T) {
 
 	want := job.Start()
 	machine := relu.NewMachine[float32](job.Net, 7)
-	sgd := &sgdSink{}
+	sgd := &sgdSink[float32]{}
 	sgd.reset(local.SGD, want)
 	for step := range rounds * 5 {
 		var batch []int32
@@ -97,7 +97,7 @@ func TestOneStepEachIsMiniBatchSGD(t *testing.T) {
 	joint := tinyJob(t, 1, Local{Schedule: shard.Schedule{Order: shard.Sequential, Steps: 1, Batch: shards * batch}, SGD: SGD{LR: 0.3}})
 	want := joint.Start()
 	machine := relu.NewMachine[float32](joint.Net, shards*batch)
-	sgd := &sgdSink{}
+	sgd := &sgdSink[float32]{}
 	sgd.reset(joint.Local.SGD, want)
 
 	split := tinyJob(t, shards, Local{Schedule: shard.Schedule{Order: shard.Cyclic, Steps: 1, Batch: batch}, SGD: SGD{LR: 0.3}})

@@ -14,27 +14,27 @@ type SGD struct {
 
 // sgdSink applies SGD to the parameters while the backward pass hands over the gradient: a fused step. Linear layers that
 // hold their parameters do the same step themselves. It lives for one task; reset makes it fresh.
-type sgdSink struct {
-	step     kernel.SGD[float32]
-	params   []float32
-	velocity []float32 // only with momentum, for what comes as a gradient
-	moving   bool      // velocity is of this task
-	decay    float32   // of the optimizer; step has that of the tensor at hand
+type sgdSink[F kernel.Float] struct {
+	step     kernel.SGD[F]
+	params   []F
+	velocity []F  // only with momentum, for what comes as a gradient
+	moving   bool // velocity is of this task
+	decay    F    // of the optimizer; step has that of the tensor at hand
 }
 
-func (s *sgdSink) reset(o SGD, params []float32) {
+func (s *sgdSink[F]) reset(o SGD, params []F) {
 	s.params = params
-	s.step = kernel.NewSGD[float32](o.LR, o.WeightDecay, o.Momentum, o.Nesterov)
+	s.step = kernel.NewSGD[F](o.LR, o.WeightDecay, o.Momentum, o.Nesterov)
 	s.moving = false
 	s.decay = s.step.Decay
 }
 
 // SGD implements relu.Stepper.
-func (s *sgdSink) SGD() *kernel.SGD[float32] { return &s.step }
+func (s *sgdSink[F]) SGD() *kernel.SGD[F] { return &s.step }
 
 // Gradient takes the finished piece g of the gradient at offset and updates the parameters there.
-func (s *sgdSink) Gradient(offset int, g []float32) {
-	var v []float32
+func (s *sgdSink[F]) Gradient(offset int, g []F) {
+	var v []F
 	if s.step.Momentum != 0 {
 		s.move()
 		v = s.velocity[offset : offset+len(g)]
@@ -43,13 +43,13 @@ func (s *sgdSink) Gradient(offset int, g []float32) {
 }
 
 // move sees to it that there are velocities. They start at zero: momentum*0 + g is g, PyTorch's first step.
-func (s *sgdSink) move() {
+func (s *sgdSink[F]) move() {
 	if s.moving {
 		return
 	}
 	s.moving = true
 	if len(s.velocity) != len(s.params) {
-		s.velocity = make([]float32, len(s.params))
+		s.velocity = make([]F, len(s.params))
 	}
 	clear(s.velocity)
 }

@@ -50,7 +50,7 @@ var optimizers = []struct {
 func TestLinearLayersStepThemselvesOnlyUnderPlainSGD(t *testing.T) {
 	for _, c := range optimizers {
 		job := oneShard(t, everyPlace(), 8, c.local)
-		if _, steps := newOptimizer(job.Net, job.Local).first.(relu.Stepper[float32]); steps != c.steps {
+		if _, steps := newOptimizer[float32](job.Net, job.Local).first.(relu.Stepper[float32]); steps != c.steps {
 			t.Errorf("%s: linear layers may step themselves: %t, want %t", c.name, steps, c.steps)
 		}
 	}
@@ -67,7 +67,7 @@ func TestHoldingChangesNoBit(t *testing.T) {
 				t.Fatal(err)
 			}
 			start := job.Start()
-			held, loose := NewTrainer(job), NewTrainer(job)
+			held, loose := NewTrainer(job), newSolver[float32](job)
 			got, want := make([]float32, len(start)), slices.Clone(start)
 			for round := 1; round <= 2; round++ {
 				task := Task{Round: round}

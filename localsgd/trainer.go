@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/fedrelu/fedrelu/localsgd/relu"
-	"github.com/fedrelu/fedrelu/localsgd/shard"
+	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
@@ -35,27 +34,28 @@ func (e *DivergedError) Error() string {
 func (e *DivergedError) Unwrap() error { return ErrDiverged }
 
 // Trainer carries out tasks, one at a time. It holds a network's scratch memory and an optimizer's state, and allocates
-// nothing in a step. One goroutine uses it.
+// nothing in a step. Start and end parameters are float32 whatever Job.Precision is: with Float64 all steps work on a
+// float64 copy of the start, and the end is rounded once. One goroutine uses it.
 type Trainer struct {
-	job     *Job
-	machine *relu.Machine[float32]
-	walk    shard.Walk
-	opt     *optimizer
+	job    *Job
+	single *solver[float32] // one of the two
+	double *solver[float64]
+	block  []float64 // of double
 }
 
 // NewTrainer returns a trainer for the job's tasks.
 func NewTrainer(job *Job) *Trainer {
-	return &Trainer{job: job, machine: relu.NewMachine[float32](job.Net, job.maxBatch()), opt: newOptimizer(job.Net, job.Local)}
+	if job.Precision == Float64 {
+		return &Trainer{job: job, double: newSolver[float64](job), block: make([]float64, job.Net.Parameters())}
+	}
+	return &Trainer{job: job, single: newSolver[float32](job)}
 }
 
 // Train makes the task's local steps from start and leaves the end parameters in end; the two must not overlap. grid is
 // that of start. It returns a *DivergedError, or the context's error when that ends it between two steps; end is then
 // of no use.
 func (t *Trainer) Train(ctx context.Context, task Task, grid *Grid, start, end []float32) (Facts, error) {
-	copy(end, start)
-	t.opt.reset(task.Round, end)
-	t.walk.Reset(t.job.Seed, task.Round, task.Shard, t.job.Shards[task.Shard], t.job.schedule())
-	f, err := t.hold(ctx, task, end)
+	f, err := t.solve(ctx, task, start, end)
 	if err != nil {
 		return f, err
 	}
@@ -65,31 +65,19 @@ func (t *Trainer) Train(ctx context.Context, task Task, grid *Grid, start, end [
 	return f, nil
 }
 
-// hold makes the task's steps while the machine holds the parameters, if all updates come during the backward pass.
-func (t *Trainer) hold(ctx context.Context, task Task, end []float32) (Facts, error) {
-	if t.opt.clip == nil {
-		t.machine.Hold(end)
-		defer t.machine.Release(end)
+func (t *Trainer) solve(ctx context.Context, task Task, start, end []float32) (Facts, error) {
+	if t.single != nil {
+		copy(end, start)
+		return t.single.solve(ctx, task, end)
 	}
-	return t.steps(ctx, task, end)
-}
-
-// steps makes all steps of the task on the parameters in end.
-func (t *Trainer) steps(ctx context.Context, task Task, end []float32) (f Facts, err error) {
-	for examples := t.walk.Next(); examples != nil; examples = t.walk.Next() {
-		if err := ctx.Err(); err != nil {
-			return f, fmt.Errorf("training shard %d in round %d: %w", task.Shard, task.Round, err)
-		}
-		loss := t.machine.Backward(end, Fill(t.machine, t.job.Data.Train, examples), t.opt.begin())
-		t.opt.finish()
-		f.Steps++
-		f.Examples += len(examples)
-		f.LossSum += loss
-		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return f, &DivergedError{task.Round, task.Shard, f.Steps, fmt.Sprintf("the loss is %g", loss)}
-		}
+	for i, x := range start {
+		t.block[i] = float64(x)
 	}
-	return f, nil
+	f, err := t.double.solve(ctx, task, t.block)
+	for i, x := range t.block {
+		end[i] = float32(x)
+	}
+	return f, err
 }
 
 // Task names a piece of work: one shard's local training in one round.
@@ -98,7 +86,7 @@ type Task struct {
 }
 
 // CheckFinite returns a *RangeError for the first value of a model that is NaN or infinite.
-func CheckFinite(layout *tensor.Layout, block []float32) error {
+func CheckFinite[F kernel.Float](layout *tensor.Layout, block []F) error {
 	for i := range layout.Len() {
 		v := layout.At(i)
 		for j, x := range tensor.Of(block, v) {
