@@ -24,6 +24,7 @@ type Config struct {
 	Address string // where it serves, told to whoever finds the directory in use
 	Token   []byte // that workers must have; none: any worker may join
 	Resume  bool   // go on at start with runs that were not ended
+	Local   bool   // all workers are on this machine: takes specs that only a local run may have
 	Logger  *slog.Logger
 
 	Heartbeat     time.Duration // between a worker's heartbeats; 500 ms

@@ -19,6 +19,7 @@ import (
 var (
 	errCancelled = errors.New("cancelled by an operator")
 	errGivenUp   = errors.New("given up")
+	errLocalOnly = errors.New("only `fedrelu run --resume` can go on with this run")
 )
 
 // failure is an error of the run itself: trying again would not help.
@@ -121,7 +122,7 @@ func (o *owner) outcome(err error) (record.Status, string) {
 		return record.Completed, o.completion()
 	case errors.Is(err, errCancelled):
 		return record.Cancelled, err.Error()
-	case errors.Is(err, errGivenUp):
+	case errors.Is(err, errGivenUp) || errors.Is(err, errLocalOnly):
 		return record.Stopped, err.Error()
 	case errors.As(err, &failed):
 		return record.Failed, failed.reason

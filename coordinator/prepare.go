@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,7 +16,9 @@ import (
 
 // prepare builds the run's job and brings it to its last committed round, making round 0 if there is none.
 func (o *owner) prepare(ctx context.Context) error {
-	if err := o.build(); err != nil {
+	if err := o.build(); errors.Is(err, errLocalOnly) {
+		return err
+	} else if err != nil {
 		return &failure{err.Error()}
 	}
 	if o.run.Numerics != localsgd.Numerics {
@@ -37,6 +40,9 @@ func (o *owner) build() error {
 	var err error
 	if o.spec, err = spec.FromProto(o.run.Spec); err != nil {
 		return fmt.Errorf("reading the run's spec: %w", err)
+	}
+	if err := o.c.mayRun(o.spec); err != nil {
+		return fmt.Errorf("%w: %w", errLocalOnly, err)
 	}
 	cache := &o.c.data
 	if cache.of != o.spec.Data {

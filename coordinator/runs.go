@@ -19,8 +19,12 @@ import (
 // ErrStatus says that a run's status does not allow what was asked for.
 var ErrStatus = errors.New("not possible with a run of this status")
 
-// Submit queues a run of the spec and returns its id. The run is durable when Submit returns.
+// Submit queues a run of the spec and returns its id. The run is durable when Submit returns. It returns an error that wraps
+// spec.ErrInvalid for a spec that this coordinator may not run.
 func (c *Coordinator) Submit(s *spec.Spec) (string, error) {
+	if err := c.mayRun(s); err != nil {
+		return "", err
+	}
 	id := newID(time.Now())
 	run := record.Run{
 		ID: id, Name: s.Name, Spec: s.Proto(), SpecYAML: s.YAML(), Created: time.Now(), Status: record.Queued,
@@ -32,6 +36,14 @@ func (c *Coordinator) Submit(s *spec.Spec) (string, error) {
 	c.wakeQueue()
 	c.log.Info("run queued", "run", id, "name", s.Name)
 	return id, nil
+}
+
+// mayRun returns an error for what is left to local runs.
+func (c *Coordinator) mayRun(s *spec.Spec) error {
+	if c.cfg.Local {
+		return nil
+	}
+	return s.CheckRemote()
 }
 
 // newID returns an id that sorts by time: nine characters of milliseconds, four of chance.

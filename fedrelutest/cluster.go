@@ -69,7 +69,7 @@ func Start(t testing.TB, specYAML string, workers int, options ...Option) *Run {
 	if err != nil {
 		t.Fatalf("fedrelutest: %v", err)
 	}
-	c, err := coordinator.Open(coordinator.Config{Dir: set.dir, Data: set.data, Build: "test", Address: "in-process", Logger: set.logger})
+	c, err := coordinator.Open(coordinator.Config{Dir: set.dir, Data: set.data, Build: "test", Address: "in-process", Local: true, Logger: set.logger})
 	if err != nil {
 		t.Fatalf("fedrelutest: %v", err)
 	}

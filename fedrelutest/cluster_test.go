@@ -154,6 +154,18 @@ func TestSameBitsHoweverMessagesTravel(t *testing.T) {
 	}
 }
 
+// Workers train in float64 where the spec says so, and send float32.
+func TestPrecisionIsThatOfTheLocalSteps(t *testing.T) {
+	dir := t.TempDir()
+	writeData(t, dir)
+	double := uneven + "precision: float64\n"
+	want := alone(t, double, dir)
+	check(t, fedrelutest.Start(t, double, 2, fedrelutest.Data(dir)).Wait(), want)
+	if single := alone(t, uneven, dir); single[0] == want[0] {
+		t.Error("both precisions give the same bits")
+	}
+}
+
 func each(try func(processors, workers, slots int, d delays)) {
 	for _, processors := range []int{1, 2} {
 		for _, workers := range []int{1, 2, 4, 7} {

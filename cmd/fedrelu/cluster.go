@@ -27,7 +27,7 @@ type cluster struct {
 func startCluster(a *app, dir string, workers int) (*cluster, error) {
 	token := []byte(rand.Text())
 	e, err := startEngine(coordinator.Config{
-		Dir: dir, Build: build(), Token: token, Logger: a.logger(slog.LevelWarn, false),
+		Dir: dir, Build: build(), Token: token, Local: true, Logger: a.logger(slog.LevelWarn, false),
 	}, "127.0.0.1:0")
 	if err != nil {
 		return nil, err

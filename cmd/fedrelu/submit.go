@@ -52,6 +52,9 @@ func (o *submitOptions) submit(ctx context.Context, a *app, path string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.CheckRemote(); err != nil {
+		return err
+	}
 	client, err := control.Dial(o.coordinator)
 	if err != nil {
 		return err

@@ -86,7 +86,7 @@ func Job(s *spec.Spec, data shard.Data) (*localsgd.Job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	job := &localsgd.Job{Seed: s.Seed, Net: net, Init: s.Model.Init, Data: data, Shards: shards, Local: s.Local}
+	job := &localsgd.Job{Seed: s.Seed, Net: net, Init: s.Model.Init, Data: data, Shards: shards, Local: s.Local, Precision: s.Precision}
 	if err := job.Check(); err != nil {
 		return nil, err
 	}

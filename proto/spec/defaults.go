@@ -30,6 +30,7 @@ func fillDefaults(s *pb.Spec) {
 	set(&s.Rounds, 100)
 	set(&s.Loss, pb.Loss_LOSS_CROSS_ENTROPY)
 	set(&s.LabelSmoothing, 0)
+	set(&s.Precision, pb.Precision_PRECISION_FLOAT32)
 	set(&s.Weighting, pb.Weighting_WEIGHTING_EXAMPLES)
 	set(&s.OnDivergence, pb.OnDivergence_ON_DIVERGENCE_FAIL)
 	setDuration(&s.GiveUp, 10*time.Minute)

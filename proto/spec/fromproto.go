@@ -12,6 +12,7 @@ import (
 // The tables say which value of the schema is which of the domain. Both directions use them; zero has no entry.
 var (
 	losses      = map[pb.Loss]relu.Loss{pb.Loss_LOSS_CROSS_ENTROPY: relu.CrossEntropy, pb.Loss_LOSS_MSE: relu.MSE}
+	precisions  = map[pb.Precision]localsgd.Precision{pb.Precision_PRECISION_FLOAT32: localsgd.Float32, pb.Precision_PRECISION_FLOAT64: localsgd.Float64}
 	weightings  = map[pb.Weighting]localsgd.Weighting{pb.Weighting_WEIGHTING_EXAMPLES: localsgd.ByExamples, pb.Weighting_WEIGHTING_UNIFORM: localsgd.Uniform}
 	divergences = map[pb.OnDivergence]Divergence{pb.OnDivergence_ON_DIVERGENCE_FAIL: Fail, pb.OnDivergence_ON_DIVERGENCE_CONTINUE: Continue}
 	forms       = map[pb.DirichletForm]shard.Form{pb.DirichletForm_DIRICHLET_FORM_BY_CLASS: shard.ByClass, pb.DirichletForm_DIRICHLET_FORM_BY_SHARD: shard.ByShard}
@@ -35,6 +36,7 @@ func fromProto(m *pb.Spec) *Spec {
 		Model:         modelFrom(m.Model),
 		Loss:          losses[m.GetLoss()],
 		Smoothing:     m.GetLabelSmoothing(),
+		Precision:     precisions[m.GetPrecision()],
 		Local:         localFrom(m.Local, m.Model.Freeze),
 		Participation: participation(m.Participation),
 		Server:        localsgd.FedAvg{LR: m.Server.GetFedavg().GetLr()},

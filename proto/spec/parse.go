@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/fedrelu/fedrelu/localsgd"
 	pb "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
 )
 
@@ -59,6 +60,17 @@ func (s *Spec) Check() error {
 		return err
 	}
 	return s.lost(back)
+}
+
+// CheckRemote returns an error for what only a run on one machine may ask for. Its errors are *Errors and wrap ErrInvalid.
+func (s *Spec) CheckRemote() error {
+	if s.Precision != localsgd.Float64 {
+		return nil
+	}
+	return report([]Problem{{
+		Path:    "precision",
+		Message: "float64 is for local runs only (fedrelu run): leave it out, or write float32",
+	}})
 }
 
 // lost names what the schema could not express, so that it came back as something else.

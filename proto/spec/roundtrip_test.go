@@ -91,6 +91,7 @@ func anySpec(t *rapid.T) *Spec {
 		Shards:        Shards{Count: count, Partition: anyPartition(t)},
 		Model:         anyModel(t),
 		Loss:          rapid.SampledFrom([]relu.Loss{relu.CrossEntropy, relu.MSE}).Draw(t, "loss"),
+		Precision:     rapid.SampledFrom([]localsgd.Precision{localsgd.Float32, localsgd.Float64}).Draw(t, "precision"),
 		Participation: anyParticipation(t, count),
 		Server:        localsgd.FedAvg{LR: rapid.Float64Range(0, 1e12).Draw(t, "server lr")},
 		Weighting:     rapid.SampledFrom([]localsgd.Weighting{localsgd.ByExamples, localsgd.Uniform}).Draw(t, "weighting"),

@@ -18,7 +18,8 @@ type Spec struct {
 	Shards        Shards
 	Model         Model
 	Loss          relu.Loss
-	Smoothing     float64        // of cross entropy's labels, in [0, 1)
+	Smoothing     float64 // of cross entropy's labels, in [0, 1)
+	Precision     localsgd.Precision
 	Local         localsgd.Local // Freeze is model.freeze
 	Participation localsgd.Participation
 	Server        localsgd.Rule

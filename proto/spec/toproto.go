@@ -30,6 +30,7 @@ func (s *Spec) message() *pb.Spec {
 		Model:          modelTo(s.Model, s.Local.Freeze),
 		Loss:           key(losses, s.Loss),
 		LabelSmoothing: &s.Smoothing,
+		Precision:      key(precisions, s.Precision),
 		Local:          localTo(s.Local),
 		Participation:  participationTo(s.Participation),
 		Server:         serverTo(s.Server),

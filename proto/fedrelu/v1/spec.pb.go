@@ -176,6 +176,55 @@ func (Loss) EnumDescriptor() ([]byte, []int) {
 	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{2}
 }
 
+type Precision int32
+
+const (
+	Precision_PRECISION_UNSPECIFIED Precision = 0
+	Precision_PRECISION_FLOAT32     Precision = 1
+	Precision_PRECISION_FLOAT64     Precision = 2
+)
+
+// Enum value maps for Precision.
+var (
+	Precision_name = map[int32]string{
+		0: "PRECISION_UNSPECIFIED",
+		1: "PRECISION_FLOAT32",
+		2: "PRECISION_FLOAT64",
+	}
+	Precision_value = map[string]int32{
+		"PRECISION_UNSPECIFIED": 0,
+		"PRECISION_FLOAT32":     1,
+		"PRECISION_FLOAT64":     2,
+	}
+)
+
+func (x Precision) Enum() *Precision {
+	p := new(Precision)
+	*p = x
+	return p
+}
+
+func (x Precision) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Precision) Descriptor() protoreflect.EnumDescriptor {
+	return file_fedrelu_v1_spec_proto_enumTypes[3].Descriptor()
+}
+
+func (Precision) Type() protoreflect.EnumType {
+	return &file_fedrelu_v1_spec_proto_enumTypes[3]
+}
+
+func (x Precision) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Precision.Descriptor instead.
+func (Precision) EnumDescriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{3}
+}
+
 type Order int32
 
 const (
@@ -219,11 +268,11 @@ func (x Order) String() string {
 }
 
 func (Order) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[3].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[4].Descriptor()
 }
 
 func (Order) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[3]
+	return &file_fedrelu_v1_spec_proto_enumTypes[4]
 }
 
 func (x Order) Number() protoreflect.EnumNumber {
@@ -232,7 +281,7 @@ func (x Order) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Order.Descriptor instead.
 func (Order) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{3}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{4}
 }
 
 type Weighting int32
@@ -269,11 +318,11 @@ func (x Weighting) String() string {
 }
 
 func (Weighting) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[4].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[5].Descriptor()
 }
 
 func (Weighting) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[4]
+	return &file_fedrelu_v1_spec_proto_enumTypes[5]
 }
 
 func (x Weighting) Number() protoreflect.EnumNumber {
@@ -282,7 +331,7 @@ func (x Weighting) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Weighting.Descriptor instead.
 func (Weighting) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{4}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{5}
 }
 
 type OnDivergence int32
@@ -320,11 +369,11 @@ func (x OnDivergence) String() string {
 }
 
 func (OnDivergence) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[5].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[6].Descriptor()
 }
 
 func (OnDivergence) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[5]
+	return &file_fedrelu_v1_spec_proto_enumTypes[6]
 }
 
 func (x OnDivergence) Number() protoreflect.EnumNumber {
@@ -333,7 +382,7 @@ func (x OnDivergence) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnDivergence.Descriptor instead.
 func (OnDivergence) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{5}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{6}
 }
 
 // Spec describes a run. It is the schema of the YAML file: a field is a key of the same name, an enum value is written
@@ -357,10 +406,13 @@ type Spec struct {
 	// What training makes small. Default cross_entropy.
 	Loss *Loss `protobuf:"varint,8,opt,name=loss,proto3,enum=fedrelu.v1.Loss,oneof" json:"loss,omitempty"`
 	// The share of cross entropy's target that is spread over all classes. Default 0.
-	LabelSmoothing *float64       `protobuf:"fixed64,19,opt,name=label_smoothing,json=labelSmoothing,proto3,oneof" json:"label_smoothing,omitempty"`
-	Local          *Local         `protobuf:"bytes,9,opt,name=local,proto3" json:"local,omitempty"`
-	Participation  *Participation `protobuf:"bytes,10,opt,name=participation,proto3" json:"participation,omitempty"`
-	Server         *Server        `protobuf:"bytes,11,opt,name=server,proto3" json:"server,omitempty"`
+	LabelSmoothing *float64 `protobuf:"fixed64,19,opt,name=label_smoothing,json=labelSmoothing,proto3,oneof" json:"label_smoothing,omitempty"`
+	// What local steps are computed in. Start and end of a task are float32 all the same: float64 is rounded once, at the
+	// task's end. float64 is slow, and for local runs only (fedrelu run). Default float32.
+	Precision     *Precision     `protobuf:"varint,20,opt,name=precision,proto3,enum=fedrelu.v1.Precision,oneof" json:"precision,omitempty"`
+	Local         *Local         `protobuf:"bytes,9,opt,name=local,proto3" json:"local,omitempty"`
+	Participation *Participation `protobuf:"bytes,10,opt,name=participation,proto3" json:"participation,omitempty"`
+	Server        *Server        `protobuf:"bytes,11,opt,name=server,proto3" json:"server,omitempty"`
 	// The weight of a shard's update in the mean. Default examples.
 	Weighting *Weighting `protobuf:"varint,12,opt,name=weighting,proto3,enum=fedrelu.v1.Weighting,oneof" json:"weighting,omitempty"`
 	Close     *Close     `protobuf:"bytes,13,opt,name=close,proto3" json:"close,omitempty"`
@@ -466,6 +518,13 @@ func (x *Spec) GetLabelSmoothing() float64 {
 		return *x.LabelSmoothing
 	}
 	return 0
+}
+
+func (x *Spec) GetPrecision() Precision {
+	if x != nil && x.Precision != nil {
+		return *x.Precision
+	}
+	return Precision_PRECISION_UNSPECIFIED
 }
 
 func (x *Spec) GetLocal() *Local {
@@ -4536,7 +4595,7 @@ var File_fedrelu_v1_spec_proto protoreflect.FileDescriptor
 const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\n" +
 	"\x15fedrelu/v1/spec.proto\x12\n" +
-	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb7\b\n" +
+	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\x8b\t\n" +
 	"\x04Spec\x12A\n" +
 	"\x04name\x18\x01 \x01(\tB(\xbaH%r#\x18d2\x1f^([A-Za-z0-9][A-Za-z0-9._-]*)?$H\x00R\x04name\x88\x01\x01\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\x04H\x01R\x04seed\x88\x01\x01\x12*\n" +
@@ -4548,16 +4607,18 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x05model\x18\a \x01(\v2\x11.fedrelu.v1.ModelB\x06\xbaH\x03\xc8\x01\x01R\x05model\x125\n" +
 	"\x04loss\x18\b \x01(\x0e2\x10.fedrelu.v1.LossB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x03R\x04loss\x88\x01\x01\x12G\n" +
-	"\x0flabel_smoothing\x18\x13 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x04R\x0elabelSmoothing\x88\x01\x01\x12'\n" +
+	"\x0flabel_smoothing\x18\x13 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x04R\x0elabelSmoothing\x88\x01\x01\x12D\n" +
+	"\tprecision\x18\x14 \x01(\x0e2\x15.fedrelu.v1.PrecisionB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x05R\tprecision\x88\x01\x01\x12'\n" +
 	"\x05local\x18\t \x01(\v2\x11.fedrelu.v1.LocalR\x05local\x12?\n" +
 	"\rparticipation\x18\n" +
 	" \x01(\v2\x19.fedrelu.v1.ParticipationR\rparticipation\x12*\n" +
 	"\x06server\x18\v \x01(\v2\x12.fedrelu.v1.ServerR\x06server\x12D\n" +
 	"\tweighting\x18\f \x01(\x0e2\x15.fedrelu.v1.WeightingB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x05R\tweighting\x88\x01\x01\x12'\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x06R\tweighting\x88\x01\x01\x12'\n" +
 	"\x05close\x18\r \x01(\v2\x11.fedrelu.v1.CloseR\x05close\x12N\n" +
 	"\ron_divergence\x18\x0e \x01(\x0e2\x18.fedrelu.v1.OnDivergenceB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x06R\fonDivergence\x88\x01\x01\x12C\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\aR\fonDivergence\x88\x01\x01\x12C\n" +
 	"\agive_up\x18\x0f \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f*\x00R\x06giveUp\x12*\n" +
 	"\x06checks\x18\x10 \x01(\v2\x12.fedrelu.v1.ChecksR\x06checks\x120\n" +
 	"\bevaluate\x18\x11 \x01(\v2\x14.fedrelu.v1.EvaluateR\bevaluate\x12$\n" +
@@ -4567,6 +4628,8 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\a_roundsB\a\n" +
 	"\x05_lossB\x12\n" +
 	"\x10_label_smoothingB\f\n" +
+	"\n" +
+	"_precisionB\f\n" +
 	"\n" +
 	"_weightingB\x10\n" +
 	"\x0e_on_divergence\"O\n" +
@@ -4921,7 +4984,11 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x04Loss\x12\x14\n" +
 	"\x10LOSS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12LOSS_CROSS_ENTROPY\x10\x01\x12\f\n" +
-	"\bLOSS_MSE\x10\x02*p\n" +
+	"\bLOSS_MSE\x10\x02*T\n" +
+	"\tPrecision\x12\x19\n" +
+	"\x15PRECISION_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11PRECISION_FLOAT32\x10\x01\x12\x15\n" +
+	"\x11PRECISION_FLOAT64\x10\x02*p\n" +
 	"\x05Order\x12\x15\n" +
 	"\x11ORDER_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rORDER_SHUFFLE\x10\x01\x12\x15\n" +
@@ -4949,162 +5016,164 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 	return file_fedrelu_v1_spec_proto_rawDescData
 }
 
-var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
 var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(DirichletForm)(0),          // 0: fedrelu.v1.DirichletForm
 	(Norm)(0),                   // 1: fedrelu.v1.Norm
 	(Loss)(0),                   // 2: fedrelu.v1.Loss
-	(Order)(0),                  // 3: fedrelu.v1.Order
-	(Weighting)(0),              // 4: fedrelu.v1.Weighting
-	(OnDivergence)(0),           // 5: fedrelu.v1.OnDivergence
-	(*Spec)(nil),                // 6: fedrelu.v1.Spec
-	(*Stop)(nil),                // 7: fedrelu.v1.Stop
-	(*Data)(nil),                // 8: fedrelu.v1.Data
-	(*MNIST)(nil),               // 9: fedrelu.v1.MNIST
-	(*IDX)(nil),                 // 10: fedrelu.v1.IDX
-	(*Safetensors)(nil),         // 11: fedrelu.v1.Safetensors
-	(*Shards)(nil),              // 12: fedrelu.v1.Shards
-	(*Partition)(nil),           // 13: fedrelu.v1.Partition
-	(*IID)(nil),                 // 14: fedrelu.v1.IID
-	(*Contiguous)(nil),          // 15: fedrelu.v1.Contiguous
-	(*LabelShards)(nil),         // 16: fedrelu.v1.LabelShards
-	(*Labels)(nil),              // 17: fedrelu.v1.Labels
-	(*Dirichlet)(nil),           // 18: fedrelu.v1.Dirichlet
-	(*Model)(nil),               // 19: fedrelu.v1.Model
-	(*MLP)(nil),                 // 20: fedrelu.v1.MLP
-	(*CNN)(nil),                 // 21: fedrelu.v1.CNN
-	(*ResNet)(nil),              // 22: fedrelu.v1.ResNet
-	(*Shallow)(nil),             // 23: fedrelu.v1.Shallow
-	(*Activation)(nil),          // 24: fedrelu.v1.Activation
-	(*Layer)(nil),               // 25: fedrelu.v1.Layer
-	(*Linear)(nil),              // 26: fedrelu.v1.Linear
-	(*ReLU)(nil),                // 27: fedrelu.v1.ReLU
-	(*LeakyReLU)(nil),           // 28: fedrelu.v1.LeakyReLU
-	(*Conv2D)(nil),              // 29: fedrelu.v1.Conv2D
-	(*MaxPool2D)(nil),           // 30: fedrelu.v1.MaxPool2D
-	(*AvgPool2D)(nil),           // 31: fedrelu.v1.AvgPool2D
-	(*GlobalAvgPool2D)(nil),     // 32: fedrelu.v1.GlobalAvgPool2D
-	(*Flatten)(nil),             // 33: fedrelu.v1.Flatten
-	(*BatchNorm)(nil),           // 34: fedrelu.v1.BatchNorm
-	(*LayerNorm)(nil),           // 35: fedrelu.v1.LayerNorm
-	(*GroupNorm)(nil),           // 36: fedrelu.v1.GroupNorm
-	(*Residual)(nil),            // 37: fedrelu.v1.Residual
-	(*Scale)(nil),               // 38: fedrelu.v1.Scale
-	(*Softplus)(nil),            // 39: fedrelu.v1.Softplus
-	(*Init)(nil),                // 40: fedrelu.v1.Init
-	(*KaimingUniform)(nil),      // 41: fedrelu.v1.KaimingUniform
-	(*KaimingNormal)(nil),       // 42: fedrelu.v1.KaimingNormal
-	(*Xavier)(nil),              // 43: fedrelu.v1.Xavier
-	(*Gaussian)(nil),            // 44: fedrelu.v1.Gaussian
-	(*Identity)(nil),            // 45: fedrelu.v1.Identity
-	(*Zero)(nil),                // 46: fedrelu.v1.Zero
-	(*Local)(nil),               // 47: fedrelu.v1.Local
-	(*Schedule)(nil),            // 48: fedrelu.v1.Schedule
-	(*Constant)(nil),            // 49: fedrelu.v1.Constant
-	(*Step)(nil),                // 50: fedrelu.v1.Step
-	(*Exponential)(nil),         // 51: fedrelu.v1.Exponential
-	(*Cosine)(nil),              // 52: fedrelu.v1.Cosine
-	(*Warmup)(nil),              // 53: fedrelu.v1.Warmup
-	(*Optimizer)(nil),           // 54: fedrelu.v1.Optimizer
-	(*SGD)(nil),                 // 55: fedrelu.v1.SGD
-	(*AdamW)(nil),               // 56: fedrelu.v1.AdamW
-	(*Participation)(nil),       // 57: fedrelu.v1.Participation
-	(*Server)(nil),              // 58: fedrelu.v1.Server
-	(*FedAvg)(nil),              // 59: fedrelu.v1.FedAvg
-	(*Close)(nil),               // 60: fedrelu.v1.Close
-	(*All)(nil),                 // 61: fedrelu.v1.All
-	(*Quorum)(nil),              // 62: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 63: fedrelu.v1.Deadline
-	(*Checks)(nil),              // 64: fedrelu.v1.Checks
-	(*Drift)(nil),               // 65: fedrelu.v1.Drift
-	(*Rank)(nil),                // 66: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 67: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 68: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 69: google.protobuf.Duration
+	(Precision)(0),              // 3: fedrelu.v1.Precision
+	(Order)(0),                  // 4: fedrelu.v1.Order
+	(Weighting)(0),              // 5: fedrelu.v1.Weighting
+	(OnDivergence)(0),           // 6: fedrelu.v1.OnDivergence
+	(*Spec)(nil),                // 7: fedrelu.v1.Spec
+	(*Stop)(nil),                // 8: fedrelu.v1.Stop
+	(*Data)(nil),                // 9: fedrelu.v1.Data
+	(*MNIST)(nil),               // 10: fedrelu.v1.MNIST
+	(*IDX)(nil),                 // 11: fedrelu.v1.IDX
+	(*Safetensors)(nil),         // 12: fedrelu.v1.Safetensors
+	(*Shards)(nil),              // 13: fedrelu.v1.Shards
+	(*Partition)(nil),           // 14: fedrelu.v1.Partition
+	(*IID)(nil),                 // 15: fedrelu.v1.IID
+	(*Contiguous)(nil),          // 16: fedrelu.v1.Contiguous
+	(*LabelShards)(nil),         // 17: fedrelu.v1.LabelShards
+	(*Labels)(nil),              // 18: fedrelu.v1.Labels
+	(*Dirichlet)(nil),           // 19: fedrelu.v1.Dirichlet
+	(*Model)(nil),               // 20: fedrelu.v1.Model
+	(*MLP)(nil),                 // 21: fedrelu.v1.MLP
+	(*CNN)(nil),                 // 22: fedrelu.v1.CNN
+	(*ResNet)(nil),              // 23: fedrelu.v1.ResNet
+	(*Shallow)(nil),             // 24: fedrelu.v1.Shallow
+	(*Activation)(nil),          // 25: fedrelu.v1.Activation
+	(*Layer)(nil),               // 26: fedrelu.v1.Layer
+	(*Linear)(nil),              // 27: fedrelu.v1.Linear
+	(*ReLU)(nil),                // 28: fedrelu.v1.ReLU
+	(*LeakyReLU)(nil),           // 29: fedrelu.v1.LeakyReLU
+	(*Conv2D)(nil),              // 30: fedrelu.v1.Conv2D
+	(*MaxPool2D)(nil),           // 31: fedrelu.v1.MaxPool2D
+	(*AvgPool2D)(nil),           // 32: fedrelu.v1.AvgPool2D
+	(*GlobalAvgPool2D)(nil),     // 33: fedrelu.v1.GlobalAvgPool2D
+	(*Flatten)(nil),             // 34: fedrelu.v1.Flatten
+	(*BatchNorm)(nil),           // 35: fedrelu.v1.BatchNorm
+	(*LayerNorm)(nil),           // 36: fedrelu.v1.LayerNorm
+	(*GroupNorm)(nil),           // 37: fedrelu.v1.GroupNorm
+	(*Residual)(nil),            // 38: fedrelu.v1.Residual
+	(*Scale)(nil),               // 39: fedrelu.v1.Scale
+	(*Softplus)(nil),            // 40: fedrelu.v1.Softplus
+	(*Init)(nil),                // 41: fedrelu.v1.Init
+	(*KaimingUniform)(nil),      // 42: fedrelu.v1.KaimingUniform
+	(*KaimingNormal)(nil),       // 43: fedrelu.v1.KaimingNormal
+	(*Xavier)(nil),              // 44: fedrelu.v1.Xavier
+	(*Gaussian)(nil),            // 45: fedrelu.v1.Gaussian
+	(*Identity)(nil),            // 46: fedrelu.v1.Identity
+	(*Zero)(nil),                // 47: fedrelu.v1.Zero
+	(*Local)(nil),               // 48: fedrelu.v1.Local
+	(*Schedule)(nil),            // 49: fedrelu.v1.Schedule
+	(*Constant)(nil),            // 50: fedrelu.v1.Constant
+	(*Step)(nil),                // 51: fedrelu.v1.Step
+	(*Exponential)(nil),         // 52: fedrelu.v1.Exponential
+	(*Cosine)(nil),              // 53: fedrelu.v1.Cosine
+	(*Warmup)(nil),              // 54: fedrelu.v1.Warmup
+	(*Optimizer)(nil),           // 55: fedrelu.v1.Optimizer
+	(*SGD)(nil),                 // 56: fedrelu.v1.SGD
+	(*AdamW)(nil),               // 57: fedrelu.v1.AdamW
+	(*Participation)(nil),       // 58: fedrelu.v1.Participation
+	(*Server)(nil),              // 59: fedrelu.v1.Server
+	(*FedAvg)(nil),              // 60: fedrelu.v1.FedAvg
+	(*Close)(nil),               // 61: fedrelu.v1.Close
+	(*All)(nil),                 // 62: fedrelu.v1.All
+	(*Quorum)(nil),              // 63: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 64: fedrelu.v1.Deadline
+	(*Checks)(nil),              // 65: fedrelu.v1.Checks
+	(*Drift)(nil),               // 66: fedrelu.v1.Drift
+	(*Rank)(nil),                // 67: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 68: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 69: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 70: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
-	7,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
-	8,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
-	12, // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
-	19, // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
+	8,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
+	9,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
+	13, // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
+	20, // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
 	2,  // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
-	47, // 5: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
-	57, // 6: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
-	58, // 7: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
-	4,  // 8: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	60, // 9: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
-	5,  // 10: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	69, // 11: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	64, // 12: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	67, // 13: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	68, // 14: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
-	9,  // 15: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
-	10, // 16: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
-	11, // 17: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
-	13, // 18: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
-	14, // 19: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
-	15, // 20: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
-	16, // 21: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
-	17, // 22: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
-	18, // 23: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
-	0,  // 24: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
-	20, // 25: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
-	21, // 26: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
-	22, // 27: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
-	23, // 28: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
-	25, // 29: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
-	40, // 30: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
-	24, // 31: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
-	1,  // 32: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
-	24, // 33: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
-	27, // 34: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
-	28, // 35: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	26, // 36: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
-	27, // 37: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
-	28, // 38: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	29, // 39: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
-	30, // 40: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
-	31, // 41: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
-	32, // 42: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
-	33, // 43: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
-	34, // 44: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
-	35, // 45: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
-	36, // 46: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
-	37, // 47: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
-	38, // 48: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
-	39, // 49: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
-	25, // 50: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
-	25, // 51: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
-	41, // 52: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
-	42, // 53: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
-	43, // 54: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
-	44, // 55: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
-	45, // 56: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
-	46, // 57: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
-	3,  // 58: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
-	54, // 59: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
-	48, // 60: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
-	49, // 61: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
-	50, // 62: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
-	51, // 63: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
-	52, // 64: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
-	53, // 65: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
-	55, // 66: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
-	56, // 67: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
-	59, // 68: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
-	61, // 69: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	62, // 70: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	63, // 71: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	69, // 72: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	69, // 73: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	65, // 74: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	66, // 75: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	76, // [76:76] is the sub-list for method output_type
-	76, // [76:76] is the sub-list for method input_type
-	76, // [76:76] is the sub-list for extension type_name
-	76, // [76:76] is the sub-list for extension extendee
-	0,  // [0:76] is the sub-list for field type_name
+	3,  // 5: fedrelu.v1.Spec.precision:type_name -> fedrelu.v1.Precision
+	48, // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
+	58, // 7: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
+	59, // 8: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
+	5,  // 9: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
+	61, // 10: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	6,  // 11: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
+	70, // 12: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	65, // 13: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	68, // 14: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	69, // 15: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	10, // 16: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
+	11, // 17: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
+	12, // 18: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
+	14, // 19: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
+	15, // 20: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
+	16, // 21: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
+	17, // 22: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
+	18, // 23: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
+	19, // 24: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
+	0,  // 25: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
+	21, // 26: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
+	22, // 27: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
+	23, // 28: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
+	24, // 29: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
+	26, // 30: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
+	41, // 31: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
+	25, // 32: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
+	1,  // 33: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
+	25, // 34: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
+	28, // 35: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
+	29, // 36: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	27, // 37: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
+	28, // 38: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
+	29, // 39: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	30, // 40: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
+	31, // 41: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
+	32, // 42: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
+	33, // 43: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
+	34, // 44: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
+	35, // 45: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
+	36, // 46: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
+	37, // 47: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
+	38, // 48: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
+	39, // 49: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
+	40, // 50: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
+	26, // 51: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
+	26, // 52: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
+	42, // 53: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
+	43, // 54: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
+	44, // 55: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
+	45, // 56: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
+	46, // 57: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
+	47, // 58: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
+	4,  // 59: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
+	55, // 60: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
+	49, // 61: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
+	50, // 62: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
+	51, // 63: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
+	52, // 64: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
+	53, // 65: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
+	54, // 66: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
+	56, // 67: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
+	57, // 68: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
+	60, // 69: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
+	62, // 70: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	63, // 71: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	64, // 72: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	70, // 73: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	70, // 74: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	66, // 75: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	67, // 76: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	77, // [77:77] is the sub-list for method output_type
+	77, // [77:77] is the sub-list for method input_type
+	77, // [77:77] is the sub-list for extension type_name
+	77, // [77:77] is the sub-list for extension extendee
+	0,  // [0:77] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -5217,7 +5286,7 @@ func file_fedrelu_v1_spec_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
-			NumEnums:      6,
+			NumEnums:      7,
 			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   0,
