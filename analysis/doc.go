@@ -1,5 +1,6 @@
-// Package analysis measures models: how far gradients at local models are from gradients at their average (drift), and
-// how many directions a weight matrix really uses (ranks and spectra).
+// Package analysis measures models: how far gradients at local models are from gradients at their average (drift), how much
+// shards differ (heterogeneity), how well updates agree, and how many directions a weight matrix really uses (ranks and
+// spectra). Other measurements have packages of their own below this one.
 //
 // Rules. Everything here is a pure function of its arguments: blocks of parameters with their [tensor.Layout], networks,
 // seeds. No measurement changes a block, a network or a random stream that training uses, so that the model of a run is the

@@ -39,3 +39,43 @@ func (m *Measurer) Measure(shard int, end, model []float32, probe *relu.Batch[fl
 	m.machine.Probe(model, probe, &m.model)
 	return Compare(shard, m.layout, Point{end, m.end}, Point{model, m.model})
 }
+
+// MeasureModules is Measure with the same numbers for each layer by itself (M2).
+func (m *Measurer) MeasureModules(shard int, end, model []float32, probe *relu.Batch[float32]) (Sample, []ModuleSample, error) {
+	whole, err := m.Measure(shard, end, model, probe)
+	if err != nil {
+		return Sample{}, nil, err
+	}
+	modules, err := CompareModules(shard, m.layout, Point{end, m.end}, Point{model, m.model})
+	return whole, modules, err
+}
+
+// Halves returns the gradients at the model on the first and the second half of the probe, for Heterogeneity (M8); an odd
+// example at the end is left out. They are the Measurer's own and valid until its next call. A probe of fewer than two
+// examples has none: nil.
+func (m *Measurer) Halves(model []float32, probe *relu.Batch[float32]) (a, b []float32) {
+	half := probe.N / 2
+	if half == 0 {
+		return nil, nil
+	}
+	first, second := part(probe, 0, half), part(probe, half, 2*half)
+	m.machine.Probe(model, &first, &m.end)
+	m.machine.Probe(model, &second, &m.model)
+	return m.end, m.model
+}
+
+// part returns examples from..to-1 of a batch, sharing its memory.
+func part(b *relu.Batch[float32], from, to int) relu.Batch[float32] {
+	cut := func(rows []float32) []float32 {
+		width := len(rows) / b.N
+		return rows[from*width : to*width]
+	}
+	p := relu.Batch[float32]{N: to - from, X: cut(b.X)}
+	if len(b.Labels) > 0 {
+		p.Labels = b.Labels[from:to]
+	}
+	if len(b.Targets) > 0 {
+		p.Targets = cut(b.Targets)
+	}
+	return p
+}
