@@ -17,7 +17,7 @@ gradient drift and low-rank bias beside the training.
 
 Where a RUN is named, its id, a unique prefix of it, or its unique name will do.
 
-The environment variable FEDRELU_KERNEL=portable|avx2|avx512 forces how matrices are multiplied, which changes no
+The environment variable FEDRELU_KERNEL=portable|avx2|avx512|neon forces how matrices are multiplied, which changes no
 result; without it, the best one that the processor has is taken.
 
 Exit codes: 0 completed, 1 failed or cancelled, 2 wrong usage or spec, 130 stopped (can go on).`

@@ -37,3 +37,41 @@ func TestReLU(t *testing.T) {
 		})
 	}
 }
+
+// What the kernels do to a finished sum: NaN and -0 pass, and a mask that is NaN keeps the gradient.
+func TestFusedReLU(t *testing.T) {
+	nan, least, minus := float32(math.NaN()), float32(math.SmallestNonzeroFloat32), float32(math.Copysign(0, -1))
+	eachKernel(t, func(t *testing.T) {
+		const out = 13 // a whole vector and a part of one
+		w := NewWeights[float32](1, out, true)
+		ones, bias := make([]float32, out), make([]float32, out)
+		for o := range ones {
+			ones[o], bias[o] = 0.5, minus
+		}
+		w.Load(ones, bias)
+		y := make([]float32, 4*out+Slack)
+		w.Forward(y, []float32{nan, -least, -3, 5}, 4, true) // half of -least is rounded to -0
+		d, mask := make([]float32, 5+Slack), []float32{nan, minus, 0, -least, least}
+		back := NewWeights[float32](5, 1, false)
+		back.Load([]float32{1, 1, 1, 1, 1}, nil)
+		back.InputGradient(d, make8(2), 1, append(mask, make([]float32, Slack)...), make([]float32, back.Scratch()))
+		for o := range out {
+			for i, want := range []float32{nan, minus, 0, 2.5} {
+				checkBits(t, "activation", y[i*out+o], want)
+			}
+		}
+		for i, want := range []float32{2, 0, 0, 0, 2} {
+			checkBits(t, "gradient", d[i], want)
+		}
+	})
+}
+
+// make8 returns v and zeros, a row as wide as the narrowest vector.
+func make8(v float32) []float32 { return append([]float32{v}, make([]float32, 7)...) }
+
+func checkBits(t *testing.T, what string, got, want float32) {
+	t.Helper()
+	if math.Float32bits(got) != math.Float32bits(want) && (got == got || want == want) {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}

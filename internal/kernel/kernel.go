@@ -1,5 +1,5 @@
 // Package kernel holds the float kernels of training: matrix products in assembly for amd64 with AVX2 and FMA or with
-// AVX-512, and a portable twin in Go that gives the same bits.
+// AVX-512 and for arm64 with NEON, and a portable twin in Go that gives the same bits.
 //
 // Rules. Every element of a product is one sum: it starts at +0 and takes the products of one index after the other in
 // ascending order, each by a fused multiply-add (rounded once), and is never split or reassociated: vector lanes run over

@@ -1,6 +1,7 @@
 package kernel
 
-// The modes: what happens to a finished sum. tools/kernelasm knows their numbers.
+// The modes: what happens to a finished sum. tools/kernelasm knows their numbers; tiles_arm64.s takes them from
+// the compiler.
 const (
 	modeStore    = iota // c = sum
 	modeBias            // c = sum + extra

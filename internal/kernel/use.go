@@ -26,7 +26,7 @@ func init() {
 }
 
 // Available returns the names of the kernels that this machine can run, the slowest first: portable, then avx2 and avx512
-// on amd64 with these features.
+// on amd64 with these features, neon on arm64.
 func Available() []string {
 	var names []string
 	for _, i := range implementations() {
