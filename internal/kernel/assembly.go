@@ -12,7 +12,8 @@ func (p *product[F]) runTiles(tiles []func(*tile), j int) {
 	*t = tile{
 		b:    address(p.b, j),
 		rowA: p.rowA * size, termA: p.termA * size, rowB: p.rowB * size, rowC: p.rowC * size, rowExtra: p.rowExtra * size,
-		terms: p.terms, mode: p.mode,
+		terms: p.terms, mode: p.mode, spans: max(p.spans.count, 1),
+		skipA: (p.spans.a - p.terms*p.termA) * size, skipB: (p.spans.b - p.terms*p.rowB) * size,
 		lr: float32(p.sgd.LR), shrink: float32(p.sgd.Shrink), decay: float32(p.sgd.Decay), momentum: float32(p.sgd.Momentum),
 	}
 	count := (p.rows + len(tiles) - 1) / len(tiles)
@@ -26,24 +27,32 @@ func (p *product[F]) runTiles(tiles []func(*tile), j int) {
 // runBlocks computes blocks of so many rows each, from row on and from lane j on.
 func (p *product[F]) runBlocks(run func(*tile), j, row, blocks, rows int) {
 	t := &p.tile
-	most := max(1, maxProducts/(rows*panelWidth*p.terms))
+	most := max(1, maxProducts/(rows*panelWidth*p.terms*t.spans))
 	for blocks > 0 {
-		t.blocks = min(blocks, most)
+		now := min(blocks, most)
+		t.blocks = now // which may be counted down there
 		t.a, t.c, t.extra = address(p.a, row*p.rowA), address(p.c, row*p.rowC+j), nil
 		if p.extra != nil {
 			t.extra = address(p.extra, row*p.rowExtra+j)
 		}
+		if p.from != nil {
+			t.from = uintptr(unsafe.Pointer(address(p.from, row*p.rowC+j)))
+		}
 		run(t)
-		row += t.blocks * rows
-		blocks -= t.blocks
+		row += now * rows
+		blocks -= now
 	}
 }
 
 // checkLengths panics where assembly would leave a slice.
 func (p *product[F]) checkLengths() {
-	_ = p.a[(p.rows-1)*p.rowA+(p.terms-1)*p.termA]
-	_ = p.b[(p.terms-1)*p.rowB+p.lanes-1]
+	last := max(p.spans.count, 1) - 1
+	_ = p.a[(p.rows-1)*p.rowA+last*p.spans.a+(p.terms-1)*p.termA]
+	_ = p.b[last*p.spans.b+(p.terms-1)*p.rowB+p.lanes-1]
 	_ = p.c[(p.rows-1)*p.rowC+p.lanes-1]
+	if p.from != nil {
+		_ = p.from[(p.rows-1)*p.rowC+p.lanes-1]
+	}
 	if p.mode != modeStore && p.mode != modePlain && p.mode != modeShrink {
 		_ = p.extra[(p.rows-1)*p.rowExtra+p.lanes-1]
 	}

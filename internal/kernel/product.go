@@ -27,10 +27,16 @@ type product[F Float] struct {
 	rows        int
 	lanes       int // a multiple of 8, at most panelWidth
 	terms       int
+	spans       spans
+	from        []F // nil, or what the sums go on from in place of +0: rows like those of c
 	mode        int
 	sgd         SGD[F]
 	tile        tile
 }
+
+// spans are the further dimensions of terms: there are so many for each of count spans, which follow each other at the
+// distances a and b. A count of 0 is one span.
+type spans struct{ count, a, b int }
 
 // run computes the product with the kernel in use.
 func (p *product[F]) run() {
@@ -49,8 +55,14 @@ func (p *product[F]) run() {
 func (p *product[F]) row(i int) {
 	var room [panelWidth]F
 	sums := room[:p.lanes]
-	for k := range p.terms {
-		addProducts(sums, p.b[k*p.rowB:], p.a[i*p.rowA+k*p.termA])
+	if p.from != nil {
+		copy(sums, p.from[i*p.rowC:])
+	}
+	for s := range max(p.spans.count, 1) {
+		a, b := p.a[i*p.rowA+s*p.spans.a:], p.b[s*p.spans.b:]
+		for k := range p.terms {
+			addProducts(sums, b[k*p.rowB:], a[k*p.termA])
+		}
 	}
 	c := p.c[i*p.rowC:][:p.lanes]
 	var extra []F

@@ -11,4 +11,8 @@ type tile struct {
 	rowExtra, mode int
 
 	lr, shrink, decay, momentum float32
+
+	spans        int     // at least 1: the terms come so many times,
+	from         uintptr // 0, or where the sums go on from, in rows like those of c
+	skipA, skipB int     // after each span a and b move on by these
 }

@@ -102,7 +102,7 @@ func tileAVX512x1x11(t *tile)
 func tileAVX512x1x12(t *tile)
 
 // tilesAVX512x2 are the tiles of 32 lanes, by their rows less one.
-var tilesAVX512x2 = [...]func(*tile){tileAVX512x2x1, tileAVX512x2x2, tileAVX512x2x3, tileAVX512x2x4, tileAVX512x2x5, tileAVX512x2x6, tileAVX512x2x7, tileAVX512x2x8, tileAVX512x2x9, tileAVX512x2x10, tileAVX512x2x11, tileAVX512x2x12}
+var tilesAVX512x2 = [...]func(*tile){tileAVX512x2x1, tileAVX512x2x2, tileAVX512x2x3, tileAVX512x2x4, tileAVX512x2x5, tileAVX512x2x6, tileAVX512x2x7, tileAVX512x2x8, tileAVX512x2x9, tileAVX512x2x10, tileAVX512x2x11, tileAVX512x2x12, tileAVX512x2x13, tileAVX512x2x14}
 
 //go:noescape
 func tileAVX512x2x1(t *tile)
@@ -139,6 +139,12 @@ func tileAVX512x2x11(t *tile)
 
 //go:noescape
 func tileAVX512x2x12(t *tile)
+
+//go:noescape
+func tileAVX512x2x13(t *tile)
+
+//go:noescape
+func tileAVX512x2x14(t *tile)
 
 // transposeAVX2 transposes 8 rows of 8*blocks columns; rows are so many bytes apart. What is ahead bytes
 // behind the source is wanted next.

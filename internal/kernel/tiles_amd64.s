@@ -11,66 +11,80 @@ TEXT ·tileAVX2x1x1(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), DI
-	MOVQ   32(AX), DI
-	MOVQ   40(AX), R8
-	MOVQ   CX, R9
-	MOVQ   8(AX), R10
-	MOVQ   56(AX), R11
-	VXORPS Y0, Y0, Y0
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), SI
+	MOVQ    32(AX), SI
+	MOVQ    40(AX), DI
+	VXORPS  Y0, Y0, Y0
+	MOVQ    120(AX), R8
+	TESTQ   R8, R8
+	JEQ     started
+	VMOVUPS (R8), Y0
+	ADDQ    48(AX), R8
+	MOVQ    R8, 120(AX)
+
+started:
+	MOVQ CX, R8
+	MOVQ 8(AX), R9
+	MOVQ 112(AX), R11
+
+span:
+	MOVQ 56(AX), R10
 
 term:
-	VMOVUPS      (R10), Y1
-	VBROADCASTSS (R9), Y2
+	VMOVUPS      (R9), Y1
+	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         SI, R8
 	ADDQ         DI, R9
-	ADDQ         R8, R10
-	DECQ         R11
+	DECQ         R10
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R8
+	ADDQ         136(AX), R9
+	DECQ         R11
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -78,8 +92,8 @@ relu:
 	VADDPS  (BX), Y0, Y0
 	VMAXPS  Y0, Y1, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -88,16 +102,16 @@ mask:
 	VCMPPS  $0x06, Y1, Y2, Y2
 	VANDPS  Y2, Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y1
 	VFNMADD213PS (DX), Y1, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -108,8 +122,8 @@ shrink:
 	VFNMADD213PS Y3, Y2, Y4
 	VFNMADD213PS Y4, Y1, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -121,8 +135,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y1
 	VFNMADD213PS (DX), Y1, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -136,14 +150,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y1
 	VFNMADD213PS (DX), Y1, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x01, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x01, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -155,80 +169,96 @@ TEXT ·tileAVX2x1x2(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R8
-	MOVQ   40(AX), R9
-	MOVQ   CX, R10
-	MOVQ   8(AX), R11
-	MOVQ   56(AX), R12
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), DI
+	MOVQ    40(AX), R8
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    120(AX), R9
+	TESTQ   R9, R9
+	JEQ     started
+	VMOVUPS (R9), Y0
+	ADDQ    48(AX), R9
+	VMOVUPS (R9), Y1
+	ADDQ    48(AX), R9
+	MOVQ    R9, 120(AX)
+
+started:
+	MOVQ CX, R9
+	MOVQ 8(AX), R10
+	MOVQ 112(AX), R12
+
+span:
+	MOVQ 56(AX), R11
 
 term:
-	VMOVUPS      (R11), Y2
-	VBROADCASTSS (R10), Y3
+	VMOVUPS      (R10), Y2
+	VBROADCASTSS (R9), Y3
 	VFMADD231PS  Y2, Y3, Y0
-	VBROADCASTSS (R10)(DI*1), Y3
+	VBROADCASTSS (R9)(SI*1), Y3
 	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         DI, R9
 	ADDQ         R8, R10
-	ADDQ         R9, R11
-	DECQ         R12
+	DECQ         R11
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R9
+	ADDQ         136(AX), R10
+	DECQ         R12
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -236,13 +266,13 @@ relu:
 	VADDPS  (BX), Y0, Y0
 	VMAXPS  Y0, Y2, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMAXPS  Y1, Y2, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -251,26 +281,26 @@ mask:
 	VCMPPS  $0x06, Y2, Y3, Y3
 	VANDPS  Y3, Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y2, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y2
 	VFNMADD213PS (DX), Y2, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y2, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -281,15 +311,15 @@ shrink:
 	VFNMADD213PS Y4, Y3, Y5
 	VFNMADD213PS Y5, Y2, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y4
 	VFNMADD213PS Y0, Y3, Y4
 	VFNMADD213PS Y4, Y2, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -301,8 +331,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y2
 	VFNMADD213PS (DX), Y2, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -311,8 +341,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -326,8 +356,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y2
 	VFNMADD213PS (DX), Y2, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -338,14 +368,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x02, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x02, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -357,94 +387,112 @@ TEXT ·tileAVX2x1x3(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R8
-	MOVQ   40(AX), R9
-	MOVQ   CX, R10
-	MOVQ   8(AX), R11
-	MOVQ   56(AX), R12
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), DI
+	MOVQ    40(AX), R8
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	MOVQ    120(AX), R9
+	TESTQ   R9, R9
+	JEQ     started
+	VMOVUPS (R9), Y0
+	ADDQ    48(AX), R9
+	VMOVUPS (R9), Y1
+	ADDQ    48(AX), R9
+	VMOVUPS (R9), Y2
+	ADDQ    48(AX), R9
+	MOVQ    R9, 120(AX)
+
+started:
+	MOVQ CX, R9
+	MOVQ 8(AX), R10
+	MOVQ 112(AX), R12
+
+span:
+	MOVQ 56(AX), R11
 
 term:
-	VMOVUPS      (R11), Y3
-	VBROADCASTSS (R10), Y4
+	VMOVUPS      (R10), Y3
+	VBROADCASTSS (R9), Y4
 	VFMADD231PS  Y3, Y4, Y0
-	VBROADCASTSS (R10)(DI*1), Y4
+	VBROADCASTSS (R9)(SI*1), Y4
 	VFMADD231PS  Y3, Y4, Y1
-	VBROADCASTSS (R10)(DI*2), Y4
+	VBROADCASTSS (R9)(SI*2), Y4
 	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         DI, R9
 	ADDQ         R8, R10
-	ADDQ         R9, R11
-	DECQ         R12
+	DECQ         R11
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R9
+	ADDQ         136(AX), R10
+	DECQ         R12
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -452,18 +500,18 @@ relu:
 	VADDPS  (BX), Y0, Y0
 	VMAXPS  Y0, Y3, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMAXPS  Y1, Y3, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y3, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -472,36 +520,36 @@ mask:
 	VCMPPS  $0x06, Y3, Y4, Y4
 	VANDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y3, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y3, Y0, Y0
 	VANDPS  Y0, Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y3
 	VFNMADD213PS (DX), Y3, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y3, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y3, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -512,22 +560,22 @@ shrink:
 	VFNMADD213PS Y5, Y4, Y6
 	VFNMADD213PS Y6, Y3, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y5
 	VFNMADD213PS Y0, Y4, Y5
 	VFNMADD213PS Y5, Y3, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y4, Y1
 	VFNMADD213PS Y1, Y3, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -539,8 +587,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y3
 	VFNMADD213PS (DX), Y3, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -549,8 +597,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -559,8 +607,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -574,8 +622,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y3
 	VFNMADD213PS (DX), Y3, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -586,8 +634,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -598,14 +646,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x03, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x03, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -617,108 +665,128 @@ TEXT ·tileAVX2x1x4(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	MOVQ   8(AX), R12
-	MOVQ   56(AX), R13
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Y0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y3
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	MOVQ 8(AX), R11
+	MOVQ 112(AX), R13
+
+span:
+	MOVQ 56(AX), R12
 
 term:
-	VMOVUPS      (R12), Y4
-	VBROADCASTSS (R11), Y5
+	VMOVUPS      (R11), Y4
+	VBROADCASTSS (R10), Y5
 	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (R11)(DI*1), Y5
+	VBROADCASTSS (R10)(SI*1), Y5
 	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (R11)(DI*2), Y5
+	VBROADCASTSS (R10)(SI*2), Y5
 	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (R11)(R8*1), Y5
+	VBROADCASTSS (R10)(DI*1), Y5
 	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         R8, R10
 	ADDQ         R9, R11
-	ADDQ         R10, R12
-	DECQ         R13
+	DECQ         R12
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R10
+	ADDQ         136(AX), R11
+	DECQ         R13
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -726,23 +794,23 @@ relu:
 	VADDPS  (BX), Y0, Y0
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMAXPS  Y1, Y4, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y4, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMAXPS  Y3, Y4, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -751,46 +819,46 @@ mask:
 	VCMPPS  $0x06, Y4, Y5, Y5
 	VANDPS  Y5, Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y4, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y4, Y0, Y0
 	VANDPS  Y0, Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y4, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y4
 	VFNMADD213PS (DX), Y4, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y4, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y4, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y4, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -801,29 +869,29 @@ shrink:
 	VFNMADD213PS Y6, Y5, Y7
 	VFNMADD213PS Y7, Y4, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y6
 	VFNMADD213PS Y0, Y5, Y6
 	VFNMADD213PS Y6, Y4, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y5, Y1
 	VFNMADD213PS Y1, Y4, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y5, Y1
 	VFNMADD213PS Y1, Y4, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -835,8 +903,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y4
 	VFNMADD213PS (DX), Y4, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -845,8 +913,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -855,8 +923,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -865,8 +933,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -880,8 +948,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y4
 	VFNMADD213PS (DX), Y4, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -892,8 +960,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -904,8 +972,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -916,14 +984,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x04, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x04, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -935,122 +1003,144 @@ TEXT ·tileAVX2x1x5(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	MOVQ   8(AX), R12
-	MOVQ   56(AX), R13
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Y0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y4
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	MOVQ 8(AX), R11
+	MOVQ 112(AX), R13
+
+span:
+	MOVQ 56(AX), R12
 
 term:
-	VMOVUPS      (R12), Y5
-	VBROADCASTSS (R11), Y6
+	VMOVUPS      (R11), Y5
+	VBROADCASTSS (R10), Y6
 	VFMADD231PS  Y5, Y6, Y0
-	VBROADCASTSS (R11)(DI*1), Y6
+	VBROADCASTSS (R10)(SI*1), Y6
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (R11)(DI*2), Y6
+	VBROADCASTSS (R10)(SI*2), Y6
 	VFMADD231PS  Y5, Y6, Y2
-	VBROADCASTSS (R11)(R8*1), Y6
+	VBROADCASTSS (R10)(DI*1), Y6
 	VFMADD231PS  Y5, Y6, Y3
-	VBROADCASTSS (R11)(DI*4), Y6
+	VBROADCASTSS (R10)(SI*4), Y6
 	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         R8, R10
 	ADDQ         R9, R11
-	ADDQ         R10, R12
-	DECQ         R13
+	DECQ         R12
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R10
+	ADDQ         136(AX), R11
+	DECQ         R13
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -1058,28 +1148,28 @@ relu:
 	VADDPS  (BX), Y0, Y0
 	VMAXPS  Y0, Y5, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMAXPS  Y1, Y5, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y5, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMAXPS  Y3, Y5, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMAXPS  Y4, Y5, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -1088,56 +1178,56 @@ mask:
 	VCMPPS  $0x06, Y5, Y6, Y6
 	VANDPS  Y6, Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y5, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y5, Y0, Y0
 	VANDPS  Y0, Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y5, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y5, Y0, Y0
 	VANDPS  Y0, Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y5
 	VFNMADD213PS (DX), Y5, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y5, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y5, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y5, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y5, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -1148,36 +1238,36 @@ shrink:
 	VFNMADD213PS Y7, Y6, Y8
 	VFNMADD213PS Y8, Y5, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y7
 	VFNMADD213PS Y0, Y6, Y7
 	VFNMADD213PS Y7, Y5, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y6, Y1
 	VFNMADD213PS Y1, Y5, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y6, Y1
 	VFNMADD213PS Y1, Y5, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y6, Y1
 	VFNMADD213PS Y1, Y5, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -1189,8 +1279,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y5
 	VFNMADD213PS (DX), Y5, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -1199,8 +1289,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -1209,8 +1299,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -1219,8 +1309,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -1229,8 +1319,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -1244,8 +1334,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y5
 	VFNMADD213PS (DX), Y5, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -1256,8 +1346,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -1268,8 +1358,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -1280,8 +1370,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -1292,14 +1382,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x05, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x05, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -1311,139 +1401,164 @@ TEXT ·tileAVX2x1x6(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Y0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y5
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
 
 term:
-	VMOVUPS      (R13), Y6
-	VBROADCASTSS (R11), Y7
+	VMOVUPS      (R12), Y6
+	VBROADCASTSS (R10), Y7
 	VFMADD231PS  Y6, Y7, Y0
-	VBROADCASTSS (R11)(DI*1), Y7
+	VBROADCASTSS (R10)(SI*1), Y7
 	VFMADD231PS  Y6, Y7, Y1
-	VBROADCASTSS (R11)(DI*2), Y7
+	VBROADCASTSS (R10)(SI*2), Y7
 	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS (R11)(R8*1), Y7
+	VBROADCASTSS (R10)(DI*1), Y7
 	VFMADD231PS  Y6, Y7, Y3
-	VBROADCASTSS (R11)(DI*4), Y7
+	VBROADCASTSS (R10)(SI*4), Y7
 	VFMADD231PS  Y6, Y7, Y4
-	VBROADCASTSS (R12), Y7
+	VBROADCASTSS (R11), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	ADDQ         R9, R11
+	ADDQ         R8, R10
+	ADDQ         R8, R11
 	ADDQ         R9, R12
-	ADDQ         R10, R13
-	DECQ         R14
+	DECQ         R13
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R10
+	ADDQ         128(AX), R11
+	ADDQ         136(AX), R12
+	DECQ         R14
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -1451,33 +1566,33 @@ relu:
 	VADDPS  (BX), Y0, Y0
 	VMAXPS  Y0, Y6, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMAXPS  Y1, Y6, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y6, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMAXPS  Y3, Y6, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMAXPS  Y4, Y6, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMAXPS  Y5, Y6, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -1486,66 +1601,66 @@ mask:
 	VCMPPS  $0x06, Y6, Y7, Y7
 	VANDPS  Y7, Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y6
 	VFNMADD213PS (DX), Y6, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y6, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y6, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y6, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y6, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y6, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -1556,43 +1671,43 @@ shrink:
 	VFNMADD213PS Y8, Y7, Y9
 	VFNMADD213PS Y9, Y6, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y8
 	VFNMADD213PS Y0, Y7, Y8
 	VFNMADD213PS Y8, Y6, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y7, Y1
 	VFNMADD213PS Y1, Y6, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y7, Y1
 	VFNMADD213PS Y1, Y6, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y7, Y1
 	VFNMADD213PS Y1, Y6, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y7, Y1
 	VFNMADD213PS Y1, Y6, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -1604,8 +1719,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y6
 	VFNMADD213PS (DX), Y6, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -1614,8 +1729,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -1624,8 +1739,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -1634,8 +1749,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -1644,8 +1759,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -1654,8 +1769,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -1669,8 +1784,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y6
 	VFNMADD213PS (DX), Y6, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -1681,8 +1796,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -1693,8 +1808,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -1705,8 +1820,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -1717,8 +1832,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -1729,14 +1844,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x06, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x06, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -1748,153 +1863,180 @@ TEXT ·tileAVX2x1x7(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Y0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y6
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
 
 term:
-	VMOVUPS      (R13), Y7
-	VBROADCASTSS (R11), Y8
+	VMOVUPS      (R12), Y7
+	VBROADCASTSS (R10), Y8
 	VFMADD231PS  Y7, Y8, Y0
-	VBROADCASTSS (R11)(DI*1), Y8
+	VBROADCASTSS (R10)(SI*1), Y8
 	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (R11)(DI*2), Y8
+	VBROADCASTSS (R10)(SI*2), Y8
 	VFMADD231PS  Y7, Y8, Y2
-	VBROADCASTSS (R11)(R8*1), Y8
+	VBROADCASTSS (R10)(DI*1), Y8
 	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (R11)(DI*4), Y8
+	VBROADCASTSS (R10)(SI*4), Y8
 	VFMADD231PS  Y7, Y8, Y4
-	VBROADCASTSS (R12), Y8
+	VBROADCASTSS (R11), Y8
 	VFMADD231PS  Y7, Y8, Y5
-	VBROADCASTSS (R12)(DI*1), Y8
+	VBROADCASTSS (R11)(SI*1), Y8
 	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         R9, R11
+	ADDQ         R8, R10
+	ADDQ         R8, R11
 	ADDQ         R9, R12
-	ADDQ         R10, R13
-	DECQ         R14
+	DECQ         R13
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R10
+	ADDQ         128(AX), R11
+	ADDQ         136(AX), R12
+	DECQ         R14
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -1902,38 +2044,38 @@ relu:
 	VADDPS  (BX), Y0, Y0
 	VMAXPS  Y0, Y7, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMAXPS  Y1, Y7, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y7, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMAXPS  Y3, Y7, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMAXPS  Y4, Y7, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMAXPS  Y5, Y7, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMAXPS  Y6, Y7, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -1942,76 +2084,76 @@ mask:
 	VCMPPS  $0x06, Y7, Y8, Y8
 	VANDPS  Y8, Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y7, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y7, Y0, Y0
 	VANDPS  Y0, Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y7, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y7, Y0, Y0
 	VANDPS  Y0, Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y7, Y0, Y0
 	VANDPS  Y0, Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y7, Y0, Y0
 	VANDPS  Y0, Y6, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y7
 	VFNMADD213PS (DX), Y7, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y7, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y7, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y7, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y7, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y7, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y7, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -2022,50 +2164,50 @@ shrink:
 	VFNMADD213PS Y9, Y8, Y10
 	VFNMADD213PS Y10, Y7, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y9
 	VFNMADD213PS Y0, Y8, Y9
 	VFNMADD213PS Y9, Y7, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y8, Y1
 	VFNMADD213PS Y1, Y7, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y8, Y1
 	VFNMADD213PS Y1, Y7, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y8, Y1
 	VFNMADD213PS Y1, Y7, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y8, Y1
 	VFNMADD213PS Y1, Y7, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y8, Y1
 	VFNMADD213PS Y1, Y7, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -2077,8 +2219,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y7
 	VFNMADD213PS (DX), Y7, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -2087,8 +2229,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -2097,8 +2239,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -2107,8 +2249,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -2117,8 +2259,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -2127,8 +2269,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -2137,8 +2279,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -2152,8 +2294,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y7
 	VFNMADD213PS (DX), Y7, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -2164,8 +2306,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -2176,8 +2318,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -2188,8 +2330,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -2200,8 +2342,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -2212,8 +2354,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -2224,14 +2366,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x07, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x07, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -2243,167 +2385,196 @@ TEXT ·tileAVX2x1x8(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Y0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y6
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y7
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
 
 term:
-	VMOVUPS      (R13), Y8
-	VBROADCASTSS (R11), Y9
+	VMOVUPS      (R12), Y8
+	VBROADCASTSS (R10), Y9
 	VFMADD231PS  Y8, Y9, Y0
-	VBROADCASTSS (R11)(DI*1), Y9
+	VBROADCASTSS (R10)(SI*1), Y9
 	VFMADD231PS  Y8, Y9, Y1
-	VBROADCASTSS (R11)(DI*2), Y9
+	VBROADCASTSS (R10)(SI*2), Y9
 	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (R11)(R8*1), Y9
+	VBROADCASTSS (R10)(DI*1), Y9
 	VFMADD231PS  Y8, Y9, Y3
-	VBROADCASTSS (R11)(DI*4), Y9
+	VBROADCASTSS (R10)(SI*4), Y9
 	VFMADD231PS  Y8, Y9, Y4
-	VBROADCASTSS (R12), Y9
+	VBROADCASTSS (R11), Y9
 	VFMADD231PS  Y8, Y9, Y5
-	VBROADCASTSS (R12)(DI*1), Y9
+	VBROADCASTSS (R11)(SI*1), Y9
 	VFMADD231PS  Y8, Y9, Y6
-	VBROADCASTSS (R12)(DI*2), Y9
+	VBROADCASTSS (R11)(SI*2), Y9
 	VFMADD231PS  Y8, Y9, Y7
-	ADDQ         R9, R11
+	ADDQ         R8, R10
+	ADDQ         R8, R11
 	ADDQ         R9, R12
-	ADDQ         R10, R13
-	DECQ         R14
+	DECQ         R13
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R10
+	ADDQ         128(AX), R11
+	ADDQ         136(AX), R12
+	DECQ         R14
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y7, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -2411,43 +2582,43 @@ relu:
 	VADDPS  (BX), Y0, Y0
 	VMAXPS  Y0, Y8, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMAXPS  Y1, Y8, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y8, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMAXPS  Y3, Y8, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMAXPS  Y4, Y8, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMAXPS  Y5, Y8, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMAXPS  Y6, Y8, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y7, Y7
 	VMAXPS  Y7, Y8, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -2456,86 +2627,86 @@ mask:
 	VCMPPS  $0x06, Y8, Y9, Y9
 	VANDPS  Y9, Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y6, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y7, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y8
 	VFNMADD213PS (DX), Y8, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y8, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y8, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y8, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y8, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y8, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y8, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y8, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -2546,57 +2717,57 @@ shrink:
 	VFNMADD213PS Y10, Y9, Y11
 	VFNMADD213PS Y11, Y8, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y10
 	VFNMADD213PS Y0, Y9, Y10
 	VFNMADD213PS Y10, Y8, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -2608,8 +2779,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y8
 	VFNMADD213PS (DX), Y8, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -2618,8 +2789,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -2628,8 +2799,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -2638,8 +2809,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -2648,8 +2819,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -2658,8 +2829,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -2668,8 +2839,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
@@ -2678,8 +2849,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -2693,8 +2864,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y8
 	VFNMADD213PS (DX), Y8, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -2705,8 +2876,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -2717,8 +2888,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -2729,8 +2900,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -2741,8 +2912,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -2753,8 +2924,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -2765,8 +2936,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
@@ -2777,14 +2948,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x08, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x08, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -2796,181 +2967,212 @@ TEXT ·tileAVX2x1x9(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Y0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y6
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y8
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
 
 term:
-	VMOVUPS      (R13), Y9
-	VBROADCASTSS (R11), Y10
+	VMOVUPS      (R12), Y9
+	VBROADCASTSS (R10), Y10
 	VFMADD231PS  Y9, Y10, Y0
-	VBROADCASTSS (R11)(DI*1), Y10
+	VBROADCASTSS (R10)(SI*1), Y10
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (R11)(DI*2), Y10
+	VBROADCASTSS (R10)(SI*2), Y10
 	VFMADD231PS  Y9, Y10, Y2
-	VBROADCASTSS (R11)(R8*1), Y10
+	VBROADCASTSS (R10)(DI*1), Y10
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (R11)(DI*4), Y10
+	VBROADCASTSS (R10)(SI*4), Y10
 	VFMADD231PS  Y9, Y10, Y4
-	VBROADCASTSS (R12), Y10
+	VBROADCASTSS (R11), Y10
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (R12)(DI*1), Y10
+	VBROADCASTSS (R11)(SI*1), Y10
 	VFMADD231PS  Y9, Y10, Y6
-	VBROADCASTSS (R12)(DI*2), Y10
+	VBROADCASTSS (R11)(SI*2), Y10
 	VFMADD231PS  Y9, Y10, Y7
-	VBROADCASTSS (R12)(R8*1), Y10
+	VBROADCASTSS (R11)(DI*1), Y10
 	VFMADD231PS  Y9, Y10, Y8
-	ADDQ         R9, R11
+	ADDQ         R8, R10
+	ADDQ         R8, R11
 	ADDQ         R9, R12
-	ADDQ         R10, R13
-	DECQ         R14
+	DECQ         R13
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R10
+	ADDQ         128(AX), R11
+	ADDQ         136(AX), R12
+	DECQ         R14
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y7, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y8, Y8
 	VMOVUPS Y8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -2978,48 +3180,48 @@ relu:
 	VADDPS  (BX), Y0, Y0
 	VMAXPS  Y0, Y9, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMAXPS  Y1, Y9, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y9, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMAXPS  Y3, Y9, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMAXPS  Y4, Y9, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMAXPS  Y5, Y9, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMAXPS  Y6, Y9, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y7, Y7
 	VMAXPS  Y7, Y9, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y8, Y8
 	VMAXPS  Y8, Y9, Y8
 	VMOVUPS Y8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -3028,96 +3230,96 @@ mask:
 	VCMPPS  $0x06, Y9, Y10, Y10
 	VANDPS  Y10, Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y6, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y7, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y8, Y8
 	VMOVUPS Y8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y9
 	VFNMADD213PS (DX), Y9, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y9, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y9, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y9, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y9, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y9, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y9, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y9, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y9, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -3128,64 +3330,64 @@ shrink:
 	VFNMADD213PS Y11, Y10, Y12
 	VFNMADD213PS Y12, Y9, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y11
 	VFNMADD213PS Y0, Y10, Y11
 	VFNMADD213PS Y11, Y9, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -3197,8 +3399,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y9
 	VFNMADD213PS (DX), Y9, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -3207,8 +3409,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -3217,8 +3419,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -3227,8 +3429,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -3237,8 +3439,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -3247,8 +3449,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -3257,8 +3459,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
@@ -3267,8 +3469,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
@@ -3277,8 +3479,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -3292,8 +3494,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y9
 	VFNMADD213PS (DX), Y9, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -3304,8 +3506,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -3316,8 +3518,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -3328,8 +3530,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -3340,8 +3542,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -3352,8 +3554,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -3364,8 +3566,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
@@ -3376,8 +3578,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
@@ -3388,14 +3590,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x09, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x09, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -3407,195 +3609,228 @@ TEXT ·tileAVX2x1x10(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Y0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y6
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y8
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y9
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
 
 term:
-	VMOVUPS      (R13), Y10
-	VBROADCASTSS (R11), Y11
+	VMOVUPS      (R12), Y10
+	VBROADCASTSS (R10), Y11
 	VFMADD231PS  Y10, Y11, Y0
-	VBROADCASTSS (R11)(DI*1), Y11
+	VBROADCASTSS (R10)(SI*1), Y11
 	VFMADD231PS  Y10, Y11, Y1
-	VBROADCASTSS (R11)(DI*2), Y11
+	VBROADCASTSS (R10)(SI*2), Y11
 	VFMADD231PS  Y10, Y11, Y2
-	VBROADCASTSS (R11)(R8*1), Y11
+	VBROADCASTSS (R10)(DI*1), Y11
 	VFMADD231PS  Y10, Y11, Y3
-	VBROADCASTSS (R11)(DI*4), Y11
+	VBROADCASTSS (R10)(SI*4), Y11
 	VFMADD231PS  Y10, Y11, Y4
-	VBROADCASTSS (R12), Y11
+	VBROADCASTSS (R11), Y11
 	VFMADD231PS  Y10, Y11, Y5
-	VBROADCASTSS (R12)(DI*1), Y11
+	VBROADCASTSS (R11)(SI*1), Y11
 	VFMADD231PS  Y10, Y11, Y6
-	VBROADCASTSS (R12)(DI*2), Y11
+	VBROADCASTSS (R11)(SI*2), Y11
 	VFMADD231PS  Y10, Y11, Y7
-	VBROADCASTSS (R12)(R8*1), Y11
+	VBROADCASTSS (R11)(DI*1), Y11
 	VFMADD231PS  Y10, Y11, Y8
-	VBROADCASTSS (R12)(DI*4), Y11
+	VBROADCASTSS (R11)(SI*4), Y11
 	VFMADD231PS  Y10, Y11, Y9
-	ADDQ         R9, R11
+	ADDQ         R8, R10
+	ADDQ         R8, R11
 	ADDQ         R9, R12
-	ADDQ         R10, R13
-	DECQ         R14
+	DECQ         R13
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R10
+	ADDQ         128(AX), R11
+	ADDQ         136(AX), R12
+	DECQ         R14
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y7, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y8, Y8
 	VMOVUPS Y8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y9, Y9
 	VMOVUPS Y9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -3603,53 +3838,53 @@ relu:
 	VADDPS  (BX), Y0, Y0
 	VMAXPS  Y0, Y10, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMAXPS  Y1, Y10, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y10, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMAXPS  Y3, Y10, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMAXPS  Y4, Y10, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMAXPS  Y5, Y10, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMAXPS  Y6, Y10, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y7, Y7
 	VMAXPS  Y7, Y10, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y8, Y8
 	VMAXPS  Y8, Y10, Y8
 	VMOVUPS Y8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y9, Y9
 	VMAXPS  Y9, Y10, Y9
 	VMOVUPS Y9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -3658,106 +3893,106 @@ mask:
 	VCMPPS  $0x06, Y10, Y11, Y11
 	VANDPS  Y11, Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y6, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y7, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y8, Y8
 	VMOVUPS Y8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y9, Y9
 	VMOVUPS Y9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y10
 	VFNMADD213PS (DX), Y10, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y10, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y10, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y10, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y10, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y10, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y10, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y10, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y10, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y10, Y9
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -3768,71 +4003,71 @@ shrink:
 	VFNMADD213PS Y12, Y11, Y13
 	VFNMADD213PS Y13, Y10, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y12
 	VFNMADD213PS Y0, Y11, Y12
 	VFNMADD213PS Y12, Y10, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y9
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -3844,8 +4079,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y10
 	VFNMADD213PS (DX), Y10, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -3854,8 +4089,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -3864,8 +4099,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -3874,8 +4109,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -3884,8 +4119,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -3894,8 +4129,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -3904,8 +4139,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
@@ -3914,8 +4149,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
@@ -3924,8 +4159,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y9
 	VBROADCASTSS 108(AX), Y0
@@ -3934,8 +4169,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y9
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -3949,8 +4184,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y10
 	VFNMADD213PS (DX), Y10, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -3961,8 +4196,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -3973,8 +4208,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -3985,8 +4220,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -3997,8 +4232,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -4009,8 +4244,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -4021,8 +4256,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
@@ -4033,8 +4268,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
@@ -4045,8 +4280,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y9
 	VBROADCASTSS 108(AX), Y0
@@ -4057,14 +4292,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y9
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x0a, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x0a, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -4076,212 +4311,248 @@ TEXT ·tileAVX2x1x11(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	LEAQ   (R12)(DI*4), R13
-	ADDQ   DI, R13
-	MOVQ   8(AX), R14
-	MOVQ   56(AX), R15
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Y0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y6
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y8
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y10
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	LEAQ (R11)(SI*4), R12
+	ADDQ SI, R12
+	MOVQ 8(AX), R13
+	MOVQ 112(AX), R15
+
+span:
+	MOVQ 56(AX), R14
 
 term:
-	VMOVUPS      (R14), Y11
-	VBROADCASTSS (R11), Y12
+	VMOVUPS      (R13), Y11
+	VBROADCASTSS (R10), Y12
 	VFMADD231PS  Y11, Y12, Y0
-	VBROADCASTSS (R11)(DI*1), Y12
+	VBROADCASTSS (R10)(SI*1), Y12
 	VFMADD231PS  Y11, Y12, Y1
-	VBROADCASTSS (R11)(DI*2), Y12
+	VBROADCASTSS (R10)(SI*2), Y12
 	VFMADD231PS  Y11, Y12, Y2
-	VBROADCASTSS (R11)(R8*1), Y12
+	VBROADCASTSS (R10)(DI*1), Y12
 	VFMADD231PS  Y11, Y12, Y3
-	VBROADCASTSS (R11)(DI*4), Y12
+	VBROADCASTSS (R10)(SI*4), Y12
 	VFMADD231PS  Y11, Y12, Y4
-	VBROADCASTSS (R12), Y12
+	VBROADCASTSS (R11), Y12
 	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (R12)(DI*1), Y12
+	VBROADCASTSS (R11)(SI*1), Y12
 	VFMADD231PS  Y11, Y12, Y6
-	VBROADCASTSS (R12)(DI*2), Y12
+	VBROADCASTSS (R11)(SI*2), Y12
 	VFMADD231PS  Y11, Y12, Y7
-	VBROADCASTSS (R12)(R8*1), Y12
+	VBROADCASTSS (R11)(DI*1), Y12
 	VFMADD231PS  Y11, Y12, Y8
-	VBROADCASTSS (R12)(DI*4), Y12
+	VBROADCASTSS (R11)(SI*4), Y12
 	VFMADD231PS  Y11, Y12, Y9
-	VBROADCASTSS (R13), Y12
+	VBROADCASTSS (R12), Y12
 	VFMADD231PS  Y11, Y12, Y10
-	ADDQ         R9, R11
-	ADDQ         R9, R12
+	ADDQ         R8, R10
+	ADDQ         R8, R11
+	ADDQ         R8, R12
 	ADDQ         R9, R13
-	ADDQ         R10, R14
-	DECQ         R15
+	DECQ         R14
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R10
+	ADDQ         128(AX), R11
+	ADDQ         128(AX), R12
+	ADDQ         136(AX), R13
+	DECQ         R15
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y7, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y8, Y8
 	VMOVUPS Y8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y9, Y9
 	VMOVUPS Y9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y10, Y10
 	VMOVUPS Y10, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -4289,58 +4560,58 @@ relu:
 	VADDPS  (BX), Y0, Y0
 	VMAXPS  Y0, Y11, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMAXPS  Y1, Y11, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y11, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMAXPS  Y3, Y11, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMAXPS  Y4, Y11, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMAXPS  Y5, Y11, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMAXPS  Y6, Y11, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y7, Y7
 	VMAXPS  Y7, Y11, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y8, Y8
 	VMAXPS  Y8, Y11, Y8
 	VMOVUPS Y8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y9, Y9
 	VMAXPS  Y9, Y11, Y9
 	VMOVUPS Y9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y10, Y10
 	VMAXPS  Y10, Y11, Y10
 	VMOVUPS Y10, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -4349,116 +4620,116 @@ mask:
 	VCMPPS  $0x06, Y11, Y12, Y12
 	VANDPS  Y12, Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y6, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y7, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y8, Y8
 	VMOVUPS Y8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y9, Y9
 	VMOVUPS Y9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y10, Y10
 	VMOVUPS Y10, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y11
 	VFNMADD213PS (DX), Y11, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y11, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y11, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y11, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y11, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y11, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y11, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y11, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y11, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y11, Y9
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y11, Y10
 	VMOVUPS      Y10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -4469,78 +4740,78 @@ shrink:
 	VFNMADD213PS Y13, Y12, Y14
 	VFNMADD213PS Y14, Y11, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y13
 	VFNMADD213PS Y0, Y12, Y13
 	VFNMADD213PS Y13, Y11, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y9
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y10
 	VMOVUPS      Y10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -4552,8 +4823,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y11
 	VFNMADD213PS (DX), Y11, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -4562,8 +4833,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -4572,8 +4843,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -4582,8 +4853,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -4592,8 +4863,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -4602,8 +4873,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -4612,8 +4883,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
@@ -4622,8 +4893,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
@@ -4632,8 +4903,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y9
 	VBROADCASTSS 108(AX), Y0
@@ -4642,8 +4913,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y9
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y10
 	VBROADCASTSS 108(AX), Y0
@@ -4652,8 +4923,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y10
 	VMOVUPS      Y10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -4667,8 +4938,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y11
 	VFNMADD213PS (DX), Y11, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -4679,8 +4950,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -4691,8 +4962,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -4703,8 +4974,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -4715,8 +4986,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -4727,8 +4998,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -4739,8 +5010,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
@@ -4751,8 +5022,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
@@ -4763,8 +5034,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y9
 	VBROADCASTSS 108(AX), Y0
@@ -4775,8 +5046,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y9
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y10
 	VBROADCASTSS 108(AX), Y0
@@ -4787,14 +5058,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y10
 	VMOVUPS      Y10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x0b, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x0b, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -4806,226 +5077,264 @@ TEXT ·tileAVX2x1x12(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	LEAQ   (R12)(DI*4), R13
-	ADDQ   DI, R13
-	MOVQ   8(AX), R14
-	MOVQ   56(AX), R15
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Y0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y6
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y8
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y10
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y11
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	LEAQ (R11)(SI*4), R12
+	ADDQ SI, R12
+	MOVQ 8(AX), R13
+	MOVQ 112(AX), R15
+
+span:
+	MOVQ 56(AX), R14
 
 term:
-	VMOVUPS      (R14), Y12
-	VBROADCASTSS (R11), Y13
+	VMOVUPS      (R13), Y12
+	VBROADCASTSS (R10), Y13
 	VFMADD231PS  Y12, Y13, Y0
-	VBROADCASTSS (R11)(DI*1), Y13
+	VBROADCASTSS (R10)(SI*1), Y13
 	VFMADD231PS  Y12, Y13, Y1
-	VBROADCASTSS (R11)(DI*2), Y13
+	VBROADCASTSS (R10)(SI*2), Y13
 	VFMADD231PS  Y12, Y13, Y2
-	VBROADCASTSS (R11)(R8*1), Y13
+	VBROADCASTSS (R10)(DI*1), Y13
 	VFMADD231PS  Y12, Y13, Y3
-	VBROADCASTSS (R11)(DI*4), Y13
+	VBROADCASTSS (R10)(SI*4), Y13
 	VFMADD231PS  Y12, Y13, Y4
-	VBROADCASTSS (R12), Y13
+	VBROADCASTSS (R11), Y13
 	VFMADD231PS  Y12, Y13, Y5
-	VBROADCASTSS (R12)(DI*1), Y13
+	VBROADCASTSS (R11)(SI*1), Y13
 	VFMADD231PS  Y12, Y13, Y6
-	VBROADCASTSS (R12)(DI*2), Y13
+	VBROADCASTSS (R11)(SI*2), Y13
 	VFMADD231PS  Y12, Y13, Y7
-	VBROADCASTSS (R12)(R8*1), Y13
+	VBROADCASTSS (R11)(DI*1), Y13
 	VFMADD231PS  Y12, Y13, Y8
-	VBROADCASTSS (R12)(DI*4), Y13
+	VBROADCASTSS (R11)(SI*4), Y13
 	VFMADD231PS  Y12, Y13, Y9
-	VBROADCASTSS (R13), Y13
+	VBROADCASTSS (R12), Y13
 	VFMADD231PS  Y12, Y13, Y10
-	VBROADCASTSS (R13)(DI*1), Y13
+	VBROADCASTSS (R12)(SI*1), Y13
 	VFMADD231PS  Y12, Y13, Y11
-	ADDQ         R9, R11
-	ADDQ         R9, R12
+	ADDQ         R8, R10
+	ADDQ         R8, R11
+	ADDQ         R8, R12
 	ADDQ         R9, R13
-	ADDQ         R10, R14
-	DECQ         R15
+	DECQ         R14
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R10
+	ADDQ         128(AX), R11
+	ADDQ         128(AX), R12
+	ADDQ         136(AX), R13
+	DECQ         R15
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y11, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
 	VADDPS  (BX), Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y7, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y8, Y8
 	VMOVUPS Y8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y9, Y9
 	VMOVUPS Y9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y10, Y10
 	VMOVUPS Y10, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y11, Y11
 	VMOVUPS Y11, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -5033,63 +5342,63 @@ relu:
 	VADDPS  (BX), Y0, Y0
 	VMAXPS  Y0, Y12, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y1, Y1
 	VMAXPS  Y1, Y12, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y12, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y3, Y3
 	VMAXPS  Y3, Y12, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMAXPS  Y4, Y12, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y5, Y5
 	VMAXPS  Y5, Y12, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMAXPS  Y6, Y12, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y7, Y7
 	VMAXPS  Y7, Y12, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y8, Y8
 	VMAXPS  Y8, Y12, Y8
 	VMOVUPS Y8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y9, Y9
 	VMAXPS  Y9, Y12, Y9
 	VMOVUPS Y9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y10, Y10
 	VMAXPS  Y10, Y12, Y10
 	VMOVUPS Y10, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y11, Y11
 	VMAXPS  Y11, Y12, Y11
 	VMOVUPS Y11, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -5098,126 +5407,126 @@ mask:
 	VCMPPS  $0x06, Y12, Y13, Y13
 	VANDPS  Y13, Y0, Y0
 	VMOVUPS Y0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y2, Y2
 	VMOVUPS Y2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y4, Y4
 	VMOVUPS Y4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y5, Y5
 	VMOVUPS Y5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y6, Y6
 	VMOVUPS Y6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y7, Y7
 	VMOVUPS Y7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y8, Y8
 	VMOVUPS Y8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y9, Y9
 	VMOVUPS Y9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y10, Y10
 	VMOVUPS Y10, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y11, Y11
 	VMOVUPS Y11, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y12
 	VFNMADD213PS (DX), Y12, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y9
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y10
 	VMOVUPS      Y10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y11
 	VMOVUPS      Y11, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -5228,85 +5537,85 @@ shrink:
 	VFNMADD213PS Y14, Y13, Y15
 	VFNMADD213PS Y15, Y12, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y14
 	VFNMADD213PS Y0, Y13, Y14
 	VFNMADD213PS Y14, Y12, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y9
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y10
 	VMOVUPS      Y10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y11
 	VMOVUPS      Y11, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -5318,8 +5627,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y12
 	VFNMADD213PS (DX), Y12, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -5328,8 +5637,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -5338,8 +5647,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -5348,8 +5657,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -5358,8 +5667,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -5368,8 +5677,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -5378,8 +5687,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
@@ -5388,8 +5697,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
@@ -5398,8 +5707,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y9
 	VBROADCASTSS 108(AX), Y0
@@ -5408,8 +5717,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y9
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y10
 	VBROADCASTSS 108(AX), Y0
@@ -5418,8 +5727,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y10
 	VMOVUPS      Y10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y11
 	VBROADCASTSS 108(AX), Y0
@@ -5428,8 +5737,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y11
 	VMOVUPS      Y11, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -5443,8 +5752,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y12
 	VFNMADD213PS (DX), Y12, Y0
 	VMOVUPS      Y0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
@@ -5455,8 +5764,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -5467,8 +5776,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
@@ -5479,8 +5788,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -5491,8 +5800,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
@@ -5503,8 +5812,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -5515,8 +5824,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
@@ -5527,8 +5836,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
@@ -5539,8 +5848,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y9
 	VBROADCASTSS 108(AX), Y0
@@ -5551,8 +5860,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y9
 	VMOVUPS      Y9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y10
 	VBROADCASTSS 108(AX), Y0
@@ -5563,8 +5872,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y10
 	VMOVUPS      Y10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y11
 	VBROADCASTSS 108(AX), Y0
@@ -5575,14 +5884,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS (DX), Y0, Y11
 	VMOVUPS      Y11, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x0c, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x0c, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -5594,63 +5903,78 @@ TEXT ·tileAVX2x2x1(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), DI
-	MOVQ   32(AX), DI
-	MOVQ   40(AX), R8
-	MOVQ   CX, R9
-	MOVQ   8(AX), R10
-	MOVQ   56(AX), R11
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), SI
+	MOVQ    32(AX), SI
+	MOVQ    40(AX), DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    120(AX), R8
+	TESTQ   R8, R8
+	JEQ     started
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	ADDQ    48(AX), R8
+	MOVQ    R8, 120(AX)
+
+started:
+	MOVQ CX, R8
+	MOVQ 8(AX), R9
+	MOVQ 112(AX), R11
+
+span:
+	MOVQ 56(AX), R10
 
 term:
-	VMOVUPS      (R10), Y2
-	VMOVUPS      32(R10), Y3
-	VBROADCASTSS (R9), Y4
+	VMOVUPS      (R9), Y2
+	VMOVUPS      32(R9), Y3
+	VBROADCASTSS (R8), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
+	ADDQ         SI, R8
 	ADDQ         DI, R9
-	ADDQ         R8, R10
-	DECQ         R11
+	DECQ         R10
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R8
+	ADDQ         136(AX), R9
+	DECQ         R11
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
@@ -5658,8 +5982,8 @@ bias:
 	VMOVUPS Y0, (DX)
 	VADDPS  32(BX), Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -5670,8 +5994,8 @@ relu:
 	VADDPS  32(BX), Y1, Y1
 	VMAXPS  Y1, Y2, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -5684,8 +6008,8 @@ mask:
 	VCMPPS  $0x06, Y2, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
@@ -5694,8 +6018,8 @@ plain:
 	VMOVUPS      Y0, (DX)
 	VFNMADD213PS 32(DX), Y2, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -5711,8 +6035,8 @@ shrink:
 	VFNMADD213PS Y0, Y3, Y4
 	VFNMADD213PS Y4, Y2, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -5732,8 +6056,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -5757,14 +6081,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x01, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x01, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -5776,76 +6100,94 @@ TEXT ·tileAVX2x2x2(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R8
-	MOVQ   40(AX), R9
-	MOVQ   CX, R10
-	MOVQ   8(AX), R11
-	MOVQ   56(AX), R12
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), DI
+	MOVQ    40(AX), R8
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	MOVQ    120(AX), R9
+	TESTQ   R9, R9
+	JEQ     started
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
+	ADDQ    48(AX), R9
+	VMOVUPS (R9), Y2
+	VMOVUPS 32(R9), Y3
+	ADDQ    48(AX), R9
+	MOVQ    R9, 120(AX)
+
+started:
+	MOVQ CX, R9
+	MOVQ 8(AX), R10
+	MOVQ 112(AX), R12
+
+span:
+	MOVQ 56(AX), R11
 
 term:
-	VMOVUPS      (R11), Y4
-	VMOVUPS      32(R11), Y5
-	VBROADCASTSS (R10), Y6
+	VMOVUPS      (R10), Y4
+	VMOVUPS      32(R10), Y5
+	VBROADCASTSS (R9), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (R10)(DI*1), Y6
+	VBROADCASTSS (R9)(SI*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         DI, R9
 	ADDQ         R8, R10
-	ADDQ         R9, R11
-	DECQ         R12
+	DECQ         R11
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R9
+	ADDQ         136(AX), R10
+	DECQ         R12
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
@@ -5853,14 +6195,14 @@ bias:
 	VMOVUPS Y0, (DX)
 	VADDPS  32(BX), Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
 	VADDPS  32(BX), Y3, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -5871,16 +6213,16 @@ relu:
 	VADDPS  32(BX), Y1, Y1
 	VMAXPS  Y1, Y4, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y4, Y2
 	VMOVUPS Y2, (DX)
 	VADDPS  32(BX), Y3, Y3
 	VMAXPS  Y3, Y4, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -5893,8 +6235,8 @@ mask:
 	VCMPPS  $0x06, Y4, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y4, Y0, Y0
 	VANDPS  Y0, Y2, Y2
@@ -5903,8 +6245,8 @@ mask:
 	VCMPPS  $0x06, Y4, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
@@ -5913,14 +6255,14 @@ plain:
 	VMOVUPS      Y0, (DX)
 	VFNMADD213PS 32(DX), Y4, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y4, Y2
 	VMOVUPS      Y2, (DX)
 	VFNMADD213PS 32(DX), Y4, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -5936,8 +6278,8 @@ shrink:
 	VFNMADD213PS Y0, Y5, Y6
 	VFNMADD213PS Y6, Y4, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y5, Y1
@@ -5948,8 +6290,8 @@ shrink:
 	VFNMADD213PS Y0, Y5, Y1
 	VFNMADD213PS Y1, Y4, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -5969,8 +6311,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -5987,8 +6329,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -6012,8 +6354,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -6034,14 +6376,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x02, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x02, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -6053,89 +6395,110 @@ TEXT ·tileAVX2x2x3(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R8
-	MOVQ   40(AX), R9
-	MOVQ   CX, R10
-	MOVQ   8(AX), R11
-	MOVQ   56(AX), R12
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), DI
+	MOVQ    40(AX), R8
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	MOVQ    120(AX), R9
+	TESTQ   R9, R9
+	JEQ     started
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
+	ADDQ    48(AX), R9
+	VMOVUPS (R9), Y2
+	VMOVUPS 32(R9), Y3
+	ADDQ    48(AX), R9
+	VMOVUPS (R9), Y4
+	VMOVUPS 32(R9), Y5
+	ADDQ    48(AX), R9
+	MOVQ    R9, 120(AX)
+
+started:
+	MOVQ CX, R9
+	MOVQ 8(AX), R10
+	MOVQ 112(AX), R12
+
+span:
+	MOVQ 56(AX), R11
 
 term:
-	VMOVUPS      (R11), Y6
-	VMOVUPS      32(R11), Y7
-	VBROADCASTSS (R10), Y8
+	VMOVUPS      (R10), Y6
+	VMOVUPS      32(R10), Y7
+	VBROADCASTSS (R9), Y8
 	VFMADD231PS  Y6, Y8, Y0
 	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (R10)(DI*1), Y8
+	VBROADCASTSS (R9)(SI*1), Y8
 	VFMADD231PS  Y6, Y8, Y2
 	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (R10)(DI*2), Y8
+	VBROADCASTSS (R9)(SI*2), Y8
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         DI, R9
 	ADDQ         R8, R10
-	ADDQ         R9, R11
-	DECQ         R12
+	DECQ         R11
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R9
+	ADDQ         136(AX), R10
+	DECQ         R12
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y4, (DX)
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
@@ -6143,20 +6506,20 @@ bias:
 	VMOVUPS Y0, (DX)
 	VADDPS  32(BX), Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
 	VADDPS  32(BX), Y3, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (DX)
 	VADDPS  32(BX), Y5, Y5
 	VMOVUPS Y5, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -6167,24 +6530,24 @@ relu:
 	VADDPS  32(BX), Y1, Y1
 	VMAXPS  Y1, Y6, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y6, Y2
 	VMOVUPS Y2, (DX)
 	VADDPS  32(BX), Y3, Y3
 	VMAXPS  Y3, Y6, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMAXPS  Y4, Y6, Y4
 	VMOVUPS Y4, (DX)
 	VADDPS  32(BX), Y5, Y5
 	VMAXPS  Y5, Y6, Y5
 	VMOVUPS Y5, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -6197,8 +6560,8 @@ mask:
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y2, Y2
@@ -6207,8 +6570,8 @@ mask:
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y4, Y4
@@ -6217,8 +6580,8 @@ mask:
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y5, Y5
 	VMOVUPS Y5, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
@@ -6227,20 +6590,20 @@ plain:
 	VMOVUPS      Y0, (DX)
 	VFNMADD213PS 32(DX), Y6, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y6, Y2
 	VMOVUPS      Y2, (DX)
 	VFNMADD213PS 32(DX), Y6, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y6, Y4
 	VMOVUPS      Y4, (DX)
 	VFNMADD213PS 32(DX), Y6, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -6256,8 +6619,8 @@ shrink:
 	VFNMADD213PS Y0, Y7, Y8
 	VFNMADD213PS Y8, Y6, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y7, Y1
@@ -6268,8 +6631,8 @@ shrink:
 	VFNMADD213PS Y0, Y7, Y1
 	VFNMADD213PS Y1, Y6, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y7, Y1
@@ -6280,8 +6643,8 @@ shrink:
 	VFNMADD213PS Y0, Y7, Y1
 	VFNMADD213PS Y1, Y6, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -6301,8 +6664,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -6319,8 +6682,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -6337,8 +6700,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -6362,8 +6725,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -6384,8 +6747,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -6406,14 +6769,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x03, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x03, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -6425,102 +6788,126 @@ TEXT ·tileAVX2x2x4(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	MOVQ   8(AX), R12
-	MOVQ   56(AX), R13
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	VMOVUPS 32(R10), Y3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y4
+	VMOVUPS 32(R10), Y5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y6
+	VMOVUPS 32(R10), Y7
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	MOVQ 8(AX), R11
+	MOVQ 112(AX), R13
+
+span:
+	MOVQ 56(AX), R12
 
 term:
-	VMOVUPS      (R12), Y8
-	VMOVUPS      32(R12), Y9
-	VBROADCASTSS (R11), Y10
+	VMOVUPS      (R11), Y8
+	VMOVUPS      32(R11), Y9
+	VBROADCASTSS (R10), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (R11)(DI*1), Y10
+	VBROADCASTSS (R10)(SI*1), Y10
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (R11)(DI*2), Y10
+	VBROADCASTSS (R10)(SI*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (R11)(R8*1), Y10
+	VBROADCASTSS (R10)(DI*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         R8, R10
 	ADDQ         R9, R11
-	ADDQ         R10, R12
-	DECQ         R13
+	DECQ         R12
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R10
+	ADDQ         136(AX), R11
+	DECQ         R13
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y4, (DX)
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y6, (DX)
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
@@ -6528,26 +6915,26 @@ bias:
 	VMOVUPS Y0, (DX)
 	VADDPS  32(BX), Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
 	VADDPS  32(BX), Y3, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (DX)
 	VADDPS  32(BX), Y5, Y5
 	VMOVUPS Y5, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMOVUPS Y6, (DX)
 	VADDPS  32(BX), Y7, Y7
 	VMOVUPS Y7, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -6558,32 +6945,32 @@ relu:
 	VADDPS  32(BX), Y1, Y1
 	VMAXPS  Y1, Y8, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y8, Y2
 	VMOVUPS Y2, (DX)
 	VADDPS  32(BX), Y3, Y3
 	VMAXPS  Y3, Y8, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMAXPS  Y4, Y8, Y4
 	VMOVUPS Y4, (DX)
 	VADDPS  32(BX), Y5, Y5
 	VMAXPS  Y5, Y8, Y5
 	VMOVUPS Y5, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMAXPS  Y6, Y8, Y6
 	VMOVUPS Y6, (DX)
 	VADDPS  32(BX), Y7, Y7
 	VMAXPS  Y7, Y8, Y7
 	VMOVUPS Y7, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -6596,8 +6983,8 @@ mask:
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y2, Y2
@@ -6606,8 +6993,8 @@ mask:
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y4, Y4
@@ -6616,8 +7003,8 @@ mask:
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y5, Y5
 	VMOVUPS Y5, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y6, Y6
@@ -6626,8 +7013,8 @@ mask:
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y7, Y7
 	VMOVUPS Y7, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
@@ -6636,26 +7023,26 @@ plain:
 	VMOVUPS      Y0, (DX)
 	VFNMADD213PS 32(DX), Y8, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y8, Y2
 	VMOVUPS      Y2, (DX)
 	VFNMADD213PS 32(DX), Y8, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y8, Y4
 	VMOVUPS      Y4, (DX)
 	VFNMADD213PS 32(DX), Y8, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y8, Y6
 	VMOVUPS      Y6, (DX)
 	VFNMADD213PS 32(DX), Y8, Y7
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -6671,8 +7058,8 @@ shrink:
 	VFNMADD213PS Y0, Y9, Y10
 	VFNMADD213PS Y10, Y8, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
@@ -6683,8 +7070,8 @@ shrink:
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
@@ -6695,8 +7082,8 @@ shrink:
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
@@ -6707,8 +7094,8 @@ shrink:
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y7
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -6728,8 +7115,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -6746,8 +7133,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -6764,8 +7151,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -6782,8 +7169,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y7
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -6807,8 +7194,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -6829,8 +7216,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -6851,8 +7238,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -6873,14 +7260,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y7
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x04, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x04, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -6892,115 +7279,142 @@ TEXT ·tileAVX2x2x5(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	MOVQ   8(AX), R12
-	MOVQ   56(AX), R13
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	VMOVUPS 32(R10), Y3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y4
+	VMOVUPS 32(R10), Y5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y6
+	VMOVUPS 32(R10), Y7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y8
+	VMOVUPS 32(R10), Y9
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	MOVQ 8(AX), R11
+	MOVQ 112(AX), R13
+
+span:
+	MOVQ 56(AX), R12
 
 term:
-	VMOVUPS      (R12), Y10
-	VMOVUPS      32(R12), Y11
-	VBROADCASTSS (R11), Y12
+	VMOVUPS      (R11), Y10
+	VMOVUPS      32(R11), Y11
+	VBROADCASTSS (R10), Y12
 	VFMADD231PS  Y10, Y12, Y0
 	VFMADD231PS  Y11, Y12, Y1
-	VBROADCASTSS (R11)(DI*1), Y12
+	VBROADCASTSS (R10)(SI*1), Y12
 	VFMADD231PS  Y10, Y12, Y2
 	VFMADD231PS  Y11, Y12, Y3
-	VBROADCASTSS (R11)(DI*2), Y12
+	VBROADCASTSS (R10)(SI*2), Y12
 	VFMADD231PS  Y10, Y12, Y4
 	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (R11)(R8*1), Y12
+	VBROADCASTSS (R10)(DI*1), Y12
 	VFMADD231PS  Y10, Y12, Y6
 	VFMADD231PS  Y11, Y12, Y7
-	VBROADCASTSS (R11)(DI*4), Y12
+	VBROADCASTSS (R10)(SI*4), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         R8, R10
 	ADDQ         R9, R11
-	ADDQ         R10, R12
-	DECQ         R13
+	DECQ         R12
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R10
+	ADDQ         136(AX), R11
+	DECQ         R13
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y4, (DX)
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y6, (DX)
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y8, (DX)
 	VMOVUPS      Y9, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
@@ -7008,32 +7422,32 @@ bias:
 	VMOVUPS Y0, (DX)
 	VADDPS  32(BX), Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
 	VADDPS  32(BX), Y3, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (DX)
 	VADDPS  32(BX), Y5, Y5
 	VMOVUPS Y5, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMOVUPS Y6, (DX)
 	VADDPS  32(BX), Y7, Y7
 	VMOVUPS Y7, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y8, Y8
 	VMOVUPS Y8, (DX)
 	VADDPS  32(BX), Y9, Y9
 	VMOVUPS Y9, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -7044,40 +7458,40 @@ relu:
 	VADDPS  32(BX), Y1, Y1
 	VMAXPS  Y1, Y10, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y10, Y2
 	VMOVUPS Y2, (DX)
 	VADDPS  32(BX), Y3, Y3
 	VMAXPS  Y3, Y10, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMAXPS  Y4, Y10, Y4
 	VMOVUPS Y4, (DX)
 	VADDPS  32(BX), Y5, Y5
 	VMAXPS  Y5, Y10, Y5
 	VMOVUPS Y5, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMAXPS  Y6, Y10, Y6
 	VMOVUPS Y6, (DX)
 	VADDPS  32(BX), Y7, Y7
 	VMAXPS  Y7, Y10, Y7
 	VMOVUPS Y7, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y8, Y8
 	VMAXPS  Y8, Y10, Y8
 	VMOVUPS Y8, (DX)
 	VADDPS  32(BX), Y9, Y9
 	VMAXPS  Y9, Y10, Y9
 	VMOVUPS Y9, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -7090,8 +7504,8 @@ mask:
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y2, Y2
@@ -7100,8 +7514,8 @@ mask:
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y4, Y4
@@ -7110,8 +7524,8 @@ mask:
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y5, Y5
 	VMOVUPS Y5, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y6, Y6
@@ -7120,8 +7534,8 @@ mask:
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y7, Y7
 	VMOVUPS Y7, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y8, Y8
@@ -7130,8 +7544,8 @@ mask:
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y9, Y9
 	VMOVUPS Y9, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
@@ -7140,32 +7554,32 @@ plain:
 	VMOVUPS      Y0, (DX)
 	VFNMADD213PS 32(DX), Y10, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y10, Y2
 	VMOVUPS      Y2, (DX)
 	VFNMADD213PS 32(DX), Y10, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y10, Y4
 	VMOVUPS      Y4, (DX)
 	VFNMADD213PS 32(DX), Y10, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y10, Y6
 	VMOVUPS      Y6, (DX)
 	VFNMADD213PS 32(DX), Y10, Y7
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y10, Y8
 	VMOVUPS      Y8, (DX)
 	VFNMADD213PS 32(DX), Y10, Y9
 	VMOVUPS      Y9, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -7181,8 +7595,8 @@ shrink:
 	VFNMADD213PS Y0, Y11, Y12
 	VFNMADD213PS Y12, Y10, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
@@ -7193,8 +7607,8 @@ shrink:
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
@@ -7205,8 +7619,8 @@ shrink:
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
@@ -7217,8 +7631,8 @@ shrink:
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y7
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
@@ -7229,8 +7643,8 @@ shrink:
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y9
 	VMOVUPS      Y9, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -7250,8 +7664,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -7268,8 +7682,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -7286,8 +7700,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -7304,8 +7718,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y7
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
@@ -7322,8 +7736,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y9
 	VMOVUPS      Y9, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -7347,8 +7761,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -7369,8 +7783,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -7391,8 +7805,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -7413,8 +7827,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y7
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
@@ -7435,14 +7849,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y9
 	VMOVUPS      Y9, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x05, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x05, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -7454,131 +7868,162 @@ TEXT ·tileAVX2x2x6(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	VMOVUPS 32(R10), Y3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y4
+	VMOVUPS 32(R10), Y5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y6
+	VMOVUPS 32(R10), Y7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y8
+	VMOVUPS 32(R10), Y9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y10
+	VMOVUPS 32(R10), Y11
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
 
 term:
-	VMOVUPS      (R13), Y12
-	VMOVUPS      32(R13), Y13
-	VBROADCASTSS (R11), Y14
+	VMOVUPS      (R12), Y12
+	VMOVUPS      32(R12), Y13
+	VBROADCASTSS (R10), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (R11)(DI*1), Y14
+	VBROADCASTSS (R10)(SI*1), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (R11)(DI*2), Y14
+	VBROADCASTSS (R10)(SI*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R11)(R8*1), Y14
+	VBROADCASTSS (R10)(DI*1), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS (R11)(DI*4), Y14
+	VBROADCASTSS (R10)(SI*4), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (R12), Y14
+	VBROADCASTSS (R11), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         R9, R11
+	ADDQ         R8, R10
+	ADDQ         R8, R11
 	ADDQ         R9, R12
-	ADDQ         R10, R13
-	DECQ         R14
+	DECQ         R13
 	JNE          term
-	MOVQ         48(AX), DI
-	MOVQ         80(AX), R8
-	MOVQ         88(AX), R9
-	CMPQ         R9, $0x00000004
+	ADDQ         128(AX), R10
+	ADDQ         128(AX), R11
+	ADDQ         136(AX), R12
+	DECQ         R14
+	JNE          span
+	MOVQ         48(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	CMPQ         R8, $0x00000004
 	JEQ          plain
-	CMPQ         R9, $0x00000006
+	CMPQ         R8, $0x00000006
 	JEQ          momentum
-	CMPQ         R9, $0x00000005
+	CMPQ         R8, $0x00000005
 	JEQ          shrink
-	CMPQ         R9, $0x00000002
+	CMPQ         R8, $0x00000002
 	JEQ          relu
-	CMPQ         R9, $0x00000003
+	CMPQ         R8, $0x00000003
 	JEQ          mask
-	CMPQ         R9, $0x00000001
+	CMPQ         R8, $0x00000001
 	JEQ          bias
-	CMPQ         R9, $0x00000007
+	CMPQ         R8, $0x00000007
 	JEQ          nesterov
 	VMOVUPS      Y0, (DX)
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y2, (DX)
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y4, (DX)
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y6, (DX)
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y8, (DX)
 	VMOVUPS      Y9, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      Y10, (DX)
 	VMOVUPS      Y11, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 bias:
@@ -7586,38 +8031,38 @@ bias:
 	VMOVUPS Y0, (DX)
 	VADDPS  32(BX), Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMOVUPS Y2, (DX)
 	VADDPS  32(BX), Y3, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMOVUPS Y4, (DX)
 	VADDPS  32(BX), Y5, Y5
 	VMOVUPS Y5, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMOVUPS Y6, (DX)
 	VADDPS  32(BX), Y7, Y7
 	VMOVUPS Y7, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y8, Y8
 	VMOVUPS Y8, (DX)
 	VADDPS  32(BX), Y9, Y9
 	VMOVUPS Y9, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y10, Y10
 	VMOVUPS Y10, (DX)
 	VADDPS  32(BX), Y11, Y11
 	VMOVUPS Y11, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
@@ -7628,48 +8073,48 @@ relu:
 	VADDPS  32(BX), Y1, Y1
 	VMAXPS  Y1, Y12, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y2, Y2
 	VMAXPS  Y2, Y12, Y2
 	VMOVUPS Y2, (DX)
 	VADDPS  32(BX), Y3, Y3
 	VMAXPS  Y3, Y12, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y4, Y4
 	VMAXPS  Y4, Y12, Y4
 	VMOVUPS Y4, (DX)
 	VADDPS  32(BX), Y5, Y5
 	VMAXPS  Y5, Y12, Y5
 	VMOVUPS Y5, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y6, Y6
 	VMAXPS  Y6, Y12, Y6
 	VMOVUPS Y6, (DX)
 	VADDPS  32(BX), Y7, Y7
 	VMAXPS  Y7, Y12, Y7
 	VMOVUPS Y7, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y8, Y8
 	VMAXPS  Y8, Y12, Y8
 	VMOVUPS Y8, (DX)
 	VADDPS  32(BX), Y9, Y9
 	VMAXPS  Y9, Y12, Y9
 	VMOVUPS Y9, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Y10, Y10
 	VMAXPS  Y10, Y12, Y10
 	VMOVUPS Y10, (DX)
 	VADDPS  32(BX), Y11, Y11
 	VMAXPS  Y11, Y12, Y11
 	VMOVUPS Y11, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
@@ -7682,8 +8127,8 @@ mask:
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y1, Y1
 	VMOVUPS Y1, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y2, Y2
@@ -7692,8 +8137,8 @@ mask:
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y3, Y3
 	VMOVUPS Y3, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y4, Y4
@@ -7702,8 +8147,8 @@ mask:
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y5, Y5
 	VMOVUPS Y5, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y6, Y6
@@ -7712,8 +8157,8 @@ mask:
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y7, Y7
 	VMOVUPS Y7, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y8, Y8
@@ -7722,8 +8167,8 @@ mask:
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y9, Y9
 	VMOVUPS Y9, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VMOVUPS (BX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y10, Y10
@@ -7732,8 +8177,8 @@ mask:
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y11, Y11
 	VMOVUPS Y11, 32(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 plain:
@@ -7742,38 +8187,38 @@ plain:
 	VMOVUPS      Y0, (DX)
 	VFNMADD213PS 32(DX), Y12, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y2
 	VMOVUPS      Y2, (DX)
 	VFNMADD213PS 32(DX), Y12, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y4
 	VMOVUPS      Y4, (DX)
 	VFNMADD213PS 32(DX), Y12, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y6
 	VMOVUPS      Y6, (DX)
 	VFNMADD213PS 32(DX), Y12, Y7
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y8
 	VMOVUPS      Y8, (DX)
 	VFNMADD213PS 32(DX), Y12, Y9
 	VMOVUPS      Y9, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Y12, Y10
 	VMOVUPS      Y10, (DX)
 	VFNMADD213PS 32(DX), Y12, Y11
 	VMOVUPS      Y11, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
@@ -7789,8 +8234,8 @@ shrink:
 	VFNMADD213PS Y0, Y13, Y14
 	VFNMADD213PS Y14, Y12, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
@@ -7801,8 +8246,8 @@ shrink:
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
@@ -7813,8 +8258,8 @@ shrink:
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
@@ -7825,8 +8270,8 @@ shrink:
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y7
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
@@ -7837,8 +8282,8 @@ shrink:
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y9
 	VMOVUPS      Y9, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VMOVUPS      (DX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
@@ -7849,8 +8294,8 @@ shrink:
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y11
 	VMOVUPS      Y11, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -7870,8 +8315,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -7888,8 +8333,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -7906,8 +8351,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -7924,8 +8369,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y7
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
@@ -7942,8 +8387,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y9
 	VMOVUPS      Y9, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y10
 	VBROADCASTSS 108(AX), Y0
@@ -7960,8 +8405,8 @@ momentum:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y11
 	VMOVUPS      Y11, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -7985,8 +8430,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
@@ -8007,8 +8452,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
@@ -8029,8 +8474,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y5
 	VMOVUPS      Y5, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
@@ -8051,8 +8496,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y7
 	VMOVUPS      Y7, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
@@ -8073,8 +8518,8 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y9
 	VMOVUPS      Y9, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
 	VFMADD231PS  (DX), Y0, Y10
 	VBROADCASTSS 108(AX), Y0
@@ -8095,14 +8540,14 @@ nesterov:
 	VBROADCASTSS 96(AX), Y0
 	VFNMADD213PS 32(DX), Y0, Y11
 	VMOVUPS      Y11, 32(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x06, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x06, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -8114,104 +8559,118 @@ TEXT ·tileAVX512x1x1(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), DI
-	MOVQ   32(AX), DI
-	MOVQ   40(AX), R8
-	MOVQ   CX, R9
-	MOVQ   8(AX), R10
-	MOVQ   56(AX), R11
-	VPXORD Z0, Z0, Z0
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), SI
+	MOVQ    32(AX), SI
+	MOVQ    40(AX), DI
+	VPXORD  Z0, Z0, Z0
+	MOVQ    120(AX), R8
+	TESTQ   R8, R8
+	JEQ     started
+	VMOVUPS (R8), Z0
+	ADDQ    48(AX), R8
+	MOVQ    R8, 120(AX)
+
+started:
+	MOVQ CX, R8
+	MOVQ 8(AX), R9
+	MOVQ 112(AX), R11
+
+span:
+	MOVQ 56(AX), R10
 
 term:
-	VMOVUPS          (R10), Z1
-	VFMADD231PS.BCST (R9), Z1, Z0
+	VMOVUPS          (R9), Z1
+	VFMADD231PS.BCST (R8), Z1, Z0
+	ADDQ             SI, R8
 	ADDQ             DI, R9
-	ADDQ             R8, R10
-	DECQ             R11
+	DECQ             R10
 	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
+	ADDQ             128(AX), R8
+	ADDQ             136(AX), R9
+	DECQ             R11
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
 	JEQ              plain
-	CMPQ             R9, $0x00000006
+	CMPQ             R8, $0x00000006
 	JEQ              momentum
-	CMPQ             R9, $0x00000005
+	CMPQ             R8, $0x00000005
 	JEQ              shrink
-	CMPQ             R9, $0x00000002
+	CMPQ             R8, $0x00000002
 	JEQ              relu
-	CMPQ             R9, $0x00000003
+	CMPQ             R8, $0x00000003
 	JEQ              mask
-	CMPQ             R9, $0x00000001
+	CMPQ             R8, $0x00000001
 	JEQ              bias
-	CMPQ             R9, $0x00000007
+	CMPQ             R8, $0x00000007
 	JEQ              nesterov
 	VMOVUPS          Z0, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	JMP              done
 
 bias:
 	VADDPS  (BX), Z0, Z0
 	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
-	VPXORD  Z2, Z2, Z2
+	VPXORD  Z1, Z1, Z1
 	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z2, Z0
+	VMAXPS  Z0, Z1, Z0
 	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
-	VPXORD    Z3, Z3, Z3
-	VMOVUPS   (BX), Z1
-	VCMPPS    $0x06, Z3, Z1, K1
+	VPXORD    Z1, Z1, Z1
+	VMOVUPS   (BX), Z2
+	VCMPPS    $0x06, Z1, Z2, K1
 	VMOVAPS.Z Z0, K1, Z0
 	VMOVUPS   Z0, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
+	ADDQ      SI, DX
+	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z1
 	VFNMADD213PS (DX), Z1, Z0
 	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z1
-	VBROADCASTSS 100(AX), Z4
-	VMOVUPS      (DX), Z5
-	VMOVAPS      Z5, Z6
-	VFNMADD213PS Z5, Z4, Z6
-	VFNMADD213PS Z6, Z1, Z0
+	VBROADCASTSS 100(AX), Z2
+	VMOVUPS      (DX), Z3
+	VMOVAPS      Z3, Z4
+	VFNMADD213PS Z3, Z2, Z4
+	VFNMADD213PS Z4, Z1, Z0
 	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -8223,29 +8682,29 @@ momentum:
 	VBROADCASTSS 96(AX), Z1
 	VFNMADD213PS (DX), Z1, Z0
 	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z1
 	VFMADD231PS  (DX), Z1, Z0
 	VBROADCASTSS 108(AX), Z1
-	VMOVUPS      (BX), Z4
-	VFMADD213PS  Z0, Z1, Z4
-	VMOVUPS      Z4, (BX)
-	VFMADD231PS  Z4, Z1, Z0
+	VMOVUPS      (BX), Z2
+	VFMADD213PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (BX)
+	VFMADD231PS  Z2, Z1, Z0
 	VBROADCASTSS 96(AX), Z1
 	VFNMADD213PS (DX), Z1, Z0
 	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x01, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x01, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -8257,5488 +8716,155 @@ TEXT ·tileAVX512x1x2(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R8
-	MOVQ   40(AX), R9
-	MOVQ   CX, R10
-	MOVQ   8(AX), R11
-	MOVQ   56(AX), R12
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-
-term:
-	VMOVUPS          (R11), Z2
-	VFMADD231PS.BCST (R10), Z2, Z0
-	VFMADD231PS.BCST (R10)(DI*1), Z2, Z1
-	ADDQ             R8, R10
-	ADDQ             R9, R11
-	DECQ             R12
-	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
-	JEQ              plain
-	CMPQ             R9, $0x00000006
-	JEQ              momentum
-	CMPQ             R9, $0x00000005
-	JEQ              shrink
-	CMPQ             R9, $0x00000002
-	JEQ              relu
-	CMPQ             R9, $0x00000003
-	JEQ              mask
-	CMPQ             R9, $0x00000001
-	JEQ              bias
-	CMPQ             R9, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	JMP              done
-
-bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-relu:
-	VPXORD  Z3, Z3, Z3
-	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z3, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMAXPS  Z1, Z3, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-mask:
-	VPXORD    Z4, Z4, Z4
-	VMOVUPS   (BX), Z2
-	VCMPPS    $0x06, Z4, Z2, K1
-	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z2
-	VCMPPS    $0x06, Z4, Z2, K1
-	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	JMP       done
-
-plain:
-	VBROADCASTSS 96(AX), Z2
-	VFNMADD213PS (DX), Z2, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z2, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-shrink:
-	VBROADCASTSS 96(AX), Z2
-	VBROADCASTSS 100(AX), Z5
-	VMOVUPS      (DX), Z6
-	VMOVAPS      Z6, Z7
-	VFNMADD213PS Z6, Z5, Z7
-	VFNMADD213PS Z7, Z2, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z6
-	VMOVAPS      Z6, Z7
-	VFNMADD213PS Z6, Z5, Z7
-	VFNMADD213PS Z7, Z2, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-momentum:
-	VBROADCASTSS 104(AX), Z2
-	VFMADD231PS  (DX), Z2, Z0
-	VBROADCASTSS 108(AX), Z2
-	VFMADD231PS  (BX), Z2, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z2
-	VFNMADD213PS (DX), Z2, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z2
-	VFMADD231PS  (DX), Z2, Z1
-	VBROADCASTSS 108(AX), Z2
-	VFMADD231PS  (BX), Z2, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z2
-	VFNMADD213PS (DX), Z2, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-nesterov:
-	VBROADCASTSS 104(AX), Z2
-	VFMADD231PS  (DX), Z2, Z0
-	VBROADCASTSS 108(AX), Z2
-	VMOVUPS      (BX), Z5
-	VFMADD213PS  Z0, Z2, Z5
-	VMOVUPS      Z5, (BX)
-	VFMADD231PS  Z5, Z2, Z0
-	VBROADCASTSS 96(AX), Z2
-	VFNMADD213PS (DX), Z2, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z2
-	VFMADD231PS  (DX), Z2, Z1
-	VBROADCASTSS 108(AX), Z2
-	VMOVUPS      (BX), Z5
-	VFMADD213PS  Z1, Z2, Z5
-	VMOVUPS      Z5, (BX)
-	VFMADD231PS  Z5, Z2, Z1
-	VBROADCASTSS 96(AX), Z2
-	VFNMADD213PS (DX), Z2, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-
-done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x02, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
-	JNE    block
-	VZEROUPPER
-	RET
-
-// func tileAVX512x1x3(t *float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x1x3(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
-
-block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-
-fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R8
-	MOVQ   40(AX), R9
-	MOVQ   CX, R10
-	MOVQ   8(AX), R11
-	MOVQ   56(AX), R12
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-
-term:
-	VMOVUPS          (R11), Z3
-	VFMADD231PS.BCST (R10), Z3, Z0
-	VFMADD231PS.BCST (R10)(DI*1), Z3, Z1
-	VFMADD231PS.BCST (R10)(DI*2), Z3, Z2
-	ADDQ             R8, R10
-	ADDQ             R9, R11
-	DECQ             R12
-	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
-	JEQ              plain
-	CMPQ             R9, $0x00000006
-	JEQ              momentum
-	CMPQ             R9, $0x00000005
-	JEQ              shrink
-	CMPQ             R9, $0x00000002
-	JEQ              relu
-	CMPQ             R9, $0x00000003
-	JEQ              mask
-	CMPQ             R9, $0x00000001
-	JEQ              bias
-	CMPQ             R9, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	JMP              done
-
-bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-relu:
-	VPXORD  Z4, Z4, Z4
-	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z4, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMAXPS  Z1, Z4, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z4, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-mask:
-	VPXORD    Z5, Z5, Z5
-	VMOVUPS   (BX), Z3
-	VCMPPS    $0x06, Z5, Z3, K1
-	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z3
-	VCMPPS    $0x06, Z5, Z3, K1
-	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z3
-	VCMPPS    $0x06, Z5, Z3, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	JMP       done
-
-plain:
-	VBROADCASTSS 96(AX), Z3
-	VFNMADD213PS (DX), Z3, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z3, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z3, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-shrink:
-	VBROADCASTSS 96(AX), Z3
-	VBROADCASTSS 100(AX), Z6
-	VMOVUPS      (DX), Z7
-	VMOVAPS      Z7, Z8
-	VFNMADD213PS Z7, Z6, Z8
-	VFNMADD213PS Z8, Z3, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z7
-	VMOVAPS      Z7, Z8
-	VFNMADD213PS Z7, Z6, Z8
-	VFNMADD213PS Z8, Z3, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z7
-	VMOVAPS      Z7, Z8
-	VFNMADD213PS Z7, Z6, Z8
-	VFNMADD213PS Z8, Z3, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-momentum:
-	VBROADCASTSS 104(AX), Z3
-	VFMADD231PS  (DX), Z3, Z0
-	VBROADCASTSS 108(AX), Z3
-	VFMADD231PS  (BX), Z3, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z3
-	VFNMADD213PS (DX), Z3, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z3
-	VFMADD231PS  (DX), Z3, Z1
-	VBROADCASTSS 108(AX), Z3
-	VFMADD231PS  (BX), Z3, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z3
-	VFNMADD213PS (DX), Z3, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z3
-	VFMADD231PS  (DX), Z3, Z2
-	VBROADCASTSS 108(AX), Z3
-	VFMADD231PS  (BX), Z3, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z3
-	VFNMADD213PS (DX), Z3, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-nesterov:
-	VBROADCASTSS 104(AX), Z3
-	VFMADD231PS  (DX), Z3, Z0
-	VBROADCASTSS 108(AX), Z3
-	VMOVUPS      (BX), Z6
-	VFMADD213PS  Z0, Z3, Z6
-	VMOVUPS      Z6, (BX)
-	VFMADD231PS  Z6, Z3, Z0
-	VBROADCASTSS 96(AX), Z3
-	VFNMADD213PS (DX), Z3, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z3
-	VFMADD231PS  (DX), Z3, Z1
-	VBROADCASTSS 108(AX), Z3
-	VMOVUPS      (BX), Z6
-	VFMADD213PS  Z1, Z3, Z6
-	VMOVUPS      Z6, (BX)
-	VFMADD231PS  Z6, Z3, Z1
-	VBROADCASTSS 96(AX), Z3
-	VFNMADD213PS (DX), Z3, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z3
-	VFMADD231PS  (DX), Z3, Z2
-	VBROADCASTSS 108(AX), Z3
-	VMOVUPS      (BX), Z6
-	VFMADD213PS  Z2, Z3, Z6
-	VMOVUPS      Z6, (BX)
-	VFMADD231PS  Z6, Z3, Z2
-	VBROADCASTSS 96(AX), Z3
-	VFNMADD213PS (DX), Z3, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-
-done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x03, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
-	JNE    block
-	VZEROUPPER
-	RET
-
-// func tileAVX512x1x4(t *float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x1x4(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
-
-block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-
-fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	MOVQ   8(AX), R12
-	MOVQ   56(AX), R13
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-
-term:
-	VMOVUPS          (R12), Z4
-	VFMADD231PS.BCST (R11), Z4, Z0
-	VFMADD231PS.BCST (R11)(DI*1), Z4, Z1
-	VFMADD231PS.BCST (R11)(DI*2), Z4, Z2
-	VFMADD231PS.BCST (R11)(R8*1), Z4, Z3
-	ADDQ             R9, R11
-	ADDQ             R10, R12
-	DECQ             R13
-	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
-	JEQ              plain
-	CMPQ             R9, $0x00000006
-	JEQ              momentum
-	CMPQ             R9, $0x00000005
-	JEQ              shrink
-	CMPQ             R9, $0x00000002
-	JEQ              relu
-	CMPQ             R9, $0x00000003
-	JEQ              mask
-	CMPQ             R9, $0x00000001
-	JEQ              bias
-	CMPQ             R9, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	JMP              done
-
-bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-relu:
-	VPXORD  Z5, Z5, Z5
-	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z5, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMAXPS  Z1, Z5, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z5, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMAXPS  Z3, Z5, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-mask:
-	VPXORD    Z6, Z6, Z6
-	VMOVUPS   (BX), Z4
-	VCMPPS    $0x06, Z6, Z4, K1
-	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z4
-	VCMPPS    $0x06, Z6, Z4, K1
-	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z4
-	VCMPPS    $0x06, Z6, Z4, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z4
-	VCMPPS    $0x06, Z6, Z4, K1
-	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	JMP       done
-
-plain:
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z4, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z4, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z4, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-shrink:
-	VBROADCASTSS 96(AX), Z4
-	VBROADCASTSS 100(AX), Z7
-	VMOVUPS      (DX), Z8
-	VMOVAPS      Z8, Z9
-	VFNMADD213PS Z8, Z7, Z9
-	VFNMADD213PS Z9, Z4, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z8
-	VMOVAPS      Z8, Z9
-	VFNMADD213PS Z8, Z7, Z9
-	VFNMADD213PS Z9, Z4, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z8
-	VMOVAPS      Z8, Z9
-	VFNMADD213PS Z8, Z7, Z9
-	VFNMADD213PS Z9, Z4, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z8
-	VMOVAPS      Z8, Z9
-	VFNMADD213PS Z8, Z7, Z9
-	VFNMADD213PS Z9, Z4, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-momentum:
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z0
-	VBROADCASTSS 108(AX), Z4
-	VFMADD231PS  (BX), Z4, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z1
-	VBROADCASTSS 108(AX), Z4
-	VFMADD231PS  (BX), Z4, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z2
-	VBROADCASTSS 108(AX), Z4
-	VFMADD231PS  (BX), Z4, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z3
-	VBROADCASTSS 108(AX), Z4
-	VFMADD231PS  (BX), Z4, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-nesterov:
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z0
-	VBROADCASTSS 108(AX), Z4
-	VMOVUPS      (BX), Z7
-	VFMADD213PS  Z0, Z4, Z7
-	VMOVUPS      Z7, (BX)
-	VFMADD231PS  Z7, Z4, Z0
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z1
-	VBROADCASTSS 108(AX), Z4
-	VMOVUPS      (BX), Z7
-	VFMADD213PS  Z1, Z4, Z7
-	VMOVUPS      Z7, (BX)
-	VFMADD231PS  Z7, Z4, Z1
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z2
-	VBROADCASTSS 108(AX), Z4
-	VMOVUPS      (BX), Z7
-	VFMADD213PS  Z2, Z4, Z7
-	VMOVUPS      Z7, (BX)
-	VFMADD231PS  Z7, Z4, Z2
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z3
-	VBROADCASTSS 108(AX), Z4
-	VMOVUPS      (BX), Z7
-	VFMADD213PS  Z3, Z4, Z7
-	VMOVUPS      Z7, (BX)
-	VFMADD231PS  Z7, Z4, Z3
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-
-done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x04, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
-	JNE    block
-	VZEROUPPER
-	RET
-
-// func tileAVX512x1x5(t *float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x1x5(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
-
-block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-
-fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	MOVQ   8(AX), R12
-	MOVQ   56(AX), R13
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-
-term:
-	VMOVUPS          (R12), Z5
-	VFMADD231PS.BCST (R11), Z5, Z0
-	VFMADD231PS.BCST (R11)(DI*1), Z5, Z1
-	VFMADD231PS.BCST (R11)(DI*2), Z5, Z2
-	VFMADD231PS.BCST (R11)(R8*1), Z5, Z3
-	VFMADD231PS.BCST (R11)(DI*4), Z5, Z4
-	ADDQ             R9, R11
-	ADDQ             R10, R12
-	DECQ             R13
-	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
-	JEQ              plain
-	CMPQ             R9, $0x00000006
-	JEQ              momentum
-	CMPQ             R9, $0x00000005
-	JEQ              shrink
-	CMPQ             R9, $0x00000002
-	JEQ              relu
-	CMPQ             R9, $0x00000003
-	JEQ              mask
-	CMPQ             R9, $0x00000001
-	JEQ              bias
-	CMPQ             R9, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	JMP              done
-
-bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-relu:
-	VPXORD  Z6, Z6, Z6
-	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z6, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMAXPS  Z1, Z6, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z6, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMAXPS  Z3, Z6, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z6, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-mask:
-	VPXORD    Z7, Z7, Z7
-	VMOVUPS   (BX), Z5
-	VCMPPS    $0x06, Z7, Z5, K1
-	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z5
-	VCMPPS    $0x06, Z7, Z5, K1
-	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z5
-	VCMPPS    $0x06, Z7, Z5, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z5
-	VCMPPS    $0x06, Z7, Z5, K1
-	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z5
-	VCMPPS    $0x06, Z7, Z5, K1
-	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	JMP       done
-
-plain:
-	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z5, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z5, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z5, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z5, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-shrink:
-	VBROADCASTSS 96(AX), Z5
-	VBROADCASTSS 100(AX), Z8
-	VMOVUPS      (DX), Z9
-	VMOVAPS      Z9, Z10
-	VFNMADD213PS Z9, Z8, Z10
-	VFNMADD213PS Z10, Z5, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z9
-	VMOVAPS      Z9, Z10
-	VFNMADD213PS Z9, Z8, Z10
-	VFNMADD213PS Z10, Z5, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z9
-	VMOVAPS      Z9, Z10
-	VFNMADD213PS Z9, Z8, Z10
-	VFNMADD213PS Z10, Z5, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z9
-	VMOVAPS      Z9, Z10
-	VFNMADD213PS Z9, Z8, Z10
-	VFNMADD213PS Z10, Z5, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z9
-	VMOVAPS      Z9, Z10
-	VFNMADD213PS Z9, Z8, Z10
-	VFNMADD213PS Z10, Z5, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-momentum:
-	VBROADCASTSS 104(AX), Z5
-	VFMADD231PS  (DX), Z5, Z0
-	VBROADCASTSS 108(AX), Z5
-	VFMADD231PS  (BX), Z5, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z5
-	VFMADD231PS  (DX), Z5, Z1
-	VBROADCASTSS 108(AX), Z5
-	VFMADD231PS  (BX), Z5, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z5
-	VFMADD231PS  (DX), Z5, Z2
-	VBROADCASTSS 108(AX), Z5
-	VFMADD231PS  (BX), Z5, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z5
-	VFMADD231PS  (DX), Z5, Z3
-	VBROADCASTSS 108(AX), Z5
-	VFMADD231PS  (BX), Z5, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z5
-	VFMADD231PS  (DX), Z5, Z4
-	VBROADCASTSS 108(AX), Z5
-	VFMADD231PS  (BX), Z5, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-nesterov:
-	VBROADCASTSS 104(AX), Z5
-	VFMADD231PS  (DX), Z5, Z0
-	VBROADCASTSS 108(AX), Z5
-	VMOVUPS      (BX), Z8
-	VFMADD213PS  Z0, Z5, Z8
-	VMOVUPS      Z8, (BX)
-	VFMADD231PS  Z8, Z5, Z0
-	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z5
-	VFMADD231PS  (DX), Z5, Z1
-	VBROADCASTSS 108(AX), Z5
-	VMOVUPS      (BX), Z8
-	VFMADD213PS  Z1, Z5, Z8
-	VMOVUPS      Z8, (BX)
-	VFMADD231PS  Z8, Z5, Z1
-	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z5
-	VFMADD231PS  (DX), Z5, Z2
-	VBROADCASTSS 108(AX), Z5
-	VMOVUPS      (BX), Z8
-	VFMADD213PS  Z2, Z5, Z8
-	VMOVUPS      Z8, (BX)
-	VFMADD231PS  Z8, Z5, Z2
-	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z5
-	VFMADD231PS  (DX), Z5, Z3
-	VBROADCASTSS 108(AX), Z5
-	VMOVUPS      (BX), Z8
-	VFMADD213PS  Z3, Z5, Z8
-	VMOVUPS      Z8, (BX)
-	VFMADD231PS  Z8, Z5, Z3
-	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z5
-	VFMADD231PS  (DX), Z5, Z4
-	VBROADCASTSS 108(AX), Z5
-	VMOVUPS      (BX), Z8
-	VFMADD213PS  Z4, Z5, Z8
-	VMOVUPS      Z8, (BX)
-	VFMADD231PS  Z8, Z5, Z4
-	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-
-done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x05, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
-	JNE    block
-	VZEROUPPER
-	RET
-
-// func tileAVX512x1x6(t *float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x1x6(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
-
-block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-
-fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-
-term:
-	VMOVUPS          (R13), Z6
-	VFMADD231PS.BCST (R11), Z6, Z0
-	VFMADD231PS.BCST (R11)(DI*1), Z6, Z1
-	VFMADD231PS.BCST (R11)(DI*2), Z6, Z2
-	VFMADD231PS.BCST (R11)(R8*1), Z6, Z3
-	VFMADD231PS.BCST (R11)(DI*4), Z6, Z4
-	VFMADD231PS.BCST (R12), Z6, Z5
-	ADDQ             R9, R11
-	ADDQ             R9, R12
-	ADDQ             R10, R13
-	DECQ             R14
-	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
-	JEQ              plain
-	CMPQ             R9, $0x00000006
-	JEQ              momentum
-	CMPQ             R9, $0x00000005
-	JEQ              shrink
-	CMPQ             R9, $0x00000002
-	JEQ              relu
-	CMPQ             R9, $0x00000003
-	JEQ              mask
-	CMPQ             R9, $0x00000001
-	JEQ              bias
-	CMPQ             R9, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	JMP              done
-
-bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-relu:
-	VPXORD  Z7, Z7, Z7
-	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z7, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMAXPS  Z1, Z7, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z7, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMAXPS  Z3, Z7, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z7, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMAXPS  Z5, Z7, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-mask:
-	VPXORD    Z8, Z8, Z8
-	VMOVUPS   (BX), Z6
-	VCMPPS    $0x06, Z8, Z6, K1
-	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z6
-	VCMPPS    $0x06, Z8, Z6, K1
-	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z6
-	VCMPPS    $0x06, Z8, Z6, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z6
-	VCMPPS    $0x06, Z8, Z6, K1
-	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z6
-	VCMPPS    $0x06, Z8, Z6, K1
-	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z6
-	VCMPPS    $0x06, Z8, Z6, K1
-	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	JMP       done
-
-plain:
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z6, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z6, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z6, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z6, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z6, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-shrink:
-	VBROADCASTSS 96(AX), Z6
-	VBROADCASTSS 100(AX), Z9
-	VMOVUPS      (DX), Z10
-	VMOVAPS      Z10, Z11
-	VFNMADD213PS Z10, Z9, Z11
-	VFNMADD213PS Z11, Z6, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z10
-	VMOVAPS      Z10, Z11
-	VFNMADD213PS Z10, Z9, Z11
-	VFNMADD213PS Z11, Z6, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z10
-	VMOVAPS      Z10, Z11
-	VFNMADD213PS Z10, Z9, Z11
-	VFNMADD213PS Z11, Z6, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z10
-	VMOVAPS      Z10, Z11
-	VFNMADD213PS Z10, Z9, Z11
-	VFNMADD213PS Z11, Z6, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z10
-	VMOVAPS      Z10, Z11
-	VFNMADD213PS Z10, Z9, Z11
-	VFNMADD213PS Z11, Z6, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z10
-	VMOVAPS      Z10, Z11
-	VFNMADD213PS Z10, Z9, Z11
-	VFNMADD213PS Z11, Z6, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-momentum:
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z0
-	VBROADCASTSS 108(AX), Z6
-	VFMADD231PS  (BX), Z6, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z1
-	VBROADCASTSS 108(AX), Z6
-	VFMADD231PS  (BX), Z6, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z2
-	VBROADCASTSS 108(AX), Z6
-	VFMADD231PS  (BX), Z6, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z3
-	VBROADCASTSS 108(AX), Z6
-	VFMADD231PS  (BX), Z6, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z4
-	VBROADCASTSS 108(AX), Z6
-	VFMADD231PS  (BX), Z6, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z5
-	VBROADCASTSS 108(AX), Z6
-	VFMADD231PS  (BX), Z6, Z5
-	VMOVUPS      Z5, (BX)
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-nesterov:
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z0
-	VBROADCASTSS 108(AX), Z6
-	VMOVUPS      (BX), Z9
-	VFMADD213PS  Z0, Z6, Z9
-	VMOVUPS      Z9, (BX)
-	VFMADD231PS  Z9, Z6, Z0
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z1
-	VBROADCASTSS 108(AX), Z6
-	VMOVUPS      (BX), Z9
-	VFMADD213PS  Z1, Z6, Z9
-	VMOVUPS      Z9, (BX)
-	VFMADD231PS  Z9, Z6, Z1
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z2
-	VBROADCASTSS 108(AX), Z6
-	VMOVUPS      (BX), Z9
-	VFMADD213PS  Z2, Z6, Z9
-	VMOVUPS      Z9, (BX)
-	VFMADD231PS  Z9, Z6, Z2
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z3
-	VBROADCASTSS 108(AX), Z6
-	VMOVUPS      (BX), Z9
-	VFMADD213PS  Z3, Z6, Z9
-	VMOVUPS      Z9, (BX)
-	VFMADD231PS  Z9, Z6, Z3
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z4
-	VBROADCASTSS 108(AX), Z6
-	VMOVUPS      (BX), Z9
-	VFMADD213PS  Z4, Z6, Z9
-	VMOVUPS      Z9, (BX)
-	VFMADD231PS  Z9, Z6, Z4
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z5
-	VBROADCASTSS 108(AX), Z6
-	VMOVUPS      (BX), Z9
-	VFMADD213PS  Z5, Z6, Z9
-	VMOVUPS      Z9, (BX)
-	VFMADD231PS  Z9, Z6, Z5
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-
-done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x06, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
-	JNE    block
-	VZEROUPPER
-	RET
-
-// func tileAVX512x1x7(t *float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x1x7(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
-
-block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-
-fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-
-term:
-	VMOVUPS          (R13), Z7
-	VFMADD231PS.BCST (R11), Z7, Z0
-	VFMADD231PS.BCST (R11)(DI*1), Z7, Z1
-	VFMADD231PS.BCST (R11)(DI*2), Z7, Z2
-	VFMADD231PS.BCST (R11)(R8*1), Z7, Z3
-	VFMADD231PS.BCST (R11)(DI*4), Z7, Z4
-	VFMADD231PS.BCST (R12), Z7, Z5
-	VFMADD231PS.BCST (R12)(DI*1), Z7, Z6
-	ADDQ             R9, R11
-	ADDQ             R9, R12
-	ADDQ             R10, R13
-	DECQ             R14
-	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
-	JEQ              plain
-	CMPQ             R9, $0x00000006
-	JEQ              momentum
-	CMPQ             R9, $0x00000005
-	JEQ              shrink
-	CMPQ             R9, $0x00000002
-	JEQ              relu
-	CMPQ             R9, $0x00000003
-	JEQ              mask
-	CMPQ             R9, $0x00000001
-	JEQ              bias
-	CMPQ             R9, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z6, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	JMP              done
-
-bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-relu:
-	VPXORD  Z8, Z8, Z8
-	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z8, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMAXPS  Z1, Z8, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z8, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMAXPS  Z3, Z8, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z8, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMAXPS  Z5, Z8, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z8, Z6
-	VMOVUPS Z6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-mask:
-	VPXORD    Z9, Z9, Z9
-	VMOVUPS   (BX), Z7
-	VCMPPS    $0x06, Z9, Z7, K1
-	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z7
-	VCMPPS    $0x06, Z9, Z7, K1
-	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z7
-	VCMPPS    $0x06, Z9, Z7, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z7
-	VCMPPS    $0x06, Z9, Z7, K1
-	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z7
-	VCMPPS    $0x06, Z9, Z7, K1
-	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z7
-	VCMPPS    $0x06, Z9, Z7, K1
-	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z7
-	VCMPPS    $0x06, Z9, Z7, K1
-	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	JMP       done
-
-plain:
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z7, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z7, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z7, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z7, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z7, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z7, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-shrink:
-	VBROADCASTSS 96(AX), Z7
-	VBROADCASTSS 100(AX), Z10
-	VMOVUPS      (DX), Z11
-	VMOVAPS      Z11, Z12
-	VFNMADD213PS Z11, Z10, Z12
-	VFNMADD213PS Z12, Z7, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z11
-	VMOVAPS      Z11, Z12
-	VFNMADD213PS Z11, Z10, Z12
-	VFNMADD213PS Z12, Z7, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z11
-	VMOVAPS      Z11, Z12
-	VFNMADD213PS Z11, Z10, Z12
-	VFNMADD213PS Z12, Z7, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z11
-	VMOVAPS      Z11, Z12
-	VFNMADD213PS Z11, Z10, Z12
-	VFNMADD213PS Z12, Z7, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z11
-	VMOVAPS      Z11, Z12
-	VFNMADD213PS Z11, Z10, Z12
-	VFNMADD213PS Z12, Z7, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z11
-	VMOVAPS      Z11, Z12
-	VFNMADD213PS Z11, Z10, Z12
-	VFNMADD213PS Z12, Z7, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z11
-	VMOVAPS      Z11, Z12
-	VFNMADD213PS Z11, Z10, Z12
-	VFNMADD213PS Z12, Z7, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-momentum:
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z0
-	VBROADCASTSS 108(AX), Z7
-	VFMADD231PS  (BX), Z7, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z1
-	VBROADCASTSS 108(AX), Z7
-	VFMADD231PS  (BX), Z7, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z2
-	VBROADCASTSS 108(AX), Z7
-	VFMADD231PS  (BX), Z7, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z3
-	VBROADCASTSS 108(AX), Z7
-	VFMADD231PS  (BX), Z7, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z4
-	VBROADCASTSS 108(AX), Z7
-	VFMADD231PS  (BX), Z7, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z5
-	VBROADCASTSS 108(AX), Z7
-	VFMADD231PS  (BX), Z7, Z5
-	VMOVUPS      Z5, (BX)
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z6
-	VBROADCASTSS 108(AX), Z7
-	VFMADD231PS  (BX), Z7, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-nesterov:
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z0
-	VBROADCASTSS 108(AX), Z7
-	VMOVUPS      (BX), Z10
-	VFMADD213PS  Z0, Z7, Z10
-	VMOVUPS      Z10, (BX)
-	VFMADD231PS  Z10, Z7, Z0
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z1
-	VBROADCASTSS 108(AX), Z7
-	VMOVUPS      (BX), Z10
-	VFMADD213PS  Z1, Z7, Z10
-	VMOVUPS      Z10, (BX)
-	VFMADD231PS  Z10, Z7, Z1
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z2
-	VBROADCASTSS 108(AX), Z7
-	VMOVUPS      (BX), Z10
-	VFMADD213PS  Z2, Z7, Z10
-	VMOVUPS      Z10, (BX)
-	VFMADD231PS  Z10, Z7, Z2
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z3
-	VBROADCASTSS 108(AX), Z7
-	VMOVUPS      (BX), Z10
-	VFMADD213PS  Z3, Z7, Z10
-	VMOVUPS      Z10, (BX)
-	VFMADD231PS  Z10, Z7, Z3
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z4
-	VBROADCASTSS 108(AX), Z7
-	VMOVUPS      (BX), Z10
-	VFMADD213PS  Z4, Z7, Z10
-	VMOVUPS      Z10, (BX)
-	VFMADD231PS  Z10, Z7, Z4
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z5
-	VBROADCASTSS 108(AX), Z7
-	VMOVUPS      (BX), Z10
-	VFMADD213PS  Z5, Z7, Z10
-	VMOVUPS      Z10, (BX)
-	VFMADD231PS  Z10, Z7, Z5
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z6
-	VBROADCASTSS 108(AX), Z7
-	VMOVUPS      (BX), Z10
-	VFMADD213PS  Z6, Z7, Z10
-	VMOVUPS      Z10, (BX)
-	VFMADD231PS  Z10, Z7, Z6
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-
-done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x07, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
-	JNE    block
-	VZEROUPPER
-	RET
-
-// func tileAVX512x1x8(t *float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x1x8(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
-
-block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-
-fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-
-term:
-	VMOVUPS          (R13), Z8
-	VFMADD231PS.BCST (R11), Z8, Z0
-	VFMADD231PS.BCST (R11)(DI*1), Z8, Z1
-	VFMADD231PS.BCST (R11)(DI*2), Z8, Z2
-	VFMADD231PS.BCST (R11)(R8*1), Z8, Z3
-	VFMADD231PS.BCST (R11)(DI*4), Z8, Z4
-	VFMADD231PS.BCST (R12), Z8, Z5
-	VFMADD231PS.BCST (R12)(DI*1), Z8, Z6
-	VFMADD231PS.BCST (R12)(DI*2), Z8, Z7
-	ADDQ             R9, R11
-	ADDQ             R9, R12
-	ADDQ             R10, R13
-	DECQ             R14
-	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
-	JEQ              plain
-	CMPQ             R9, $0x00000006
-	JEQ              momentum
-	CMPQ             R9, $0x00000005
-	JEQ              shrink
-	CMPQ             R9, $0x00000002
-	JEQ              relu
-	CMPQ             R9, $0x00000003
-	JEQ              mask
-	CMPQ             R9, $0x00000001
-	JEQ              bias
-	CMPQ             R9, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z6, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z7, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	JMP              done
-
-bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z7, Z7
-	VMOVUPS Z7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-relu:
-	VPXORD  Z9, Z9, Z9
-	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z9, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMAXPS  Z1, Z9, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z9, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMAXPS  Z3, Z9, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z9, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMAXPS  Z5, Z9, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z9, Z6
-	VMOVUPS Z6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z7, Z7
-	VMAXPS  Z7, Z9, Z7
-	VMOVUPS Z7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-mask:
-	VPXORD    Z10, Z10, Z10
-	VMOVUPS   (BX), Z8
-	VCMPPS    $0x06, Z10, Z8, K1
-	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z8
-	VCMPPS    $0x06, Z10, Z8, K1
-	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z8
-	VCMPPS    $0x06, Z10, Z8, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z8
-	VCMPPS    $0x06, Z10, Z8, K1
-	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z8
-	VCMPPS    $0x06, Z10, Z8, K1
-	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z8
-	VCMPPS    $0x06, Z10, Z8, K1
-	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z8
-	VCMPPS    $0x06, Z10, Z8, K1
-	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z8
-	VCMPPS    $0x06, Z10, Z8, K1
-	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	JMP       done
-
-plain:
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z8, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z8, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z8, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z8, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z8, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z8, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z8, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-shrink:
-	VBROADCASTSS 96(AX), Z8
-	VBROADCASTSS 100(AX), Z11
-	VMOVUPS      (DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z11, Z13
-	VFNMADD213PS Z13, Z8, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z11, Z13
-	VFNMADD213PS Z13, Z8, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z11, Z13
-	VFNMADD213PS Z13, Z8, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z11, Z13
-	VFNMADD213PS Z13, Z8, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z11, Z13
-	VFNMADD213PS Z13, Z8, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z11, Z13
-	VFNMADD213PS Z13, Z8, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z11, Z13
-	VFNMADD213PS Z13, Z8, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z11, Z13
-	VFNMADD213PS Z13, Z8, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-momentum:
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z0
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  (BX), Z8, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z1
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  (BX), Z8, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z2
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  (BX), Z8, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z3
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  (BX), Z8, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z4
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  (BX), Z8, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z5
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  (BX), Z8, Z5
-	VMOVUPS      Z5, (BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z6
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  (BX), Z8, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z7
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  (BX), Z8, Z7
-	VMOVUPS      Z7, (BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-nesterov:
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z0
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      (BX), Z11
-	VFMADD213PS  Z0, Z8, Z11
-	VMOVUPS      Z11, (BX)
-	VFMADD231PS  Z11, Z8, Z0
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z1
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      (BX), Z11
-	VFMADD213PS  Z1, Z8, Z11
-	VMOVUPS      Z11, (BX)
-	VFMADD231PS  Z11, Z8, Z1
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z2
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      (BX), Z11
-	VFMADD213PS  Z2, Z8, Z11
-	VMOVUPS      Z11, (BX)
-	VFMADD231PS  Z11, Z8, Z2
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z3
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      (BX), Z11
-	VFMADD213PS  Z3, Z8, Z11
-	VMOVUPS      Z11, (BX)
-	VFMADD231PS  Z11, Z8, Z3
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z4
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      (BX), Z11
-	VFMADD213PS  Z4, Z8, Z11
-	VMOVUPS      Z11, (BX)
-	VFMADD231PS  Z11, Z8, Z4
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z5
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      (BX), Z11
-	VFMADD213PS  Z5, Z8, Z11
-	VMOVUPS      Z11, (BX)
-	VFMADD231PS  Z11, Z8, Z5
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z6
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      (BX), Z11
-	VFMADD213PS  Z6, Z8, Z11
-	VMOVUPS      Z11, (BX)
-	VFMADD231PS  Z11, Z8, Z6
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z7
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      (BX), Z11
-	VFMADD213PS  Z7, Z8, Z11
-	VMOVUPS      Z11, (BX)
-	VFMADD231PS  Z11, Z8, Z7
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-
-done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x08, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
-	JNE    block
-	VZEROUPPER
-	RET
-
-// func tileAVX512x1x9(t *float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x1x9(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
-
-block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-
-fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-
-term:
-	VMOVUPS          (R13), Z9
-	VFMADD231PS.BCST (R11), Z9, Z0
-	VFMADD231PS.BCST (R11)(DI*1), Z9, Z1
-	VFMADD231PS.BCST (R11)(DI*2), Z9, Z2
-	VFMADD231PS.BCST (R11)(R8*1), Z9, Z3
-	VFMADD231PS.BCST (R11)(DI*4), Z9, Z4
-	VFMADD231PS.BCST (R12), Z9, Z5
-	VFMADD231PS.BCST (R12)(DI*1), Z9, Z6
-	VFMADD231PS.BCST (R12)(DI*2), Z9, Z7
-	VFMADD231PS.BCST (R12)(R8*1), Z9, Z8
-	ADDQ             R9, R11
-	ADDQ             R9, R12
-	ADDQ             R10, R13
-	DECQ             R14
-	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
-	JEQ              plain
-	CMPQ             R9, $0x00000006
-	JEQ              momentum
-	CMPQ             R9, $0x00000005
-	JEQ              shrink
-	CMPQ             R9, $0x00000002
-	JEQ              relu
-	CMPQ             R9, $0x00000003
-	JEQ              mask
-	CMPQ             R9, $0x00000001
-	JEQ              bias
-	CMPQ             R9, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z6, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z7, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z8, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	JMP              done
-
-bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z7, Z7
-	VMOVUPS Z7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-relu:
-	VPXORD  Z10, Z10, Z10
-	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z10, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMAXPS  Z1, Z10, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z10, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMAXPS  Z3, Z10, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z10, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMAXPS  Z5, Z10, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z10, Z6
-	VMOVUPS Z6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z7, Z7
-	VMAXPS  Z7, Z10, Z7
-	VMOVUPS Z7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z8, Z8
-	VMAXPS  Z8, Z10, Z8
-	VMOVUPS Z8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-mask:
-	VPXORD    Z11, Z11, Z11
-	VMOVUPS   (BX), Z9
-	VCMPPS    $0x06, Z11, Z9, K1
-	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z9
-	VCMPPS    $0x06, Z11, Z9, K1
-	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z9
-	VCMPPS    $0x06, Z11, Z9, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z9
-	VCMPPS    $0x06, Z11, Z9, K1
-	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z9
-	VCMPPS    $0x06, Z11, Z9, K1
-	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z9
-	VCMPPS    $0x06, Z11, Z9, K1
-	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z9
-	VCMPPS    $0x06, Z11, Z9, K1
-	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z9
-	VCMPPS    $0x06, Z11, Z9, K1
-	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z9
-	VCMPPS    $0x06, Z11, Z9, K1
-	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	JMP       done
-
-plain:
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z9, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z9, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z9, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z9, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z9, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z9, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z9, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z9, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-shrink:
-	VBROADCASTSS 96(AX), Z9
-	VBROADCASTSS 100(AX), Z12
-	VMOVUPS      (DX), Z13
-	VMOVAPS      Z13, Z14
-	VFNMADD213PS Z13, Z12, Z14
-	VFNMADD213PS Z14, Z9, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z13
-	VMOVAPS      Z13, Z14
-	VFNMADD213PS Z13, Z12, Z14
-	VFNMADD213PS Z14, Z9, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z13
-	VMOVAPS      Z13, Z14
-	VFNMADD213PS Z13, Z12, Z14
-	VFNMADD213PS Z14, Z9, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z13
-	VMOVAPS      Z13, Z14
-	VFNMADD213PS Z13, Z12, Z14
-	VFNMADD213PS Z14, Z9, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z13
-	VMOVAPS      Z13, Z14
-	VFNMADD213PS Z13, Z12, Z14
-	VFNMADD213PS Z14, Z9, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z13
-	VMOVAPS      Z13, Z14
-	VFNMADD213PS Z13, Z12, Z14
-	VFNMADD213PS Z14, Z9, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z13
-	VMOVAPS      Z13, Z14
-	VFNMADD213PS Z13, Z12, Z14
-	VFNMADD213PS Z14, Z9, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z13
-	VMOVAPS      Z13, Z14
-	VFNMADD213PS Z13, Z12, Z14
-	VFNMADD213PS Z14, Z9, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z13
-	VMOVAPS      Z13, Z14
-	VFNMADD213PS Z13, Z12, Z14
-	VFNMADD213PS Z14, Z9, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-momentum:
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z0
-	VBROADCASTSS 108(AX), Z9
-	VFMADD231PS  (BX), Z9, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z1
-	VBROADCASTSS 108(AX), Z9
-	VFMADD231PS  (BX), Z9, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z2
-	VBROADCASTSS 108(AX), Z9
-	VFMADD231PS  (BX), Z9, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z3
-	VBROADCASTSS 108(AX), Z9
-	VFMADD231PS  (BX), Z9, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z4
-	VBROADCASTSS 108(AX), Z9
-	VFMADD231PS  (BX), Z9, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z5
-	VBROADCASTSS 108(AX), Z9
-	VFMADD231PS  (BX), Z9, Z5
-	VMOVUPS      Z5, (BX)
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z6
-	VBROADCASTSS 108(AX), Z9
-	VFMADD231PS  (BX), Z9, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z7
-	VBROADCASTSS 108(AX), Z9
-	VFMADD231PS  (BX), Z9, Z7
-	VMOVUPS      Z7, (BX)
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z8
-	VBROADCASTSS 108(AX), Z9
-	VFMADD231PS  (BX), Z9, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-nesterov:
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z0
-	VBROADCASTSS 108(AX), Z9
-	VMOVUPS      (BX), Z12
-	VFMADD213PS  Z0, Z9, Z12
-	VMOVUPS      Z12, (BX)
-	VFMADD231PS  Z12, Z9, Z0
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z1
-	VBROADCASTSS 108(AX), Z9
-	VMOVUPS      (BX), Z12
-	VFMADD213PS  Z1, Z9, Z12
-	VMOVUPS      Z12, (BX)
-	VFMADD231PS  Z12, Z9, Z1
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z2
-	VBROADCASTSS 108(AX), Z9
-	VMOVUPS      (BX), Z12
-	VFMADD213PS  Z2, Z9, Z12
-	VMOVUPS      Z12, (BX)
-	VFMADD231PS  Z12, Z9, Z2
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z3
-	VBROADCASTSS 108(AX), Z9
-	VMOVUPS      (BX), Z12
-	VFMADD213PS  Z3, Z9, Z12
-	VMOVUPS      Z12, (BX)
-	VFMADD231PS  Z12, Z9, Z3
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z4
-	VBROADCASTSS 108(AX), Z9
-	VMOVUPS      (BX), Z12
-	VFMADD213PS  Z4, Z9, Z12
-	VMOVUPS      Z12, (BX)
-	VFMADD231PS  Z12, Z9, Z4
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z5
-	VBROADCASTSS 108(AX), Z9
-	VMOVUPS      (BX), Z12
-	VFMADD213PS  Z5, Z9, Z12
-	VMOVUPS      Z12, (BX)
-	VFMADD231PS  Z12, Z9, Z5
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z6
-	VBROADCASTSS 108(AX), Z9
-	VMOVUPS      (BX), Z12
-	VFMADD213PS  Z6, Z9, Z12
-	VMOVUPS      Z12, (BX)
-	VFMADD231PS  Z12, Z9, Z6
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z7
-	VBROADCASTSS 108(AX), Z9
-	VMOVUPS      (BX), Z12
-	VFMADD213PS  Z7, Z9, Z12
-	VMOVUPS      Z12, (BX)
-	VFMADD231PS  Z12, Z9, Z7
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z8
-	VBROADCASTSS 108(AX), Z9
-	VMOVUPS      (BX), Z12
-	VFMADD213PS  Z8, Z9, Z12
-	VMOVUPS      Z12, (BX)
-	VFMADD231PS  Z12, Z9, Z8
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-
-done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x09, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
-	JNE    block
-	VZEROUPPER
-	RET
-
-// func tileAVX512x1x10(t *float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x1x10(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
-
-block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-
-fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-
-term:
-	VMOVUPS          (R13), Z10
-	VFMADD231PS.BCST (R11), Z10, Z0
-	VFMADD231PS.BCST (R11)(DI*1), Z10, Z1
-	VFMADD231PS.BCST (R11)(DI*2), Z10, Z2
-	VFMADD231PS.BCST (R11)(R8*1), Z10, Z3
-	VFMADD231PS.BCST (R11)(DI*4), Z10, Z4
-	VFMADD231PS.BCST (R12), Z10, Z5
-	VFMADD231PS.BCST (R12)(DI*1), Z10, Z6
-	VFMADD231PS.BCST (R12)(DI*2), Z10, Z7
-	VFMADD231PS.BCST (R12)(R8*1), Z10, Z8
-	VFMADD231PS.BCST (R12)(DI*4), Z10, Z9
-	ADDQ             R9, R11
-	ADDQ             R9, R12
-	ADDQ             R10, R13
-	DECQ             R14
-	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
-	JEQ              plain
-	CMPQ             R9, $0x00000006
-	JEQ              momentum
-	CMPQ             R9, $0x00000005
-	JEQ              shrink
-	CMPQ             R9, $0x00000002
-	JEQ              relu
-	CMPQ             R9, $0x00000003
-	JEQ              mask
-	CMPQ             R9, $0x00000001
-	JEQ              bias
-	CMPQ             R9, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z6, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z7, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z8, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z9, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	JMP              done
-
-bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z7, Z7
-	VMOVUPS Z7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z9, Z9
-	VMOVUPS Z9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-relu:
-	VPXORD  Z11, Z11, Z11
-	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z11, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMAXPS  Z1, Z11, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z11, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMAXPS  Z3, Z11, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z11, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMAXPS  Z5, Z11, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z11, Z6
-	VMOVUPS Z6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z7, Z7
-	VMAXPS  Z7, Z11, Z7
-	VMOVUPS Z7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z8, Z8
-	VMAXPS  Z8, Z11, Z8
-	VMOVUPS Z8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z9, Z9
-	VMAXPS  Z9, Z11, Z9
-	VMOVUPS Z9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-mask:
-	VPXORD    Z12, Z12, Z12
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z12, Z10, K1
-	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z12, Z10, K1
-	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z12, Z10, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z12, Z10, K1
-	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z12, Z10, K1
-	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z12, Z10, K1
-	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z12, Z10, K1
-	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z12, Z10, K1
-	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z12, Z10, K1
-	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z12, Z10, K1
-	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	JMP       done
-
-plain:
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z10, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z10, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z10, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z10, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z10, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z10, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z10, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z10, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z10, Z9
-	VMOVUPS      Z9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-shrink:
-	VBROADCASTSS 96(AX), Z10
-	VBROADCASTSS 100(AX), Z13
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z13, Z15
-	VFNMADD213PS Z15, Z10, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z13, Z15
-	VFNMADD213PS Z15, Z10, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z13, Z15
-	VFNMADD213PS Z15, Z10, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z13, Z15
-	VFNMADD213PS Z15, Z10, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z13, Z15
-	VFNMADD213PS Z15, Z10, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z13, Z15
-	VFNMADD213PS Z15, Z10, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z13, Z15
-	VFNMADD213PS Z15, Z10, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z13, Z15
-	VFNMADD213PS Z15, Z10, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z13, Z15
-	VFNMADD213PS Z15, Z10, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z13, Z15
-	VFNMADD213PS Z15, Z10, Z9
-	VMOVUPS      Z9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-momentum:
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z0
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z1
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z2
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z3
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z4
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z5
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z5
-	VMOVUPS      Z5, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z6
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z7
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z7
-	VMOVUPS      Z7, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z8
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z9
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z9
-	VMOVUPS      Z9, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z9
-	VMOVUPS      Z9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-nesterov:
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z0
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z0, Z10, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z10, Z0
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z1
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z1, Z10, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z10, Z1
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z2
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z2, Z10, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z10, Z2
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z3
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z3, Z10, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z10, Z3
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z4
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z4, Z10, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z10, Z4
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z5
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z5, Z10, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z10, Z5
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z6
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z6, Z10, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z10, Z6
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z7
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z7, Z10, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z10, Z7
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z8
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z8, Z10, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z10, Z8
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z9
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z9, Z10, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z10, Z9
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z9
-	VMOVUPS      Z9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-
-done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x0a, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
-	JNE    block
-	VZEROUPPER
-	RET
-
-// func tileAVX512x1x11(t *float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x1x11(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
-
-block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-
-fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	LEAQ   (R12)(DI*4), R13
-	ADDQ   DI, R13
-	MOVQ   8(AX), R14
-	MOVQ   56(AX), R15
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-
-term:
-	VMOVUPS          (R14), Z11
-	VFMADD231PS.BCST (R11), Z11, Z0
-	VFMADD231PS.BCST (R11)(DI*1), Z11, Z1
-	VFMADD231PS.BCST (R11)(DI*2), Z11, Z2
-	VFMADD231PS.BCST (R11)(R8*1), Z11, Z3
-	VFMADD231PS.BCST (R11)(DI*4), Z11, Z4
-	VFMADD231PS.BCST (R12), Z11, Z5
-	VFMADD231PS.BCST (R12)(DI*1), Z11, Z6
-	VFMADD231PS.BCST (R12)(DI*2), Z11, Z7
-	VFMADD231PS.BCST (R12)(R8*1), Z11, Z8
-	VFMADD231PS.BCST (R12)(DI*4), Z11, Z9
-	VFMADD231PS.BCST (R13), Z11, Z10
-	ADDQ             R9, R11
-	ADDQ             R9, R12
-	ADDQ             R9, R13
-	ADDQ             R10, R14
-	DECQ             R15
-	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
-	JEQ              plain
-	CMPQ             R9, $0x00000006
-	JEQ              momentum
-	CMPQ             R9, $0x00000005
-	JEQ              shrink
-	CMPQ             R9, $0x00000002
-	JEQ              relu
-	CMPQ             R9, $0x00000003
-	JEQ              mask
-	CMPQ             R9, $0x00000001
-	JEQ              bias
-	CMPQ             R9, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z6, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z7, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z8, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z9, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z10, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	JMP              done
-
-bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z7, Z7
-	VMOVUPS Z7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z9, Z9
-	VMOVUPS Z9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-relu:
-	VPXORD  Z12, Z12, Z12
-	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z12, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMAXPS  Z1, Z12, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z12, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMAXPS  Z3, Z12, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z12, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMAXPS  Z5, Z12, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z12, Z6
-	VMOVUPS Z6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z7, Z7
-	VMAXPS  Z7, Z12, Z7
-	VMOVUPS Z7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z8, Z8
-	VMAXPS  Z8, Z12, Z8
-	VMOVUPS Z8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z9, Z9
-	VMAXPS  Z9, Z12, Z9
-	VMOVUPS Z9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z10, Z10
-	VMAXPS  Z10, Z12, Z10
-	VMOVUPS Z10, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-mask:
-	VPXORD    Z13, Z13, Z13
-	VMOVUPS   (BX), Z11
-	VCMPPS    $0x06, Z13, Z11, K1
-	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z11
-	VCMPPS    $0x06, Z13, Z11, K1
-	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z11
-	VCMPPS    $0x06, Z13, Z11, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z11
-	VCMPPS    $0x06, Z13, Z11, K1
-	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z11
-	VCMPPS    $0x06, Z13, Z11, K1
-	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z11
-	VCMPPS    $0x06, Z13, Z11, K1
-	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z11
-	VCMPPS    $0x06, Z13, Z11, K1
-	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z11
-	VCMPPS    $0x06, Z13, Z11, K1
-	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z11
-	VCMPPS    $0x06, Z13, Z11, K1
-	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z11
-	VCMPPS    $0x06, Z13, Z11, K1
-	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z11
-	VCMPPS    $0x06, Z13, Z11, K1
-	VMOVAPS.Z Z10, K1, Z10
-	VMOVUPS   Z10, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	JMP       done
-
-plain:
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z11, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z11, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z11, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z11, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z11, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z11, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z11, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z11, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z11, Z9
-	VMOVUPS      Z9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z11, Z10
-	VMOVUPS      Z10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-shrink:
-	VBROADCASTSS 96(AX), Z11
-	VBROADCASTSS 100(AX), Z14
-	VMOVUPS      (DX), Z15
-	VMOVAPS      Z15, Z16
-	VFNMADD213PS Z15, Z14, Z16
-	VFNMADD213PS Z16, Z11, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z15
-	VMOVAPS      Z15, Z16
-	VFNMADD213PS Z15, Z14, Z16
-	VFNMADD213PS Z16, Z11, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z15
-	VMOVAPS      Z15, Z16
-	VFNMADD213PS Z15, Z14, Z16
-	VFNMADD213PS Z16, Z11, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z15
-	VMOVAPS      Z15, Z16
-	VFNMADD213PS Z15, Z14, Z16
-	VFNMADD213PS Z16, Z11, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z15
-	VMOVAPS      Z15, Z16
-	VFNMADD213PS Z15, Z14, Z16
-	VFNMADD213PS Z16, Z11, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z15
-	VMOVAPS      Z15, Z16
-	VFNMADD213PS Z15, Z14, Z16
-	VFNMADD213PS Z16, Z11, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z15
-	VMOVAPS      Z15, Z16
-	VFNMADD213PS Z15, Z14, Z16
-	VFNMADD213PS Z16, Z11, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z15
-	VMOVAPS      Z15, Z16
-	VFNMADD213PS Z15, Z14, Z16
-	VFNMADD213PS Z16, Z11, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z15
-	VMOVAPS      Z15, Z16
-	VFNMADD213PS Z15, Z14, Z16
-	VFNMADD213PS Z16, Z11, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z15
-	VMOVAPS      Z15, Z16
-	VFNMADD213PS Z15, Z14, Z16
-	VFNMADD213PS Z16, Z11, Z9
-	VMOVUPS      Z9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z15
-	VMOVAPS      Z15, Z16
-	VFNMADD213PS Z15, Z14, Z16
-	VFNMADD213PS Z16, Z11, Z10
-	VMOVUPS      Z10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-momentum:
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z0
-	VBROADCASTSS 108(AX), Z11
-	VFMADD231PS  (BX), Z11, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z1
-	VBROADCASTSS 108(AX), Z11
-	VFMADD231PS  (BX), Z11, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z2
-	VBROADCASTSS 108(AX), Z11
-	VFMADD231PS  (BX), Z11, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z3
-	VBROADCASTSS 108(AX), Z11
-	VFMADD231PS  (BX), Z11, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z4
-	VBROADCASTSS 108(AX), Z11
-	VFMADD231PS  (BX), Z11, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z5
-	VBROADCASTSS 108(AX), Z11
-	VFMADD231PS  (BX), Z11, Z5
-	VMOVUPS      Z5, (BX)
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z6
-	VBROADCASTSS 108(AX), Z11
-	VFMADD231PS  (BX), Z11, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z7
-	VBROADCASTSS 108(AX), Z11
-	VFMADD231PS  (BX), Z11, Z7
-	VMOVUPS      Z7, (BX)
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z8
-	VBROADCASTSS 108(AX), Z11
-	VFMADD231PS  (BX), Z11, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z9
-	VBROADCASTSS 108(AX), Z11
-	VFMADD231PS  (BX), Z11, Z9
-	VMOVUPS      Z9, (BX)
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z9
-	VMOVUPS      Z9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z10
-	VBROADCASTSS 108(AX), Z11
-	VFMADD231PS  (BX), Z11, Z10
-	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z10
-	VMOVUPS      Z10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-nesterov:
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z0
-	VBROADCASTSS 108(AX), Z11
-	VMOVUPS      (BX), Z14
-	VFMADD213PS  Z0, Z11, Z14
-	VMOVUPS      Z14, (BX)
-	VFMADD231PS  Z14, Z11, Z0
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z1
-	VBROADCASTSS 108(AX), Z11
-	VMOVUPS      (BX), Z14
-	VFMADD213PS  Z1, Z11, Z14
-	VMOVUPS      Z14, (BX)
-	VFMADD231PS  Z14, Z11, Z1
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z2
-	VBROADCASTSS 108(AX), Z11
-	VMOVUPS      (BX), Z14
-	VFMADD213PS  Z2, Z11, Z14
-	VMOVUPS      Z14, (BX)
-	VFMADD231PS  Z14, Z11, Z2
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z3
-	VBROADCASTSS 108(AX), Z11
-	VMOVUPS      (BX), Z14
-	VFMADD213PS  Z3, Z11, Z14
-	VMOVUPS      Z14, (BX)
-	VFMADD231PS  Z14, Z11, Z3
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z4
-	VBROADCASTSS 108(AX), Z11
-	VMOVUPS      (BX), Z14
-	VFMADD213PS  Z4, Z11, Z14
-	VMOVUPS      Z14, (BX)
-	VFMADD231PS  Z14, Z11, Z4
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z5
-	VBROADCASTSS 108(AX), Z11
-	VMOVUPS      (BX), Z14
-	VFMADD213PS  Z5, Z11, Z14
-	VMOVUPS      Z14, (BX)
-	VFMADD231PS  Z14, Z11, Z5
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z6
-	VBROADCASTSS 108(AX), Z11
-	VMOVUPS      (BX), Z14
-	VFMADD213PS  Z6, Z11, Z14
-	VMOVUPS      Z14, (BX)
-	VFMADD231PS  Z14, Z11, Z6
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z7
-	VBROADCASTSS 108(AX), Z11
-	VMOVUPS      (BX), Z14
-	VFMADD213PS  Z7, Z11, Z14
-	VMOVUPS      Z14, (BX)
-	VFMADD231PS  Z14, Z11, Z7
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z8
-	VBROADCASTSS 108(AX), Z11
-	VMOVUPS      (BX), Z14
-	VFMADD213PS  Z8, Z11, Z14
-	VMOVUPS      Z14, (BX)
-	VFMADD231PS  Z14, Z11, Z8
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z9
-	VBROADCASTSS 108(AX), Z11
-	VMOVUPS      (BX), Z14
-	VFMADD213PS  Z9, Z11, Z14
-	VMOVUPS      Z14, (BX)
-	VFMADD231PS  Z14, Z11, Z9
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z9
-	VMOVUPS      Z9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z10
-	VBROADCASTSS 108(AX), Z11
-	VMOVUPS      (BX), Z14
-	VFMADD213PS  Z10, Z11, Z14
-	VMOVUPS      Z14, (BX)
-	VFMADD231PS  Z14, Z11, Z10
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z10
-	VMOVUPS      Z10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-
-done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x0b, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
-	JNE    block
-	VZEROUPPER
-	RET
-
-// func tileAVX512x1x12(t *float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x1x12(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
-
-block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-
-fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	LEAQ   (R12)(DI*4), R13
-	ADDQ   DI, R13
-	MOVQ   8(AX), R14
-	MOVQ   56(AX), R15
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-
-term:
-	VMOVUPS          (R14), Z12
-	VFMADD231PS.BCST (R11), Z12, Z0
-	VFMADD231PS.BCST (R11)(DI*1), Z12, Z1
-	VFMADD231PS.BCST (R11)(DI*2), Z12, Z2
-	VFMADD231PS.BCST (R11)(R8*1), Z12, Z3
-	VFMADD231PS.BCST (R11)(DI*4), Z12, Z4
-	VFMADD231PS.BCST (R12), Z12, Z5
-	VFMADD231PS.BCST (R12)(DI*1), Z12, Z6
-	VFMADD231PS.BCST (R12)(DI*2), Z12, Z7
-	VFMADD231PS.BCST (R12)(R8*1), Z12, Z8
-	VFMADD231PS.BCST (R12)(DI*4), Z12, Z9
-	VFMADD231PS.BCST (R13), Z12, Z10
-	VFMADD231PS.BCST (R13)(DI*1), Z12, Z11
-	ADDQ             R9, R11
-	ADDQ             R9, R12
-	ADDQ             R9, R13
-	ADDQ             R10, R14
-	DECQ             R15
-	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
-	JEQ              plain
-	CMPQ             R9, $0x00000006
-	JEQ              momentum
-	CMPQ             R9, $0x00000005
-	JEQ              shrink
-	CMPQ             R9, $0x00000002
-	JEQ              relu
-	CMPQ             R9, $0x00000003
-	JEQ              mask
-	CMPQ             R9, $0x00000001
-	JEQ              bias
-	CMPQ             R9, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z6, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z7, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z8, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z9, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z10, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	VMOVUPS          Z11, (DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
-	JMP              done
-
-bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z7, Z7
-	VMOVUPS Z7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z9, Z9
-	VMOVUPS Z9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z11, Z11
-	VMOVUPS Z11, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-relu:
-	VPXORD  Z13, Z13, Z13
-	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z13, Z0
-	VMOVUPS Z0, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z1, Z1
-	VMAXPS  Z1, Z13, Z1
-	VMOVUPS Z1, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z13, Z2
-	VMOVUPS Z2, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z3, Z3
-	VMAXPS  Z3, Z13, Z3
-	VMOVUPS Z3, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z13, Z4
-	VMOVUPS Z4, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z5, Z5
-	VMAXPS  Z5, Z13, Z5
-	VMOVUPS Z5, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z13, Z6
-	VMOVUPS Z6, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z7, Z7
-	VMAXPS  Z7, Z13, Z7
-	VMOVUPS Z7, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z8, Z8
-	VMAXPS  Z8, Z13, Z8
-	VMOVUPS Z8, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z9, Z9
-	VMAXPS  Z9, Z13, Z9
-	VMOVUPS Z9, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z10, Z10
-	VMAXPS  Z10, Z13, Z10
-	VMOVUPS Z10, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	VADDPS  (BX), Z11, Z11
-	VMAXPS  Z11, Z13, Z11
-	VMOVUPS Z11, (DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
-	JMP     done
-
-mask:
-	VPXORD    Z14, Z14, Z14
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z14, Z12, K1
-	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z14, Z12, K1
-	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z14, Z12, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z14, Z12, K1
-	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z14, Z12, K1
-	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z14, Z12, K1
-	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z14, Z12, K1
-	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z14, Z12, K1
-	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z14, Z12, K1
-	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z14, Z12, K1
-	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z14, Z12, K1
-	VMOVAPS.Z Z10, K1, Z10
-	VMOVUPS   Z10, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z14, Z12, K1
-	VMOVAPS.Z Z11, K1, Z11
-	VMOVUPS   Z11, (DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	JMP       done
-
-plain:
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z12, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z12, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z12, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z12, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z12, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z12, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z12, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z12, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z12, Z9
-	VMOVUPS      Z9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z12, Z10
-	VMOVUPS      Z10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VFNMADD213PS (DX), Z12, Z11
-	VMOVUPS      Z11, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-shrink:
-	VBROADCASTSS 96(AX), Z12
-	VBROADCASTSS 100(AX), Z15
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z15, Z17
-	VFNMADD213PS Z17, Z12, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z15, Z17
-	VFNMADD213PS Z17, Z12, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z15, Z17
-	VFNMADD213PS Z17, Z12, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z15, Z17
-	VFNMADD213PS Z17, Z12, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z15, Z17
-	VFNMADD213PS Z17, Z12, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z15, Z17
-	VFNMADD213PS Z17, Z12, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z15, Z17
-	VFNMADD213PS Z17, Z12, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z15, Z17
-	VFNMADD213PS Z17, Z12, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z15, Z17
-	VFNMADD213PS Z17, Z12, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z15, Z17
-	VFNMADD213PS Z17, Z12, Z9
-	VMOVUPS      Z9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z15, Z17
-	VFNMADD213PS Z17, Z12, Z10
-	VMOVUPS      Z10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z15, Z17
-	VFNMADD213PS Z17, Z12, Z11
-	VMOVUPS      Z11, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-momentum:
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z0
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z1
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z2
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z3
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z4
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z5
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z5
-	VMOVUPS      Z5, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z6
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z7
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z7
-	VMOVUPS      Z7, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z8
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z9
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z9
-	VMOVUPS      Z9, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z9
-	VMOVUPS      Z9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z10
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z10
-	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z10
-	VMOVUPS      Z10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z11
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z11
-	VMOVUPS      Z11, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z11
-	VMOVUPS      Z11, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	JMP          done
-
-nesterov:
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z0
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z0, Z12, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z12, Z0
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z0
-	VMOVUPS      Z0, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z1
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z1, Z12, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z12, Z1
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z1
-	VMOVUPS      Z1, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z2
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z2, Z12, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z12, Z2
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z2
-	VMOVUPS      Z2, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z3
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z3, Z12, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z12, Z3
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z3
-	VMOVUPS      Z3, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z4
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z4, Z12, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z12, Z4
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z4
-	VMOVUPS      Z4, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z5
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z5, Z12, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z12, Z5
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z5
-	VMOVUPS      Z5, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z6
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z6, Z12, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z12, Z6
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z6
-	VMOVUPS      Z6, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z7
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z7, Z12, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z12, Z7
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z7
-	VMOVUPS      Z7, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z8
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z8, Z12, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z12, Z8
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z8
-	VMOVUPS      Z8, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z9
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z9, Z12, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z12, Z9
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z9
-	VMOVUPS      Z9, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z10
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z10, Z12, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z12, Z10
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z10
-	VMOVUPS      Z10, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z11
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z11, Z12, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z12, Z11
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z11
-	VMOVUPS      Z11, (DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-
-done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x0c, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
-	JNE    block
-	VZEROUPPER
-	RET
-
-// func tileAVX512x2x1(t *float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x2x1(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
-
-block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-
-fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), DI
-	MOVQ   32(AX), DI
-	MOVQ   40(AX), R8
-	MOVQ   CX, R9
-	MOVQ   8(AX), R10
-	MOVQ   56(AX), R11
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), DI
+	MOVQ    40(AX), R8
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	MOVQ    120(AX), R9
+	TESTQ   R9, R9
+	JEQ     started
+	VMOVUPS (R9), Z0
+	ADDQ    48(AX), R9
+	VMOVUPS (R9), Z1
+	ADDQ    48(AX), R9
+	MOVQ    R9, 120(AX)
+
+started:
+	MOVQ CX, R9
+	MOVQ 8(AX), R10
+	MOVQ 112(AX), R12
+
+span:
+	MOVQ 56(AX), R11
 
 term:
 	VMOVUPS          (R10), Z2
-	VMOVUPS          64(R10), Z3
 	VFMADD231PS.BCST (R9), Z2, Z0
-	VFMADD231PS.BCST (R9), Z3, Z1
+	VFMADD231PS.BCST (R9)(SI*1), Z2, Z1
 	ADDQ             DI, R9
 	ADDQ             R8, R10
 	DECQ             R11
 	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
+	ADDQ             128(AX), R9
+	ADDQ             136(AX), R10
+	DECQ             R12
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
 	JEQ              plain
-	CMPQ             R9, $0x00000006
+	CMPQ             R8, $0x00000006
 	JEQ              momentum
-	CMPQ             R9, $0x00000005
+	CMPQ             R8, $0x00000005
 	JEQ              shrink
-	CMPQ             R9, $0x00000002
+	CMPQ             R8, $0x00000002
 	JEQ              relu
-	CMPQ             R9, $0x00000003
+	CMPQ             R8, $0x00000003
 	JEQ              mask
-	CMPQ             R9, $0x00000001
+	CMPQ             R8, $0x00000001
 	JEQ              bias
-	CMPQ             R9, $0x00000007
+	CMPQ             R8, $0x00000007
 	JEQ              nesterov
 	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z1, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	JMP              done
 
 bias:
 	VADDPS  (BX), Z0, Z0
 	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
-	VPXORD  Z4, Z4, Z4
+	VPXORD  Z2, Z2, Z2
 	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z4, Z0
+	VMAXPS  Z0, Z2, Z0
 	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMAXPS  Z1, Z4, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
-	VPXORD    Z5, Z5, Z5
-	VMOVUPS   (BX), Z2
-	VCMPPS    $0x06, Z5, Z2, K1
+	VPXORD    Z2, Z2, Z2
+	VMOVUPS   (BX), Z3
+	VCMPPS    $0x06, Z2, Z3, K1
 	VMOVAPS.Z Z0, K1, Z0
 	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z2
-	VCMPPS    $0x06, Z5, Z2, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z2, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
+	VMOVUPS   Z1, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z2
 	VFNMADD213PS (DX), Z2, Z0
 	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z2, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z2, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z2
 	VBROADCASTSS 100(AX), Z3
-	VMOVUPS      (DX), Z6
-	VMOVAPS      Z6, Z7
-	VFNMADD213PS Z6, Z3, Z7
-	VFNMADD213PS Z7, Z2, Z0
+	VMOVUPS      (DX), Z4
+	VMOVAPS      Z4, Z5
+	VFNMADD213PS Z4, Z3, Z5
+	VFNMADD213PS Z5, Z2, Z0
 	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z6
-	VMOVAPS      Z6, Z7
-	VFNMADD213PS Z6, Z3, Z7
-	VFNMADD213PS Z7, Z2, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z4
+	VFNMADD213PS Z0, Z3, Z4
+	VFNMADD213PS Z4, Z2, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -13750,16 +8876,18 @@ momentum:
 	VBROADCASTSS 96(AX), Z2
 	VFNMADD213PS (DX), Z2, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z2
-	VFMADD231PS  64(DX), Z2, Z1
-	VBROADCASTSS 108(AX), Z2
-	VFMADD231PS  64(BX), Z2, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z2
-	VFNMADD213PS 64(DX), Z2, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -13773,211 +8901,535 @@ nesterov:
 	VBROADCASTSS 96(AX), Z2
 	VFNMADD213PS (DX), Z2, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z2
-	VFMADD231PS  64(DX), Z2, Z1
-	VBROADCASTSS 108(AX), Z2
-	VMOVUPS      64(BX), Z3
-	VFMADD213PS  Z1, Z2, Z3
-	VMOVUPS      Z3, 64(BX)
-	VFMADD231PS  Z3, Z2, Z1
-	VBROADCASTSS 96(AX), Z2
-	VFNMADD213PS 64(DX), Z2, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z2
+	VFMADD213PS  Z1, Z0, Z2
+	VMOVUPS      Z2, (BX)
+	VFMADD231PS  Z2, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x01, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x02, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
 
-// func tileAVX512x2x2(t *float32)
+// func tileAVX512x1x3(t *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x2x2(SB), NOSPLIT, $0-8
+TEXT ·tileAVX512x1x3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R8
-	MOVQ   40(AX), R9
-	MOVQ   CX, R10
-	MOVQ   8(AX), R11
-	MOVQ   56(AX), R12
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), DI
+	MOVQ    40(AX), R8
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	MOVQ    120(AX), R9
+	TESTQ   R9, R9
+	JEQ     started
+	VMOVUPS (R9), Z0
+	ADDQ    48(AX), R9
+	VMOVUPS (R9), Z1
+	ADDQ    48(AX), R9
+	VMOVUPS (R9), Z2
+	ADDQ    48(AX), R9
+	MOVQ    R9, 120(AX)
+
+started:
+	MOVQ CX, R9
+	MOVQ 8(AX), R10
+	MOVQ 112(AX), R12
+
+span:
+	MOVQ 56(AX), R11
 
 term:
-	VMOVUPS          (R11), Z4
-	VMOVUPS          64(R11), Z5
-	VFMADD231PS.BCST (R10), Z4, Z0
-	VFMADD231PS.BCST (R10), Z5, Z1
-	VFMADD231PS.BCST (R10)(DI*1), Z4, Z2
-	VFMADD231PS.BCST (R10)(DI*1), Z5, Z3
+	VMOVUPS          (R10), Z3
+	VFMADD231PS.BCST (R9), Z3, Z0
+	VFMADD231PS.BCST (R9)(SI*1), Z3, Z1
+	VFMADD231PS.BCST (R9)(SI*2), Z3, Z2
+	ADDQ             DI, R9
 	ADDQ             R8, R10
-	ADDQ             R9, R11
-	DECQ             R12
+	DECQ             R11
 	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
+	ADDQ             128(AX), R9
+	ADDQ             136(AX), R10
+	DECQ             R12
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
 	JEQ              plain
-	CMPQ             R9, $0x00000006
+	CMPQ             R8, $0x00000006
 	JEQ              momentum
-	CMPQ             R9, $0x00000005
+	CMPQ             R8, $0x00000005
 	JEQ              shrink
-	CMPQ             R9, $0x00000002
+	CMPQ             R8, $0x00000002
 	JEQ              relu
-	CMPQ             R9, $0x00000003
+	CMPQ             R8, $0x00000003
 	JEQ              mask
-	CMPQ             R9, $0x00000001
+	CMPQ             R8, $0x00000001
 	JEQ              bias
-	CMPQ             R9, $0x00000007
+	CMPQ             R8, $0x00000007
 	JEQ              nesterov
 	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z1, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	JMP              done
 
 bias:
 	VADDPS  (BX), Z0, Z0
 	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
 	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
-	VPXORD  Z6, Z6, Z6
+	VPXORD  Z3, Z3, Z3
 	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z6, Z0
+	VMAXPS  Z0, Z3, Z0
 	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMAXPS  Z1, Z6, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMAXPS  Z1, Z3, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z6, Z2
+	VMAXPS  Z2, Z3, Z2
 	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMAXPS  Z3, Z6, Z3
-	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
-	VPXORD    Z7, Z7, Z7
+	VPXORD    Z3, Z3, Z3
 	VMOVUPS   (BX), Z4
-	VCMPPS    $0x06, Z7, Z4, K1
+	VCMPPS    $0x06, Z3, Z4, K1
 	VMOVAPS.Z Z0, K1, Z0
 	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z4
-	VCMPPS    $0x06, Z7, Z4, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z3, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z4
-	VCMPPS    $0x06, Z7, Z4, K1
+	VMOVUPS   Z1, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z3, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
 	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z4
-	VCMPPS    $0x06, Z7, Z4, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z3
+	VFNMADD213PS (DX), Z3, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z3, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z3, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z3
+	VBROADCASTSS 100(AX), Z4
+	VMOVUPS      (DX), Z5
+	VMOVAPS      Z5, Z6
+	VFNMADD213PS Z5, Z4, Z6
+	VFNMADD213PS Z6, Z3, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z5
+	VFNMADD213PS Z0, Z4, Z5
+	VFNMADD213PS Z5, Z3, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z4, Z1
+	VFNMADD213PS Z1, Z3, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z3
+	VFMADD231PS  (DX), Z3, Z0
+	VBROADCASTSS 108(AX), Z3
+	VFMADD231PS  (BX), Z3, Z0
+	VMOVUPS      Z0, (BX)
+	VBROADCASTSS 96(AX), Z3
+	VFNMADD213PS (DX), Z3, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
+	VMOVUPS      Z2, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z3
+	VFMADD231PS  (DX), Z3, Z0
+	VBROADCASTSS 108(AX), Z3
+	VMOVUPS      (BX), Z4
+	VFMADD213PS  Z0, Z3, Z4
+	VMOVUPS      Z4, (BX)
+	VFMADD231PS  Z4, Z3, Z0
+	VBROADCASTSS 96(AX), Z3
+	VFNMADD213PS (DX), Z3, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z3
+	VFMADD213PS  Z1, Z0, Z3
+	VMOVUPS      Z3, (BX)
+	VFMADD231PS  Z3, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+
+done:
+	MOVQ   24(AX), SI
+	IMUL3Q $0x03, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x1x4(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x1x4(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 72(AX), BX
+
+block:
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+
+fetched:
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z3
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	MOVQ 8(AX), R11
+	MOVQ 112(AX), R13
+
+span:
+	MOVQ 56(AX), R12
+
+term:
+	VMOVUPS          (R11), Z4
+	VFMADD231PS.BCST (R10), Z4, Z0
+	VFMADD231PS.BCST (R10)(SI*1), Z4, Z1
+	VFMADD231PS.BCST (R10)(SI*2), Z4, Z2
+	VFMADD231PS.BCST (R10)(DI*1), Z4, Z3
+	ADDQ             R8, R10
+	ADDQ             R9, R11
+	DECQ             R12
+	JNE              term
+	ADDQ             128(AX), R10
+	ADDQ             136(AX), R11
+	DECQ             R13
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
+	JEQ              plain
+	CMPQ             R8, $0x00000006
+	JEQ              momentum
+	CMPQ             R8, $0x00000005
+	JEQ              shrink
+	CMPQ             R8, $0x00000002
+	JEQ              relu
+	CMPQ             R8, $0x00000003
+	JEQ              mask
+	CMPQ             R8, $0x00000001
+	JEQ              bias
+	CMPQ             R8, $0x00000007
+	JEQ              nesterov
+	VMOVUPS          Z0, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z1, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z2, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z3, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	JMP              done
+
+bias:
+	VADDPS  (BX), Z0, Z0
+	VMOVUPS Z0, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMOVUPS Z2, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+relu:
+	VPXORD  Z4, Z4, Z4
+	VADDPS  (BX), Z0, Z0
+	VMAXPS  Z0, Z4, Z0
+	VMOVUPS Z0, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMAXPS  Z1, Z4, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMAXPS  Z2, Z4, Z2
+	VMOVUPS Z2, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMAXPS  Z3, Z4, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+mask:
+	VPXORD    Z4, Z4, Z4
+	VMOVUPS   (BX), Z5
+	VCMPPS    $0x06, Z4, Z5, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z4, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z4, Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z4, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
+	VMOVUPS   Z3, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z4
 	VFNMADD213PS (DX), Z4, Z0
 	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z4, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z4, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z4, Z2
 	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z4, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z4, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z4
 	VBROADCASTSS 100(AX), Z5
-	VMOVUPS      (DX), Z8
-	VMOVAPS      Z8, Z9
-	VFNMADD213PS Z8, Z5, Z9
-	VFNMADD213PS Z9, Z4, Z0
+	VMOVUPS      (DX), Z6
+	VMOVAPS      Z6, Z7
+	VFNMADD213PS Z6, Z5, Z7
+	VFNMADD213PS Z7, Z4, Z0
 	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z8
-	VMOVAPS      Z8, Z9
-	VFNMADD213PS Z8, Z5, Z9
-	VFNMADD213PS Z9, Z4, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z8
-	VMOVAPS      Z8, Z9
-	VFNMADD213PS Z8, Z5, Z9
-	VFNMADD213PS Z9, Z4, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z6
+	VFNMADD213PS Z0, Z5, Z6
+	VFNMADD213PS Z6, Z4, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z5, Z1
+	VFNMADD213PS Z1, Z4, Z2
 	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z8
-	VMOVAPS      Z8, Z9
-	VFNMADD213PS Z8, Z5, Z9
-	VFNMADD213PS Z9, Z4, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z5, Z1
+	VFNMADD213PS Z1, Z4, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -13989,34 +9441,38 @@ momentum:
 	VBROADCASTSS 96(AX), Z4
 	VFNMADD213PS (DX), Z4, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  64(DX), Z4, Z1
-	VBROADCASTSS 108(AX), Z4
-	VFMADD231PS  64(BX), Z4, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS 64(DX), Z4, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z2
-	VBROADCASTSS 108(AX), Z4
-	VFMADD231PS  (BX), Z4, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
 	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  64(DX), Z4, Z3
-	VBROADCASTSS 108(AX), Z4
-	VFMADD231PS  64(BX), Z4, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS 64(DX), Z4, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z3
+	VMOVUPS      Z3, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -14030,289 +9486,755 @@ nesterov:
 	VBROADCASTSS 96(AX), Z4
 	VFNMADD213PS (DX), Z4, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  64(DX), Z4, Z1
-	VBROADCASTSS 108(AX), Z4
-	VMOVUPS      64(BX), Z5
-	VFMADD213PS  Z1, Z4, Z5
-	VMOVUPS      Z5, 64(BX)
-	VFMADD231PS  Z5, Z4, Z1
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS 64(DX), Z4, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z2
-	VBROADCASTSS 108(AX), Z4
-	VMOVUPS      (BX), Z5
-	VFMADD213PS  Z2, Z4, Z5
-	VMOVUPS      Z5, (BX)
-	VFMADD231PS  Z5, Z4, Z2
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z4
+	VFMADD213PS  Z1, Z0, Z4
+	VMOVUPS      Z4, (BX)
+	VFMADD231PS  Z4, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  64(DX), Z4, Z3
-	VBROADCASTSS 108(AX), Z4
-	VMOVUPS      64(BX), Z5
-	VFMADD213PS  Z3, Z4, Z5
-	VMOVUPS      Z5, 64(BX)
-	VFMADD231PS  Z5, Z4, Z3
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS 64(DX), Z4, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x02, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x04, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
 
-// func tileAVX512x2x3(t *float32)
+// func tileAVX512x1x5(t *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x2x3(SB), NOSPLIT, $0-8
+TEXT ·tileAVX512x1x5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R8
-	MOVQ   40(AX), R9
-	MOVQ   CX, R10
-	MOVQ   8(AX), R11
-	MOVQ   56(AX), R12
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	MOVQ 8(AX), R11
+	MOVQ 112(AX), R13
+
+span:
+	MOVQ 56(AX), R12
 
 term:
-	VMOVUPS          (R11), Z6
-	VMOVUPS          64(R11), Z7
-	VFMADD231PS.BCST (R10), Z6, Z0
-	VFMADD231PS.BCST (R10), Z7, Z1
-	VFMADD231PS.BCST (R10)(DI*1), Z6, Z2
-	VFMADD231PS.BCST (R10)(DI*1), Z7, Z3
-	VFMADD231PS.BCST (R10)(DI*2), Z6, Z4
-	VFMADD231PS.BCST (R10)(DI*2), Z7, Z5
+	VMOVUPS          (R11), Z5
+	VFMADD231PS.BCST (R10), Z5, Z0
+	VFMADD231PS.BCST (R10)(SI*1), Z5, Z1
+	VFMADD231PS.BCST (R10)(SI*2), Z5, Z2
+	VFMADD231PS.BCST (R10)(DI*1), Z5, Z3
+	VFMADD231PS.BCST (R10)(SI*4), Z5, Z4
 	ADDQ             R8, R10
 	ADDQ             R9, R11
 	DECQ             R12
 	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
+	ADDQ             128(AX), R10
+	ADDQ             136(AX), R11
+	DECQ             R13
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
 	JEQ              plain
-	CMPQ             R9, $0x00000006
+	CMPQ             R8, $0x00000006
 	JEQ              momentum
-	CMPQ             R9, $0x00000005
+	CMPQ             R8, $0x00000005
 	JEQ              shrink
-	CMPQ             R9, $0x00000002
+	CMPQ             R8, $0x00000002
 	JEQ              relu
-	CMPQ             R9, $0x00000003
+	CMPQ             R8, $0x00000003
 	JEQ              mask
-	CMPQ             R9, $0x00000001
+	CMPQ             R8, $0x00000001
 	JEQ              bias
-	CMPQ             R9, $0x00000007
+	CMPQ             R8, $0x00000007
 	JEQ              nesterov
 	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z1, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z3, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	JMP              done
 
 bias:
 	VADDPS  (BX), Z0, Z0
 	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
 	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
 	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
-	VPXORD  Z8, Z8, Z8
+	VPXORD  Z5, Z5, Z5
 	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z8, Z0
+	VMAXPS  Z0, Z5, Z0
 	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMAXPS  Z1, Z8, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMAXPS  Z1, Z5, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z8, Z2
+	VMAXPS  Z2, Z5, Z2
 	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMAXPS  Z3, Z8, Z3
-	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMAXPS  Z3, Z5, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z8, Z4
+	VMAXPS  Z4, Z5, Z4
 	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMAXPS  Z5, Z8, Z5
-	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
-	VPXORD    Z9, Z9, Z9
+	VPXORD    Z5, Z5, Z5
 	VMOVUPS   (BX), Z6
-	VCMPPS    $0x06, Z9, Z6, K1
+	VCMPPS    $0x06, Z5, Z6, K1
 	VMOVAPS.Z Z0, K1, Z0
 	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z6
-	VCMPPS    $0x06, Z9, Z6, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z5, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z6
-	VCMPPS    $0x06, Z9, Z6, K1
+	VMOVUPS   Z1, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z5, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
 	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z6
-	VCMPPS    $0x06, Z9, Z6, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z5, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z6
-	VCMPPS    $0x06, Z9, Z6, K1
+	VMOVUPS   Z3, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z5, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
 	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z6
-	VCMPPS    $0x06, Z9, Z6, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z5
+	VFNMADD213PS (DX), Z5, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z5, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z5, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z5, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z5, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z5
+	VBROADCASTSS 100(AX), Z6
+	VMOVUPS      (DX), Z7
+	VMOVAPS      Z7, Z8
+	VFNMADD213PS Z7, Z6, Z8
+	VFNMADD213PS Z8, Z5, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z7
+	VFNMADD213PS Z0, Z6, Z7
+	VFNMADD213PS Z7, Z5, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z6, Z1
+	VFNMADD213PS Z1, Z5, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z6, Z1
+	VFNMADD213PS Z1, Z5, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z6, Z1
+	VFNMADD213PS Z1, Z5, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z5
+	VFMADD231PS  (DX), Z5, Z0
+	VBROADCASTSS 108(AX), Z5
+	VFMADD231PS  (BX), Z5, Z0
+	VMOVUPS      Z0, (BX)
+	VBROADCASTSS 96(AX), Z5
+	VFNMADD213PS (DX), Z5, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
+	VMOVUPS      Z2, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z3
+	VMOVUPS      Z3, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
+	VMOVUPS      Z4, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z5
+	VFMADD231PS  (DX), Z5, Z0
+	VBROADCASTSS 108(AX), Z5
+	VMOVUPS      (BX), Z6
+	VFMADD213PS  Z0, Z5, Z6
+	VMOVUPS      Z6, (BX)
+	VFMADD231PS  Z6, Z5, Z0
+	VBROADCASTSS 96(AX), Z5
+	VFNMADD213PS (DX), Z5, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z5
+	VFMADD213PS  Z1, Z0, Z5
+	VMOVUPS      Z5, (BX)
+	VFMADD231PS  Z5, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+
+done:
+	MOVQ   24(AX), SI
+	IMUL3Q $0x05, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x1x6(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x1x6(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 72(AX), BX
+
+block:
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+
+fetched:
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z5
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
+
+term:
+	VMOVUPS          (R12), Z6
+	VFMADD231PS.BCST (R10), Z6, Z0
+	VFMADD231PS.BCST (R10)(SI*1), Z6, Z1
+	VFMADD231PS.BCST (R10)(SI*2), Z6, Z2
+	VFMADD231PS.BCST (R10)(DI*1), Z6, Z3
+	VFMADD231PS.BCST (R10)(SI*4), Z6, Z4
+	VFMADD231PS.BCST (R11), Z6, Z5
+	ADDQ             R8, R10
+	ADDQ             R8, R11
+	ADDQ             R9, R12
+	DECQ             R13
+	JNE              term
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             136(AX), R12
+	DECQ             R14
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
+	JEQ              plain
+	CMPQ             R8, $0x00000006
+	JEQ              momentum
+	CMPQ             R8, $0x00000005
+	JEQ              shrink
+	CMPQ             R8, $0x00000002
+	JEQ              relu
+	CMPQ             R8, $0x00000003
+	JEQ              mask
+	CMPQ             R8, $0x00000001
+	JEQ              bias
+	CMPQ             R8, $0x00000007
+	JEQ              nesterov
+	VMOVUPS          Z0, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z1, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z2, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z3, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z4, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z5, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	JMP              done
+
+bias:
+	VADDPS  (BX), Z0, Z0
+	VMOVUPS Z0, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMOVUPS Z2, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMOVUPS Z4, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+relu:
+	VPXORD  Z6, Z6, Z6
+	VADDPS  (BX), Z0, Z0
+	VMAXPS  Z0, Z6, Z0
+	VMOVUPS Z0, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMAXPS  Z1, Z6, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMAXPS  Z2, Z6, Z2
+	VMOVUPS Z2, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMAXPS  Z3, Z6, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMAXPS  Z4, Z6, Z4
+	VMOVUPS Z4, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMAXPS  Z5, Z6, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+mask:
+	VPXORD    Z6, Z6, Z6
+	VMOVUPS   (BX), Z7
+	VCMPPS    $0x06, Z6, Z7, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   Z3, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z4, K1, Z4
+	VMOVUPS   Z4, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
+	VMOVUPS   Z5, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z6
 	VFNMADD213PS (DX), Z6, Z0
 	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z6, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z6, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z6, Z2
 	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z6, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z6, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z6, Z4
 	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z6, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z6, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z6
 	VBROADCASTSS 100(AX), Z7
-	VMOVUPS      (DX), Z10
-	VMOVAPS      Z10, Z11
-	VFNMADD213PS Z10, Z7, Z11
-	VFNMADD213PS Z11, Z6, Z0
+	VMOVUPS      (DX), Z8
+	VMOVAPS      Z8, Z9
+	VFNMADD213PS Z8, Z7, Z9
+	VFNMADD213PS Z9, Z6, Z0
 	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z10
-	VMOVAPS      Z10, Z11
-	VFNMADD213PS Z10, Z7, Z11
-	VFNMADD213PS Z11, Z6, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z10
-	VMOVAPS      Z10, Z11
-	VFNMADD213PS Z10, Z7, Z11
-	VFNMADD213PS Z11, Z6, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z8
+	VFNMADD213PS Z0, Z7, Z8
+	VFNMADD213PS Z8, Z6, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z7, Z1
+	VFNMADD213PS Z1, Z6, Z2
 	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z10
-	VMOVAPS      Z10, Z11
-	VFNMADD213PS Z10, Z7, Z11
-	VFNMADD213PS Z11, Z6, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z10
-	VMOVAPS      Z10, Z11
-	VFNMADD213PS Z10, Z7, Z11
-	VFNMADD213PS Z11, Z6, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z7, Z1
+	VFNMADD213PS Z1, Z6, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z7, Z1
+	VFNMADD213PS Z1, Z6, Z4
 	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z10
-	VMOVAPS      Z10, Z11
-	VFNMADD213PS Z10, Z7, Z11
-	VFNMADD213PS Z11, Z6, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z7, Z1
+	VFNMADD213PS Z1, Z6, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -14324,52 +10246,58 @@ momentum:
 	VBROADCASTSS 96(AX), Z6
 	VFNMADD213PS (DX), Z6, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  64(DX), Z6, Z1
-	VBROADCASTSS 108(AX), Z6
-	VFMADD231PS  64(BX), Z6, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS 64(DX), Z6, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z2
-	VBROADCASTSS 108(AX), Z6
-	VFMADD231PS  (BX), Z6, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
 	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  64(DX), Z6, Z3
-	VBROADCASTSS 108(AX), Z6
-	VFMADD231PS  64(BX), Z6, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS 64(DX), Z6, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z4
-	VBROADCASTSS 108(AX), Z6
-	VFMADD231PS  (BX), Z6, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z3
+	VMOVUPS      Z3, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
 	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  64(DX), Z6, Z5
-	VBROADCASTSS 108(AX), Z6
-	VFMADD231PS  64(BX), Z6, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS 64(DX), Z6, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z5
+	VMOVUPS      Z5, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -14383,367 +10311,975 @@ nesterov:
 	VBROADCASTSS 96(AX), Z6
 	VFNMADD213PS (DX), Z6, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  64(DX), Z6, Z1
-	VBROADCASTSS 108(AX), Z6
-	VMOVUPS      64(BX), Z7
-	VFMADD213PS  Z1, Z6, Z7
-	VMOVUPS      Z7, 64(BX)
-	VFMADD231PS  Z7, Z6, Z1
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS 64(DX), Z6, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z2
-	VBROADCASTSS 108(AX), Z6
-	VMOVUPS      (BX), Z7
-	VFMADD213PS  Z2, Z6, Z7
-	VMOVUPS      Z7, (BX)
-	VFMADD231PS  Z7, Z6, Z2
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z6
+	VFMADD213PS  Z1, Z0, Z6
+	VMOVUPS      Z6, (BX)
+	VFMADD231PS  Z6, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  64(DX), Z6, Z3
-	VBROADCASTSS 108(AX), Z6
-	VMOVUPS      64(BX), Z7
-	VFMADD213PS  Z3, Z6, Z7
-	VMOVUPS      Z7, 64(BX)
-	VFMADD231PS  Z7, Z6, Z3
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS 64(DX), Z6, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z4
-	VBROADCASTSS 108(AX), Z6
-	VMOVUPS      (BX), Z7
-	VFMADD213PS  Z4, Z6, Z7
-	VMOVUPS      Z7, (BX)
-	VFMADD231PS  Z7, Z6, Z4
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  64(DX), Z6, Z5
-	VBROADCASTSS 108(AX), Z6
-	VMOVUPS      64(BX), Z7
-	VFMADD213PS  Z5, Z6, Z7
-	VMOVUPS      Z7, 64(BX)
-	VFMADD231PS  Z7, Z6, Z5
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS 64(DX), Z6, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x03, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x06, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
 
-// func tileAVX512x2x4(t *float32)
+// func tileAVX512x1x7(t *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x2x4(SB), NOSPLIT, $0-8
+TEXT ·tileAVX512x1x7(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	MOVQ   8(AX), R12
-	MOVQ   56(AX), R13
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
 
 term:
-	VMOVUPS          (R12), Z8
-	VMOVUPS          64(R12), Z9
-	VFMADD231PS.BCST (R11), Z8, Z0
-	VFMADD231PS.BCST (R11), Z9, Z1
-	VFMADD231PS.BCST (R11)(DI*1), Z8, Z2
-	VFMADD231PS.BCST (R11)(DI*1), Z9, Z3
-	VFMADD231PS.BCST (R11)(DI*2), Z8, Z4
-	VFMADD231PS.BCST (R11)(DI*2), Z9, Z5
-	VFMADD231PS.BCST (R11)(R8*1), Z8, Z6
-	VFMADD231PS.BCST (R11)(R8*1), Z9, Z7
-	ADDQ             R9, R11
-	ADDQ             R10, R12
+	VMOVUPS          (R12), Z7
+	VFMADD231PS.BCST (R10), Z7, Z0
+	VFMADD231PS.BCST (R10)(SI*1), Z7, Z1
+	VFMADD231PS.BCST (R10)(SI*2), Z7, Z2
+	VFMADD231PS.BCST (R10)(DI*1), Z7, Z3
+	VFMADD231PS.BCST (R10)(SI*4), Z7, Z4
+	VFMADD231PS.BCST (R11), Z7, Z5
+	VFMADD231PS.BCST (R11)(SI*1), Z7, Z6
+	ADDQ             R8, R10
+	ADDQ             R8, R11
+	ADDQ             R9, R12
 	DECQ             R13
 	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             136(AX), R12
+	DECQ             R14
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
 	JEQ              plain
-	CMPQ             R9, $0x00000006
+	CMPQ             R8, $0x00000006
 	JEQ              momentum
-	CMPQ             R9, $0x00000005
+	CMPQ             R8, $0x00000005
 	JEQ              shrink
-	CMPQ             R9, $0x00000002
+	CMPQ             R8, $0x00000002
 	JEQ              relu
-	CMPQ             R9, $0x00000003
+	CMPQ             R8, $0x00000003
 	JEQ              mask
-	CMPQ             R9, $0x00000001
+	CMPQ             R8, $0x00000001
 	JEQ              bias
-	CMPQ             R9, $0x00000007
+	CMPQ             R8, $0x00000007
 	JEQ              nesterov
 	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z1, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z3, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z5, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	JMP              done
 
 bias:
 	VADDPS  (BX), Z0, Z0
 	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
 	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
 	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
 	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
-	VPXORD  Z10, Z10, Z10
+	VPXORD  Z7, Z7, Z7
 	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z10, Z0
+	VMAXPS  Z0, Z7, Z0
 	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMAXPS  Z1, Z10, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMAXPS  Z1, Z7, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z10, Z2
+	VMAXPS  Z2, Z7, Z2
 	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMAXPS  Z3, Z10, Z3
-	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMAXPS  Z3, Z7, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z10, Z4
+	VMAXPS  Z4, Z7, Z4
 	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMAXPS  Z5, Z10, Z5
-	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMAXPS  Z5, Z7, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z10, Z6
+	VMAXPS  Z6, Z7, Z6
 	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMAXPS  Z7, Z10, Z7
-	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
-	VPXORD    Z11, Z11, Z11
+	VPXORD    Z7, Z7, Z7
 	VMOVUPS   (BX), Z8
-	VCMPPS    $0x06, Z11, Z8, K1
+	VCMPPS    $0x06, Z7, Z8, K1
 	VMOVAPS.Z Z0, K1, Z0
 	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z8
-	VCMPPS    $0x06, Z11, Z8, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z7, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z8
-	VCMPPS    $0x06, Z11, Z8, K1
+	VMOVUPS   Z1, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z7, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
 	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z8
-	VCMPPS    $0x06, Z11, Z8, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z7, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z8
-	VCMPPS    $0x06, Z11, Z8, K1
+	VMOVUPS   Z3, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z7, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
 	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z8
-	VCMPPS    $0x06, Z11, Z8, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z7, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z8
-	VCMPPS    $0x06, Z11, Z8, K1
+	VMOVUPS   Z5, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z7, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
 	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z8
-	VCMPPS    $0x06, Z11, Z8, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z7
+	VFNMADD213PS (DX), Z7, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z7, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z7, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z7, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z7, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z7, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z7, Z6
+	VMOVUPS      Z6, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z7
+	VBROADCASTSS 100(AX), Z8
+	VMOVUPS      (DX), Z9
+	VMOVAPS      Z9, Z10
+	VFNMADD213PS Z9, Z8, Z10
+	VFNMADD213PS Z10, Z7, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z9
+	VFNMADD213PS Z0, Z8, Z9
+	VFNMADD213PS Z9, Z7, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z8, Z1
+	VFNMADD213PS Z1, Z7, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z8, Z1
+	VFNMADD213PS Z1, Z7, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z8, Z1
+	VFNMADD213PS Z1, Z7, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z8, Z1
+	VFNMADD213PS Z1, Z7, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z8, Z1
+	VFNMADD213PS Z1, Z7, Z6
+	VMOVUPS      Z6, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z7
+	VFMADD231PS  (DX), Z7, Z0
+	VBROADCASTSS 108(AX), Z7
+	VFMADD231PS  (BX), Z7, Z0
+	VMOVUPS      Z0, (BX)
+	VBROADCASTSS 96(AX), Z7
+	VFNMADD213PS (DX), Z7, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
+	VMOVUPS      Z2, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z3
+	VMOVUPS      Z3, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
+	VMOVUPS      Z4, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z5
+	VMOVUPS      Z5, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
+	VMOVUPS      Z6, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z7
+	VFMADD231PS  (DX), Z7, Z0
+	VBROADCASTSS 108(AX), Z7
+	VMOVUPS      (BX), Z8
+	VFMADD213PS  Z0, Z7, Z8
+	VMOVUPS      Z8, (BX)
+	VFMADD231PS  Z8, Z7, Z0
+	VBROADCASTSS 96(AX), Z7
+	VFNMADD213PS (DX), Z7, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z7
+	VFMADD213PS  Z1, Z0, Z7
+	VMOVUPS      Z7, (BX)
+	VFMADD231PS  Z7, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+
+done:
+	MOVQ   24(AX), SI
+	IMUL3Q $0x07, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x1x8(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x1x8(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 72(AX), BX
+
+block:
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+
+fetched:
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z7
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
+
+term:
+	VMOVUPS          (R12), Z8
+	VFMADD231PS.BCST (R10), Z8, Z0
+	VFMADD231PS.BCST (R10)(SI*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(SI*2), Z8, Z2
+	VFMADD231PS.BCST (R10)(DI*1), Z8, Z3
+	VFMADD231PS.BCST (R10)(SI*4), Z8, Z4
+	VFMADD231PS.BCST (R11), Z8, Z5
+	VFMADD231PS.BCST (R11)(SI*1), Z8, Z6
+	VFMADD231PS.BCST (R11)(SI*2), Z8, Z7
+	ADDQ             R8, R10
+	ADDQ             R8, R11
+	ADDQ             R9, R12
+	DECQ             R13
+	JNE              term
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             136(AX), R12
+	DECQ             R14
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
+	JEQ              plain
+	CMPQ             R8, $0x00000006
+	JEQ              momentum
+	CMPQ             R8, $0x00000005
+	JEQ              shrink
+	CMPQ             R8, $0x00000002
+	JEQ              relu
+	CMPQ             R8, $0x00000003
+	JEQ              mask
+	CMPQ             R8, $0x00000001
+	JEQ              bias
+	CMPQ             R8, $0x00000007
+	JEQ              nesterov
+	VMOVUPS          Z0, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z1, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z2, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z3, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z4, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z5, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z6, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z7, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	JMP              done
+
+bias:
+	VADDPS  (BX), Z0, Z0
+	VMOVUPS Z0, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMOVUPS Z2, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMOVUPS Z4, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMOVUPS Z6, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z7, Z7
+	VMOVUPS Z7, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+relu:
+	VPXORD  Z8, Z8, Z8
+	VADDPS  (BX), Z0, Z0
+	VMAXPS  Z0, Z8, Z0
+	VMOVUPS Z0, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMAXPS  Z1, Z8, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMAXPS  Z2, Z8, Z2
+	VMOVUPS Z2, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMAXPS  Z3, Z8, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMAXPS  Z4, Z8, Z4
+	VMOVUPS Z4, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMAXPS  Z5, Z8, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMAXPS  Z6, Z8, Z6
+	VMOVUPS Z6, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z7, Z7
+	VMAXPS  Z7, Z8, Z7
+	VMOVUPS Z7, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+mask:
+	VPXORD    Z8, Z8, Z8
+	VMOVUPS   (BX), Z9
+	VCMPPS    $0x06, Z8, Z9, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   Z3, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
+	VMOVAPS.Z Z4, K1, Z4
+	VMOVUPS   Z4, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
+	VMOVAPS.Z Z5, K1, Z5
+	VMOVUPS   Z5, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
+	VMOVAPS.Z Z6, K1, Z6
+	VMOVUPS   Z6, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
+	VMOVUPS   Z7, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z8
 	VFNMADD213PS (DX), Z8, Z0
 	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z8, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z8, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z8, Z2
 	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z8, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z8, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z8, Z4
 	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z8, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z8, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z8, Z6
 	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z8, Z7
-	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z8, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z8
 	VBROADCASTSS 100(AX), Z9
-	VMOVUPS      (DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z9, Z13
-	VFNMADD213PS Z13, Z8, Z0
+	VMOVUPS      (DX), Z10
+	VMOVAPS      Z10, Z11
+	VFNMADD213PS Z10, Z9, Z11
+	VFNMADD213PS Z11, Z8, Z0
 	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z9, Z13
-	VFNMADD213PS Z13, Z8, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z9, Z13
-	VFNMADD213PS Z13, Z8, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z10
+	VFNMADD213PS Z0, Z9, Z10
+	VFNMADD213PS Z10, Z8, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z9, Z1
+	VFNMADD213PS Z1, Z8, Z2
 	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z9, Z13
-	VFNMADD213PS Z13, Z8, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z9, Z13
-	VFNMADD213PS Z13, Z8, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z9, Z1
+	VFNMADD213PS Z1, Z8, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z9, Z1
+	VFNMADD213PS Z1, Z8, Z4
 	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z9, Z13
-	VFNMADD213PS Z13, Z8, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z9, Z13
-	VFNMADD213PS Z13, Z8, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z9, Z1
+	VFNMADD213PS Z1, Z8, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z9, Z1
+	VFNMADD213PS Z1, Z8, Z6
 	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z12
-	VMOVAPS      Z12, Z13
-	VFNMADD213PS Z12, Z9, Z13
-	VFNMADD213PS Z13, Z8, Z7
-	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z9, Z1
+	VFNMADD213PS Z1, Z8, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -14755,70 +11291,78 @@ momentum:
 	VBROADCASTSS 96(AX), Z8
 	VFNMADD213PS (DX), Z8, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  64(DX), Z8, Z1
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  64(BX), Z8, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS 64(DX), Z8, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z2
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  (BX), Z8, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
 	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  64(DX), Z8, Z3
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  64(BX), Z8, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS 64(DX), Z8, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z4
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  (BX), Z8, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z3
+	VMOVUPS      Z3, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
 	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  64(DX), Z8, Z5
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  64(BX), Z8, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS 64(DX), Z8, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z6
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  (BX), Z8, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z5
+	VMOVUPS      Z5, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
 	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  64(DX), Z8, Z7
-	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  64(BX), Z8, Z7
-	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS 64(DX), Z8, Z7
-	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z7
+	VMOVUPS      Z7, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -14832,445 +11376,1191 @@ nesterov:
 	VBROADCASTSS 96(AX), Z8
 	VFNMADD213PS (DX), Z8, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  64(DX), Z8, Z1
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      64(BX), Z9
-	VFMADD213PS  Z1, Z8, Z9
-	VMOVUPS      Z9, 64(BX)
-	VFMADD231PS  Z9, Z8, Z1
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS 64(DX), Z8, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z2
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      (BX), Z9
-	VFMADD213PS  Z2, Z8, Z9
-	VMOVUPS      Z9, (BX)
-	VFMADD231PS  Z9, Z8, Z2
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z8
+	VFMADD213PS  Z1, Z0, Z8
+	VMOVUPS      Z8, (BX)
+	VFMADD231PS  Z8, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  64(DX), Z8, Z3
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      64(BX), Z9
-	VFMADD213PS  Z3, Z8, Z9
-	VMOVUPS      Z9, 64(BX)
-	VFMADD231PS  Z9, Z8, Z3
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS 64(DX), Z8, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z4
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      (BX), Z9
-	VFMADD213PS  Z4, Z8, Z9
-	VMOVUPS      Z9, (BX)
-	VFMADD231PS  Z9, Z8, Z4
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  64(DX), Z8, Z5
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      64(BX), Z9
-	VFMADD213PS  Z5, Z8, Z9
-	VMOVUPS      Z9, 64(BX)
-	VFMADD231PS  Z9, Z8, Z5
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS 64(DX), Z8, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z6
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      (BX), Z9
-	VFMADD213PS  Z6, Z8, Z9
-	VMOVUPS      Z9, (BX)
-	VFMADD231PS  Z9, Z8, Z6
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  64(DX), Z8, Z7
-	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      64(BX), Z9
-	VFMADD213PS  Z7, Z8, Z9
-	VMOVUPS      Z9, 64(BX)
-	VFMADD231PS  Z9, Z8, Z7
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS 64(DX), Z8, Z7
-	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x04, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x08, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
 
-// func tileAVX512x2x5(t *float32)
+// func tileAVX512x1x9(t *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x2x5(SB), NOSPLIT, $0-8
+TEXT ·tileAVX512x1x9(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	MOVQ   8(AX), R12
-	MOVQ   56(AX), R13
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
 
 term:
-	VMOVUPS          (R12), Z10
-	VMOVUPS          64(R12), Z11
-	VFMADD231PS.BCST (R11), Z10, Z0
-	VFMADD231PS.BCST (R11), Z11, Z1
-	VFMADD231PS.BCST (R11)(DI*1), Z10, Z2
-	VFMADD231PS.BCST (R11)(DI*1), Z11, Z3
-	VFMADD231PS.BCST (R11)(DI*2), Z10, Z4
-	VFMADD231PS.BCST (R11)(DI*2), Z11, Z5
-	VFMADD231PS.BCST (R11)(R8*1), Z10, Z6
-	VFMADD231PS.BCST (R11)(R8*1), Z11, Z7
-	VFMADD231PS.BCST (R11)(DI*4), Z10, Z8
-	VFMADD231PS.BCST (R11)(DI*4), Z11, Z9
-	ADDQ             R9, R11
-	ADDQ             R10, R12
+	VMOVUPS          (R12), Z9
+	VFMADD231PS.BCST (R10), Z9, Z0
+	VFMADD231PS.BCST (R10)(SI*1), Z9, Z1
+	VFMADD231PS.BCST (R10)(SI*2), Z9, Z2
+	VFMADD231PS.BCST (R10)(DI*1), Z9, Z3
+	VFMADD231PS.BCST (R10)(SI*4), Z9, Z4
+	VFMADD231PS.BCST (R11), Z9, Z5
+	VFMADD231PS.BCST (R11)(SI*1), Z9, Z6
+	VFMADD231PS.BCST (R11)(SI*2), Z9, Z7
+	VFMADD231PS.BCST (R11)(DI*1), Z9, Z8
+	ADDQ             R8, R10
+	ADDQ             R8, R11
+	ADDQ             R9, R12
 	DECQ             R13
 	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             136(AX), R12
+	DECQ             R14
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
 	JEQ              plain
-	CMPQ             R9, $0x00000006
+	CMPQ             R8, $0x00000006
 	JEQ              momentum
-	CMPQ             R9, $0x00000005
+	CMPQ             R8, $0x00000005
 	JEQ              shrink
-	CMPQ             R9, $0x00000002
+	CMPQ             R8, $0x00000002
 	JEQ              relu
-	CMPQ             R9, $0x00000003
+	CMPQ             R8, $0x00000003
 	JEQ              mask
-	CMPQ             R9, $0x00000001
+	CMPQ             R8, $0x00000001
 	JEQ              bias
-	CMPQ             R9, $0x00000007
+	CMPQ             R8, $0x00000007
 	JEQ              nesterov
 	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z1, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z3, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z5, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z7, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z8, (DX)
-	VMOVUPS          Z9, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	JMP              done
 
 bias:
 	VADDPS  (BX), Z0, Z0
 	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
 	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
 	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
 	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z7, Z7
+	VMOVUPS Z7, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
 	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
-	VPXORD  Z12, Z12, Z12
+	VPXORD  Z9, Z9, Z9
 	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z12, Z0
+	VMAXPS  Z0, Z9, Z0
 	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMAXPS  Z1, Z12, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMAXPS  Z1, Z9, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z12, Z2
+	VMAXPS  Z2, Z9, Z2
 	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMAXPS  Z3, Z12, Z3
-	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMAXPS  Z3, Z9, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z12, Z4
+	VMAXPS  Z4, Z9, Z4
 	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMAXPS  Z5, Z12, Z5
-	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMAXPS  Z5, Z9, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z12, Z6
+	VMAXPS  Z6, Z9, Z6
 	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMAXPS  Z7, Z12, Z7
-	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z7, Z7
+	VMAXPS  Z7, Z9, Z7
+	VMOVUPS Z7, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
-	VMAXPS  Z8, Z12, Z8
+	VMAXPS  Z8, Z9, Z8
 	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMAXPS  Z9, Z12, Z9
-	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
-	VPXORD    Z13, Z13, Z13
+	VPXORD    Z9, Z9, Z9
 	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z13, Z10, K1
+	VCMPPS    $0x06, Z9, Z10, K1
 	VMOVAPS.Z Z0, K1, Z0
 	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z10
-	VCMPPS    $0x06, Z13, Z10, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z13, Z10, K1
+	VMOVUPS   Z1, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
 	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z10
-	VCMPPS    $0x06, Z13, Z10, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z13, Z10, K1
+	VMOVUPS   Z3, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
 	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z10
-	VCMPPS    $0x06, Z13, Z10, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z13, Z10, K1
+	VMOVUPS   Z5, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
 	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z10
-	VCMPPS    $0x06, Z13, Z10, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z10
-	VCMPPS    $0x06, Z13, Z10, K1
+	VMOVUPS   Z7, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
 	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z10
-	VCMPPS    $0x06, Z13, Z10, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z9
+	VFNMADD213PS (DX), Z9, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z9, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z9, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z9, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z9, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z9, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z9, Z6
+	VMOVUPS      Z6, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z9, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z9, Z8
+	VMOVUPS      Z8, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z9
+	VBROADCASTSS 100(AX), Z10
+	VMOVUPS      (DX), Z11
+	VMOVAPS      Z11, Z12
+	VFNMADD213PS Z11, Z10, Z12
+	VFNMADD213PS Z12, Z9, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z11
+	VFNMADD213PS Z0, Z10, Z11
+	VFNMADD213PS Z11, Z9, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z10, Z1
+	VFNMADD213PS Z1, Z9, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z10, Z1
+	VFNMADD213PS Z1, Z9, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z10, Z1
+	VFNMADD213PS Z1, Z9, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z10, Z1
+	VFNMADD213PS Z1, Z9, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z10, Z1
+	VFNMADD213PS Z1, Z9, Z6
+	VMOVUPS      Z6, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z10, Z1
+	VFNMADD213PS Z1, Z9, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z10, Z1
+	VFNMADD213PS Z1, Z9, Z8
+	VMOVUPS      Z8, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z9
+	VFMADD231PS  (DX), Z9, Z0
+	VBROADCASTSS 108(AX), Z9
+	VFMADD231PS  (BX), Z9, Z0
+	VMOVUPS      Z0, (BX)
+	VBROADCASTSS 96(AX), Z9
+	VFNMADD213PS (DX), Z9, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
+	VMOVUPS      Z2, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z3
+	VMOVUPS      Z3, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
+	VMOVUPS      Z4, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z5
+	VMOVUPS      Z5, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
+	VMOVUPS      Z6, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z7
+	VMOVUPS      Z7, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
+	VMOVUPS      Z8, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
+	VMOVUPS      Z8, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z9
+	VFMADD231PS  (DX), Z9, Z0
+	VBROADCASTSS 108(AX), Z9
+	VMOVUPS      (BX), Z10
+	VFMADD213PS  Z0, Z9, Z10
+	VMOVUPS      Z10, (BX)
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS 96(AX), Z9
+	VFNMADD213PS (DX), Z9, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z9
+	VFMADD213PS  Z1, Z0, Z9
+	VMOVUPS      Z9, (BX)
+	VFMADD231PS  Z9, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
+	VMOVUPS      Z8, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+
+done:
+	MOVQ   24(AX), SI
+	IMUL3Q $0x09, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x1x10(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x1x10(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 72(AX), BX
+
+block:
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+
+fetched:
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z9
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
+
+term:
+	VMOVUPS          (R12), Z10
+	VFMADD231PS.BCST (R10), Z10, Z0
+	VFMADD231PS.BCST (R10)(SI*1), Z10, Z1
+	VFMADD231PS.BCST (R10)(SI*2), Z10, Z2
+	VFMADD231PS.BCST (R10)(DI*1), Z10, Z3
+	VFMADD231PS.BCST (R10)(SI*4), Z10, Z4
+	VFMADD231PS.BCST (R11), Z10, Z5
+	VFMADD231PS.BCST (R11)(SI*1), Z10, Z6
+	VFMADD231PS.BCST (R11)(SI*2), Z10, Z7
+	VFMADD231PS.BCST (R11)(DI*1), Z10, Z8
+	VFMADD231PS.BCST (R11)(SI*4), Z10, Z9
+	ADDQ             R8, R10
+	ADDQ             R8, R11
+	ADDQ             R9, R12
+	DECQ             R13
+	JNE              term
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             136(AX), R12
+	DECQ             R14
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
+	JEQ              plain
+	CMPQ             R8, $0x00000006
+	JEQ              momentum
+	CMPQ             R8, $0x00000005
+	JEQ              shrink
+	CMPQ             R8, $0x00000002
+	JEQ              relu
+	CMPQ             R8, $0x00000003
+	JEQ              mask
+	CMPQ             R8, $0x00000001
+	JEQ              bias
+	CMPQ             R8, $0x00000007
+	JEQ              nesterov
+	VMOVUPS          Z0, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z1, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z2, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z3, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z4, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z5, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z6, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z7, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z8, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z9, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	JMP              done
+
+bias:
+	VADDPS  (BX), Z0, Z0
+	VMOVUPS Z0, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMOVUPS Z2, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMOVUPS Z4, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMOVUPS Z6, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z7, Z7
+	VMOVUPS Z7, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z8, Z8
+	VMOVUPS Z8, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z9, Z9
+	VMOVUPS Z9, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+relu:
+	VPXORD  Z10, Z10, Z10
+	VADDPS  (BX), Z0, Z0
+	VMAXPS  Z0, Z10, Z0
+	VMOVUPS Z0, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMAXPS  Z1, Z10, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMAXPS  Z2, Z10, Z2
+	VMOVUPS Z2, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMAXPS  Z3, Z10, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMAXPS  Z4, Z10, Z4
+	VMOVUPS Z4, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMAXPS  Z5, Z10, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMAXPS  Z6, Z10, Z6
+	VMOVUPS Z6, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z7, Z7
+	VMAXPS  Z7, Z10, Z7
+	VMOVUPS Z7, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z8, Z8
+	VMAXPS  Z8, Z10, Z8
+	VMOVUPS Z8, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z9, Z9
+	VMAXPS  Z9, Z10, Z9
+	VMOVUPS Z9, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+mask:
+	VPXORD    Z10, Z10, Z10
+	VMOVUPS   (BX), Z11
+	VCMPPS    $0x06, Z10, Z11, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   Z3, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z4, K1, Z4
+	VMOVUPS   Z4, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z5, K1, Z5
+	VMOVUPS   Z5, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z6, K1, Z6
+	VMOVUPS   Z6, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VMOVUPS   Z7, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z8, K1, Z8
+	VMOVUPS   Z8, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
+	VMOVUPS   Z9, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z10
 	VFNMADD213PS (DX), Z10, Z0
 	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z10, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z10, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z10, Z2
 	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z10, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z10, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z10, Z4
 	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z10, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z10, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z10, Z6
 	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z10, Z7
-	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z10, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z10, Z8
 	VMOVUPS      Z8, (DX)
-	VFNMADD213PS 64(DX), Z10, Z9
-	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z10, Z9
+	VMOVUPS      Z9, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z10
 	VBROADCASTSS 100(AX), Z11
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z11, Z15
-	VFNMADD213PS Z15, Z10, Z0
+	VMOVUPS      (DX), Z12
+	VMOVAPS      Z12, Z13
+	VFNMADD213PS Z12, Z11, Z13
+	VFNMADD213PS Z13, Z10, Z0
 	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z11, Z15
-	VFNMADD213PS Z15, Z10, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z11, Z15
-	VFNMADD213PS Z15, Z10, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z12
+	VFNMADD213PS Z0, Z11, Z12
+	VFNMADD213PS Z12, Z10, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z2
 	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z11, Z15
-	VFNMADD213PS Z15, Z10, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z11, Z15
-	VFNMADD213PS Z15, Z10, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z4
 	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z11, Z15
-	VFNMADD213PS Z15, Z10, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z11, Z15
-	VFNMADD213PS Z15, Z10, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z6
 	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z11, Z15
-	VFNMADD213PS Z15, Z10, Z7
-	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z11, Z15
-	VFNMADD213PS Z15, Z10, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z8
 	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z14
-	VMOVAPS      Z14, Z15
-	VFNMADD213PS Z14, Z11, Z15
-	VFNMADD213PS Z15, Z10, Z9
-	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z9
+	VMOVUPS      Z9, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -15282,88 +12572,98 @@ momentum:
 	VBROADCASTSS 96(AX), Z10
 	VFNMADD213PS (DX), Z10, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  64(DX), Z10, Z1
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  64(BX), Z10, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS 64(DX), Z10, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z2
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
 	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  64(DX), Z10, Z3
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  64(BX), Z10, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS 64(DX), Z10, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z4
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z3
+	VMOVUPS      Z3, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
 	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  64(DX), Z10, Z5
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  64(BX), Z10, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS 64(DX), Z10, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z6
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z5
+	VMOVUPS      Z5, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
 	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  64(DX), Z10, Z7
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  64(BX), Z10, Z7
-	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS 64(DX), Z10, Z7
-	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z8
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z7
+	VMOVUPS      Z7, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
 	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  64(DX), Z10, Z9
-	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  64(BX), Z10, Z9
-	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS 64(DX), Z10, Z9
-	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z9
+	VMOVUPS      Z9, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z9
+	VMOVUPS      Z9, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -15377,526 +12677,1415 @@ nesterov:
 	VBROADCASTSS 96(AX), Z10
 	VFNMADD213PS (DX), Z10, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  64(DX), Z10, Z1
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      64(BX), Z11
-	VFMADD213PS  Z1, Z10, Z11
-	VMOVUPS      Z11, 64(BX)
-	VFMADD231PS  Z11, Z10, Z1
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS 64(DX), Z10, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z2
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z11
-	VFMADD213PS  Z2, Z10, Z11
-	VMOVUPS      Z11, (BX)
-	VFMADD231PS  Z11, Z10, Z2
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z10
+	VFMADD213PS  Z1, Z0, Z10
+	VMOVUPS      Z10, (BX)
+	VFMADD231PS  Z10, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  64(DX), Z10, Z3
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      64(BX), Z11
-	VFMADD213PS  Z3, Z10, Z11
-	VMOVUPS      Z11, 64(BX)
-	VFMADD231PS  Z11, Z10, Z3
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS 64(DX), Z10, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z4
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z11
-	VFMADD213PS  Z4, Z10, Z11
-	VMOVUPS      Z11, (BX)
-	VFMADD231PS  Z11, Z10, Z4
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  64(DX), Z10, Z5
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      64(BX), Z11
-	VFMADD213PS  Z5, Z10, Z11
-	VMOVUPS      Z11, 64(BX)
-	VFMADD231PS  Z11, Z10, Z5
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS 64(DX), Z10, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z6
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z11
-	VFMADD213PS  Z6, Z10, Z11
-	VMOVUPS      Z11, (BX)
-	VFMADD231PS  Z11, Z10, Z6
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  64(DX), Z10, Z7
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      64(BX), Z11
-	VFMADD213PS  Z7, Z10, Z11
-	VMOVUPS      Z11, 64(BX)
-	VFMADD231PS  Z11, Z10, Z7
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS 64(DX), Z10, Z7
-	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z8
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z11
-	VFMADD213PS  Z8, Z10, Z11
-	VMOVUPS      Z11, (BX)
-	VFMADD231PS  Z11, Z10, Z8
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  64(DX), Z10, Z9
-	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      64(BX), Z11
-	VFMADD213PS  Z9, Z10, Z11
-	VMOVUPS      Z11, 64(BX)
-	VFMADD231PS  Z11, Z10, Z9
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS 64(DX), Z10, Z9
-	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z9, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z9
+	VMOVUPS      Z9, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x05, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x0a, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
 
-// func tileAVX512x2x6(t *float32)
+// func tileAVX512x1x11(t *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x2x6(SB), NOSPLIT, $0-8
+TEXT ·tileAVX512x1x11(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z10
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	LEAQ (R11)(SI*4), R12
+	ADDQ SI, R12
+	MOVQ 8(AX), R13
+	MOVQ 112(AX), R15
+
+span:
+	MOVQ 56(AX), R14
 
 term:
-	VMOVUPS          (R13), Z12
-	VMOVUPS          64(R13), Z13
-	VFMADD231PS.BCST (R11), Z12, Z0
-	VFMADD231PS.BCST (R11), Z13, Z1
-	VFMADD231PS.BCST (R11)(DI*1), Z12, Z2
-	VFMADD231PS.BCST (R11)(DI*1), Z13, Z3
-	VFMADD231PS.BCST (R11)(DI*2), Z12, Z4
-	VFMADD231PS.BCST (R11)(DI*2), Z13, Z5
-	VFMADD231PS.BCST (R11)(R8*1), Z12, Z6
-	VFMADD231PS.BCST (R11)(R8*1), Z13, Z7
-	VFMADD231PS.BCST (R11)(DI*4), Z12, Z8
-	VFMADD231PS.BCST (R11)(DI*4), Z13, Z9
-	VFMADD231PS.BCST (R12), Z12, Z10
-	VFMADD231PS.BCST (R12), Z13, Z11
-	ADDQ             R9, R11
-	ADDQ             R9, R12
-	ADDQ             R10, R13
+	VMOVUPS          (R13), Z11
+	VFMADD231PS.BCST (R10), Z11, Z0
+	VFMADD231PS.BCST (R10)(SI*1), Z11, Z1
+	VFMADD231PS.BCST (R10)(SI*2), Z11, Z2
+	VFMADD231PS.BCST (R10)(DI*1), Z11, Z3
+	VFMADD231PS.BCST (R10)(SI*4), Z11, Z4
+	VFMADD231PS.BCST (R11), Z11, Z5
+	VFMADD231PS.BCST (R11)(SI*1), Z11, Z6
+	VFMADD231PS.BCST (R11)(SI*2), Z11, Z7
+	VFMADD231PS.BCST (R11)(DI*1), Z11, Z8
+	VFMADD231PS.BCST (R11)(SI*4), Z11, Z9
+	VFMADD231PS.BCST (R12), Z11, Z10
+	ADDQ             R8, R10
+	ADDQ             R8, R11
+	ADDQ             R8, R12
+	ADDQ             R9, R13
 	DECQ             R14
 	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             128(AX), R12
+	ADDQ             136(AX), R13
+	DECQ             R15
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
 	JEQ              plain
-	CMPQ             R9, $0x00000006
+	CMPQ             R8, $0x00000006
 	JEQ              momentum
-	CMPQ             R9, $0x00000005
+	CMPQ             R8, $0x00000005
 	JEQ              shrink
-	CMPQ             R9, $0x00000002
+	CMPQ             R8, $0x00000002
 	JEQ              relu
-	CMPQ             R9, $0x00000003
+	CMPQ             R8, $0x00000003
 	JEQ              mask
-	CMPQ             R9, $0x00000001
+	CMPQ             R8, $0x00000001
 	JEQ              bias
-	CMPQ             R9, $0x00000007
+	CMPQ             R8, $0x00000007
 	JEQ              nesterov
 	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z1, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z3, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z5, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z7, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z8, (DX)
-	VMOVUPS          Z9, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z9, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z10, (DX)
-	VMOVUPS          Z11, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	JMP              done
 
 bias:
 	VADDPS  (BX), Z0, Z0
 	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
 	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
 	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
 	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z7, Z7
+	VMOVUPS Z7, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
 	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z9, Z9
+	VMOVUPS Z9, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
 	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
-	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
-	VPXORD  Z14, Z14, Z14
+	VPXORD  Z11, Z11, Z11
 	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z14, Z0
+	VMAXPS  Z0, Z11, Z0
 	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMAXPS  Z1, Z14, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMAXPS  Z1, Z11, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z14, Z2
+	VMAXPS  Z2, Z11, Z2
 	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMAXPS  Z3, Z14, Z3
-	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMAXPS  Z3, Z11, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z14, Z4
+	VMAXPS  Z4, Z11, Z4
 	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMAXPS  Z5, Z14, Z5
-	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMAXPS  Z5, Z11, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z14, Z6
+	VMAXPS  Z6, Z11, Z6
 	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMAXPS  Z7, Z14, Z7
-	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z7, Z7
+	VMAXPS  Z7, Z11, Z7
+	VMOVUPS Z7, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
-	VMAXPS  Z8, Z14, Z8
+	VMAXPS  Z8, Z11, Z8
 	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMAXPS  Z9, Z14, Z9
-	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z9, Z9
+	VMAXPS  Z9, Z11, Z9
+	VMOVUPS Z9, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
-	VMAXPS  Z10, Z14, Z10
+	VMAXPS  Z10, Z11, Z10
 	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
-	VMAXPS  Z11, Z14, Z11
-	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
-	VPXORD    Z15, Z15, Z15
+	VPXORD    Z11, Z11, Z11
 	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z15, Z12, K1
+	VCMPPS    $0x06, Z11, Z12, K1
 	VMOVAPS.Z Z0, K1, Z0
 	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z12
-	VCMPPS    $0x06, Z15, Z12, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z15, Z12, K1
+	VMOVUPS   Z1, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
 	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z12
-	VCMPPS    $0x06, Z15, Z12, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z15, Z12, K1
+	VMOVUPS   Z3, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
 	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z12
-	VCMPPS    $0x06, Z15, Z12, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z15, Z12, K1
+	VMOVUPS   Z5, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
 	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z12
-	VCMPPS    $0x06, Z15, Z12, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z15, Z12, K1
+	VMOVUPS   Z7, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
 	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z12
-	VCMPPS    $0x06, Z15, Z12, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z12
-	VCMPPS    $0x06, Z15, Z12, K1
+	VMOVUPS   Z9, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
 	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z12
-	VCMPPS    $0x06, Z15, Z12, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z11
+	VFNMADD213PS (DX), Z11, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z11, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z11, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z11, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z11, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z11, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z11, Z6
+	VMOVUPS      Z6, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z11, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z11, Z8
+	VMOVUPS      Z8, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z11, Z9
+	VMOVUPS      Z9, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z11, Z10
+	VMOVUPS      Z10, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z11
+	VBROADCASTSS 100(AX), Z12
+	VMOVUPS      (DX), Z13
+	VMOVAPS      Z13, Z14
+	VFNMADD213PS Z13, Z12, Z14
+	VFNMADD213PS Z14, Z11, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z13
+	VFNMADD213PS Z0, Z12, Z13
+	VFNMADD213PS Z13, Z11, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z12, Z1
+	VFNMADD213PS Z1, Z11, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z12, Z1
+	VFNMADD213PS Z1, Z11, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z12, Z1
+	VFNMADD213PS Z1, Z11, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z12, Z1
+	VFNMADD213PS Z1, Z11, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z12, Z1
+	VFNMADD213PS Z1, Z11, Z6
+	VMOVUPS      Z6, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z12, Z1
+	VFNMADD213PS Z1, Z11, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z12, Z1
+	VFNMADD213PS Z1, Z11, Z8
+	VMOVUPS      Z8, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z12, Z1
+	VFNMADD213PS Z1, Z11, Z9
+	VMOVUPS      Z9, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z12, Z1
+	VFNMADD213PS Z1, Z11, Z10
+	VMOVUPS      Z10, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z11
+	VFMADD231PS  (DX), Z11, Z0
+	VBROADCASTSS 108(AX), Z11
+	VFMADD231PS  (BX), Z11, Z0
+	VMOVUPS      Z0, (BX)
+	VBROADCASTSS 96(AX), Z11
+	VFNMADD213PS (DX), Z11, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
+	VMOVUPS      Z2, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z3
+	VMOVUPS      Z3, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
+	VMOVUPS      Z4, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z5
+	VMOVUPS      Z5, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
+	VMOVUPS      Z6, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z7
+	VMOVUPS      Z7, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
+	VMOVUPS      Z8, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
+	VMOVUPS      Z8, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z9
+	VMOVUPS      Z9, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z9
+	VMOVUPS      Z9, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z10
+	VMOVUPS      Z10, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
+	VMOVUPS      Z10, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z11
+	VFMADD231PS  (DX), Z11, Z0
+	VBROADCASTSS 108(AX), Z11
+	VMOVUPS      (BX), Z12
+	VFMADD213PS  Z0, Z11, Z12
+	VMOVUPS      Z12, (BX)
+	VFMADD231PS  Z12, Z11, Z0
+	VBROADCASTSS 96(AX), Z11
+	VFNMADD213PS (DX), Z11, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z11
+	VFMADD213PS  Z1, Z0, Z11
+	VMOVUPS      Z11, (BX)
+	VFMADD231PS  Z11, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
+	VMOVUPS      Z8, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z9, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z9
+	VMOVUPS      Z9, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z10, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
+	VMOVUPS      Z10, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+
+done:
+	MOVQ   24(AX), SI
+	IMUL3Q $0x0b, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x1x12(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x1x12(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 72(AX), BX
+
+block:
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	ADDQ       DI, SI
+
+fetched:
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z10
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z11
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	LEAQ (R11)(SI*4), R12
+	ADDQ SI, R12
+	MOVQ 8(AX), R13
+	MOVQ 112(AX), R15
+
+span:
+	MOVQ 56(AX), R14
+
+term:
+	VMOVUPS          (R13), Z12
+	VFMADD231PS.BCST (R10), Z12, Z0
+	VFMADD231PS.BCST (R10)(SI*1), Z12, Z1
+	VFMADD231PS.BCST (R10)(SI*2), Z12, Z2
+	VFMADD231PS.BCST (R10)(DI*1), Z12, Z3
+	VFMADD231PS.BCST (R10)(SI*4), Z12, Z4
+	VFMADD231PS.BCST (R11), Z12, Z5
+	VFMADD231PS.BCST (R11)(SI*1), Z12, Z6
+	VFMADD231PS.BCST (R11)(SI*2), Z12, Z7
+	VFMADD231PS.BCST (R11)(DI*1), Z12, Z8
+	VFMADD231PS.BCST (R11)(SI*4), Z12, Z9
+	VFMADD231PS.BCST (R12), Z12, Z10
+	VFMADD231PS.BCST (R12)(SI*1), Z12, Z11
+	ADDQ             R8, R10
+	ADDQ             R8, R11
+	ADDQ             R8, R12
+	ADDQ             R9, R13
+	DECQ             R14
+	JNE              term
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             128(AX), R12
+	ADDQ             136(AX), R13
+	DECQ             R15
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
+	JEQ              plain
+	CMPQ             R8, $0x00000006
+	JEQ              momentum
+	CMPQ             R8, $0x00000005
+	JEQ              shrink
+	CMPQ             R8, $0x00000002
+	JEQ              relu
+	CMPQ             R8, $0x00000003
+	JEQ              mask
+	CMPQ             R8, $0x00000001
+	JEQ              bias
+	CMPQ             R8, $0x00000007
+	JEQ              nesterov
+	VMOVUPS          Z0, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z1, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z2, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z3, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z4, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z5, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z6, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z7, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z8, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z9, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z10, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z11, (DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	JMP              done
+
+bias:
+	VADDPS  (BX), Z0, Z0
+	VMOVUPS Z0, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMOVUPS Z2, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMOVUPS Z4, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMOVUPS Z6, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z7, Z7
+	VMOVUPS Z7, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z8, Z8
+	VMOVUPS Z8, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z9, Z9
+	VMOVUPS Z9, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z10, Z10
+	VMOVUPS Z10, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z11, Z11
+	VMOVUPS Z11, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+relu:
+	VPXORD  Z12, Z12, Z12
+	VADDPS  (BX), Z0, Z0
+	VMAXPS  Z0, Z12, Z0
+	VMOVUPS Z0, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z1, Z1
+	VMAXPS  Z1, Z12, Z1
+	VMOVUPS Z1, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMAXPS  Z2, Z12, Z2
+	VMOVUPS Z2, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z3, Z3
+	VMAXPS  Z3, Z12, Z3
+	VMOVUPS Z3, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMAXPS  Z4, Z12, Z4
+	VMOVUPS Z4, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z5, Z5
+	VMAXPS  Z5, Z12, Z5
+	VMOVUPS Z5, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMAXPS  Z6, Z12, Z6
+	VMOVUPS Z6, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z7, Z7
+	VMAXPS  Z7, Z12, Z7
+	VMOVUPS Z7, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z8, Z8
+	VMAXPS  Z8, Z12, Z8
+	VMOVUPS Z8, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z9, Z9
+	VMAXPS  Z9, Z12, Z9
+	VMOVUPS Z9, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z10, Z10
+	VMAXPS  Z10, Z12, Z10
+	VMOVUPS Z10, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z11, Z11
+	VMAXPS  Z11, Z12, Z11
+	VMOVUPS Z11, (DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+mask:
+	VPXORD    Z12, Z12, Z12
+	VMOVUPS   (BX), Z13
+	VCMPPS    $0x06, Z12, Z13, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   Z3, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z4, K1, Z4
+	VMOVUPS   Z4, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z5, K1, Z5
+	VMOVUPS   Z5, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z6, K1, Z6
+	VMOVUPS   Z6, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VMOVUPS   Z7, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z8, K1, Z8
+	VMOVUPS   Z8, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VMOVUPS   Z9, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z10, K1, Z10
+	VMOVUPS   Z10, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
-	VMOVUPS   Z11, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
+	VMOVUPS   Z11, (DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z12
 	VFNMADD213PS (DX), Z12, Z0
 	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z12, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z12, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z12, Z2
 	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z12, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z12, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z12, Z4
 	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z12, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z12, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z12, Z6
 	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z12, Z7
-	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z12, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z12, Z8
 	VMOVUPS      Z8, (DX)
-	VFNMADD213PS 64(DX), Z12, Z9
-	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z12, Z9
+	VMOVUPS      Z9, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z12, Z10
 	VMOVUPS      Z10, (DX)
-	VFNMADD213PS 64(DX), Z12, Z11
-	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z12, Z11
+	VMOVUPS      Z11, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z12
 	VBROADCASTSS 100(AX), Z13
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z13, Z17
-	VFNMADD213PS Z17, Z12, Z0
+	VMOVUPS      (DX), Z14
+	VMOVAPS      Z14, Z15
+	VFNMADD213PS Z14, Z13, Z15
+	VFNMADD213PS Z15, Z12, Z0
 	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z13, Z17
-	VFNMADD213PS Z17, Z12, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z13, Z17
-	VFNMADD213PS Z17, Z12, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z14
+	VFNMADD213PS Z0, Z13, Z14
+	VFNMADD213PS Z14, Z12, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z2
 	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z13, Z17
-	VFNMADD213PS Z17, Z12, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z13, Z17
-	VFNMADD213PS Z17, Z12, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z4
 	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z13, Z17
-	VFNMADD213PS Z17, Z12, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z13, Z17
-	VFNMADD213PS Z17, Z12, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z6
 	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z13, Z17
-	VFNMADD213PS Z17, Z12, Z7
-	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z13, Z17
-	VFNMADD213PS Z17, Z12, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z8
 	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z13, Z17
-	VFNMADD213PS Z17, Z12, Z9
-	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z13, Z17
-	VFNMADD213PS Z17, Z12, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z9
+	VMOVUPS      Z9, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z10
 	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z16
-	VMOVAPS      Z16, Z17
-	VFNMADD213PS Z16, Z13, Z17
-	VFNMADD213PS Z17, Z12, Z11
-	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z11
+	VMOVUPS      Z11, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -15908,106 +14097,118 @@ momentum:
 	VBROADCASTSS 96(AX), Z12
 	VFNMADD213PS (DX), Z12, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  64(DX), Z12, Z1
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  64(BX), Z12, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS 64(DX), Z12, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z2
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
 	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  64(DX), Z12, Z3
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  64(BX), Z12, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS 64(DX), Z12, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z4
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z3
+	VMOVUPS      Z3, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
 	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  64(DX), Z12, Z5
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  64(BX), Z12, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS 64(DX), Z12, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z6
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z5
+	VMOVUPS      Z5, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
 	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  64(DX), Z12, Z7
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  64(BX), Z12, Z7
-	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS 64(DX), Z12, Z7
-	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z8
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z7
+	VMOVUPS      Z7, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
 	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  64(DX), Z12, Z9
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  64(BX), Z12, Z9
-	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS 64(DX), Z12, Z9
-	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z10
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z9
+	VMOVUPS      Z9, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z9
+	VMOVUPS      Z9, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z10
 	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  64(DX), Z12, Z11
-	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  64(BX), Z12, Z11
-	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS 64(DX), Z12, Z11
-	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z11
+	VMOVUPS      Z11, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z11
+	VMOVUPS      Z11, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -16021,134 +14222,2823 @@ nesterov:
 	VBROADCASTSS 96(AX), Z12
 	VFNMADD213PS (DX), Z12, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  64(DX), Z12, Z1
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      64(BX), Z13
-	VFMADD213PS  Z1, Z12, Z13
-	VMOVUPS      Z13, 64(BX)
-	VFMADD231PS  Z13, Z12, Z1
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS 64(DX), Z12, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z2
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z2, Z12, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z12, Z2
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z12
+	VFMADD213PS  Z1, Z0, Z12
+	VMOVUPS      Z12, (BX)
+	VFMADD231PS  Z12, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z1
+	VMOVUPS      Z1, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  64(DX), Z12, Z3
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      64(BX), Z13
-	VFMADD213PS  Z3, Z12, Z13
-	VMOVUPS      Z13, 64(BX)
-	VFMADD231PS  Z13, Z12, Z3
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS 64(DX), Z12, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z4
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z4, Z12, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z12, Z4
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  64(DX), Z12, Z5
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      64(BX), Z13
-	VFMADD213PS  Z5, Z12, Z13
-	VMOVUPS      Z13, 64(BX)
-	VFMADD231PS  Z13, Z12, Z5
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS 64(DX), Z12, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z6
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z6, Z12, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z12, Z6
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  64(DX), Z12, Z7
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      64(BX), Z13
-	VFMADD213PS  Z7, Z12, Z13
-	VMOVUPS      Z13, 64(BX)
-	VFMADD231PS  Z13, Z12, Z7
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS 64(DX), Z12, Z7
-	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z8
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z8, Z12, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z12, Z8
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z7
+	VMOVUPS      Z7, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  64(DX), Z12, Z9
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      64(BX), Z13
-	VFMADD213PS  Z9, Z12, Z13
-	VMOVUPS      Z13, 64(BX)
-	VFMADD231PS  Z13, Z12, Z9
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS 64(DX), Z12, Z9
-	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z10
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z13
-	VFMADD213PS  Z10, Z12, Z13
-	VMOVUPS      Z13, (BX)
-	VFMADD231PS  Z13, Z12, Z10
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z9, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z9
+	VMOVUPS      Z9, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z10, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  64(DX), Z12, Z11
-	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      64(BX), Z13
-	VFMADD213PS  Z11, Z12, Z13
-	VMOVUPS      Z13, 64(BX)
-	VFMADD231PS  Z13, Z12, Z11
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS 64(DX), Z12, Z11
-	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z11, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z11
+	VMOVUPS      Z11, (DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x06, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x0c, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x2x1(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x2x1(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 72(AX), BX
+
+block:
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+
+fetched:
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), SI
+	MOVQ    32(AX), SI
+	MOVQ    40(AX), DI
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	MOVQ    120(AX), R8
+	TESTQ   R8, R8
+	JEQ     started
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	ADDQ    48(AX), R8
+	MOVQ    R8, 120(AX)
+
+started:
+	MOVQ CX, R8
+	MOVQ 8(AX), R9
+	MOVQ 112(AX), R11
+
+span:
+	MOVQ 56(AX), R10
+
+term:
+	VMOVUPS          (R9), Z2
+	VMOVUPS          64(R9), Z3
+	VFMADD231PS.BCST (R8), Z2, Z0
+	VFMADD231PS.BCST (R8), Z3, Z1
+	ADDQ             SI, R8
+	ADDQ             DI, R9
+	DECQ             R10
+	JNE              term
+	ADDQ             128(AX), R8
+	ADDQ             136(AX), R9
+	DECQ             R11
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
+	JEQ              plain
+	CMPQ             R8, $0x00000006
+	JEQ              momentum
+	CMPQ             R8, $0x00000005
+	JEQ              shrink
+	CMPQ             R8, $0x00000002
+	JEQ              relu
+	CMPQ             R8, $0x00000003
+	JEQ              mask
+	CMPQ             R8, $0x00000001
+	JEQ              bias
+	CMPQ             R8, $0x00000007
+	JEQ              nesterov
+	VMOVUPS          Z0, (DX)
+	VMOVUPS          Z1, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	JMP              done
+
+bias:
+	VADDPS  (BX), Z0, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+relu:
+	VPXORD  Z2, Z2, Z2
+	VADDPS  (BX), Z0, Z0
+	VMAXPS  Z0, Z2, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+mask:
+	VPXORD    Z2, Z2, Z2
+	VMOVUPS   (BX), Z3
+	VCMPPS    $0x06, Z2, Z3, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z2, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z2
+	VFNMADD213PS (DX), Z2, Z0
+	VMOVUPS      Z0, (DX)
+	VFNMADD213PS 64(DX), Z2, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z2
+	VBROADCASTSS 100(AX), Z3
+	VMOVUPS      (DX), Z4
+	VMOVAPS      Z4, Z5
+	VFNMADD213PS Z4, Z3, Z5
+	VFNMADD213PS Z5, Z2, Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z4
+	VFNMADD213PS Z0, Z3, Z4
+	VFNMADD213PS Z4, Z2, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z2
+	VFMADD231PS  (DX), Z2, Z0
+	VBROADCASTSS 108(AX), Z2
+	VFMADD231PS  (BX), Z2, Z0
+	VMOVUPS      Z0, (BX)
+	VBROADCASTSS 96(AX), Z2
+	VFNMADD213PS (DX), Z2, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z2
+	VFMADD231PS  (DX), Z2, Z0
+	VBROADCASTSS 108(AX), Z2
+	VMOVUPS      (BX), Z3
+	VFMADD213PS  Z0, Z2, Z3
+	VMOVUPS      Z3, (BX)
+	VFMADD231PS  Z3, Z2, Z0
+	VBROADCASTSS 96(AX), Z2
+	VFNMADD213PS (DX), Z2, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z2
+	VFMADD213PS  Z1, Z0, Z2
+	VMOVUPS      Z2, 64(BX)
+	VFMADD231PS  Z2, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+
+done:
+	MOVQ   24(AX), SI
+	IMUL3Q $0x01, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x2x2(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x2x2(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 72(AX), BX
+
+block:
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+
+fetched:
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), DI
+	MOVQ    40(AX), R8
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	MOVQ    120(AX), R9
+	TESTQ   R9, R9
+	JEQ     started
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    48(AX), R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    48(AX), R9
+	MOVQ    R9, 120(AX)
+
+started:
+	MOVQ CX, R9
+	MOVQ 8(AX), R10
+	MOVQ 112(AX), R12
+
+span:
+	MOVQ 56(AX), R11
+
+term:
+	VMOVUPS          (R10), Z4
+	VMOVUPS          64(R10), Z5
+	VFMADD231PS.BCST (R9), Z4, Z0
+	VFMADD231PS.BCST (R9), Z5, Z1
+	VFMADD231PS.BCST (R9)(SI*1), Z4, Z2
+	VFMADD231PS.BCST (R9)(SI*1), Z5, Z3
+	ADDQ             DI, R9
+	ADDQ             R8, R10
+	DECQ             R11
+	JNE              term
+	ADDQ             128(AX), R9
+	ADDQ             136(AX), R10
+	DECQ             R12
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
+	JEQ              plain
+	CMPQ             R8, $0x00000006
+	JEQ              momentum
+	CMPQ             R8, $0x00000005
+	JEQ              shrink
+	CMPQ             R8, $0x00000002
+	JEQ              relu
+	CMPQ             R8, $0x00000003
+	JEQ              mask
+	CMPQ             R8, $0x00000001
+	JEQ              bias
+	CMPQ             R8, $0x00000007
+	JEQ              nesterov
+	VMOVUPS          Z0, (DX)
+	VMOVUPS          Z1, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z2, (DX)
+	VMOVUPS          Z3, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	JMP              done
+
+bias:
+	VADDPS  (BX), Z0, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+relu:
+	VPXORD  Z4, Z4, Z4
+	VADDPS  (BX), Z0, Z0
+	VMAXPS  Z0, Z4, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMAXPS  Z1, Z4, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMAXPS  Z2, Z4, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMAXPS  Z3, Z4, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+mask:
+	VPXORD    Z4, Z4, Z4
+	VMOVUPS   (BX), Z5
+	VCMPPS    $0x06, Z4, Z5, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z4, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z4, Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z4, Z0, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   Z3, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z4
+	VFNMADD213PS (DX), Z4, Z0
+	VMOVUPS      Z0, (DX)
+	VFNMADD213PS 64(DX), Z4, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z4, Z2
+	VMOVUPS      Z2, (DX)
+	VFNMADD213PS 64(DX), Z4, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z4
+	VBROADCASTSS 100(AX), Z5
+	VMOVUPS      (DX), Z6
+	VMOVAPS      Z6, Z7
+	VFNMADD213PS Z6, Z5, Z7
+	VFNMADD213PS Z7, Z4, Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z6
+	VFNMADD213PS Z0, Z5, Z6
+	VFNMADD213PS Z6, Z4, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z5, Z1
+	VFNMADD213PS Z1, Z4, Z2
+	VMOVUPS      Z2, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z5, Z1
+	VFNMADD213PS Z1, Z4, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z4
+	VFMADD231PS  (DX), Z4, Z0
+	VBROADCASTSS 108(AX), Z4
+	VFMADD231PS  (BX), Z4, Z0
+	VMOVUPS      Z0, (BX)
+	VBROADCASTSS 96(AX), Z4
+	VFNMADD213PS (DX), Z4, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
+	VMOVUPS      Z2, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z3
+	VMOVUPS      Z3, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z4
+	VFMADD231PS  (DX), Z4, Z0
+	VBROADCASTSS 108(AX), Z4
+	VMOVUPS      (BX), Z5
+	VFMADD213PS  Z0, Z4, Z5
+	VMOVUPS      Z5, (BX)
+	VFMADD231PS  Z5, Z4, Z0
+	VBROADCASTSS 96(AX), Z4
+	VFNMADD213PS (DX), Z4, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z4
+	VFMADD213PS  Z1, Z0, Z4
+	VMOVUPS      Z4, 64(BX)
+	VFMADD231PS  Z4, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+
+done:
+	MOVQ   24(AX), SI
+	IMUL3Q $0x02, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x2x3(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x2x3(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 72(AX), BX
+
+block:
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+
+fetched:
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), DI
+	MOVQ    40(AX), R8
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	MOVQ    120(AX), R9
+	TESTQ   R9, R9
+	JEQ     started
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    48(AX), R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    48(AX), R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	ADDQ    48(AX), R9
+	MOVQ    R9, 120(AX)
+
+started:
+	MOVQ CX, R9
+	MOVQ 8(AX), R10
+	MOVQ 112(AX), R12
+
+span:
+	MOVQ 56(AX), R11
+
+term:
+	VMOVUPS          (R10), Z6
+	VMOVUPS          64(R10), Z7
+	VFMADD231PS.BCST (R9), Z6, Z0
+	VFMADD231PS.BCST (R9), Z7, Z1
+	VFMADD231PS.BCST (R9)(SI*1), Z6, Z2
+	VFMADD231PS.BCST (R9)(SI*1), Z7, Z3
+	VFMADD231PS.BCST (R9)(SI*2), Z6, Z4
+	VFMADD231PS.BCST (R9)(SI*2), Z7, Z5
+	ADDQ             DI, R9
+	ADDQ             R8, R10
+	DECQ             R11
+	JNE              term
+	ADDQ             128(AX), R9
+	ADDQ             136(AX), R10
+	DECQ             R12
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
+	JEQ              plain
+	CMPQ             R8, $0x00000006
+	JEQ              momentum
+	CMPQ             R8, $0x00000005
+	JEQ              shrink
+	CMPQ             R8, $0x00000002
+	JEQ              relu
+	CMPQ             R8, $0x00000003
+	JEQ              mask
+	CMPQ             R8, $0x00000001
+	JEQ              bias
+	CMPQ             R8, $0x00000007
+	JEQ              nesterov
+	VMOVUPS          Z0, (DX)
+	VMOVUPS          Z1, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z2, (DX)
+	VMOVUPS          Z3, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z4, (DX)
+	VMOVUPS          Z5, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	JMP              done
+
+bias:
+	VADDPS  (BX), Z0, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z5, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+relu:
+	VPXORD  Z6, Z6, Z6
+	VADDPS  (BX), Z0, Z0
+	VMAXPS  Z0, Z6, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMAXPS  Z1, Z6, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMAXPS  Z2, Z6, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMAXPS  Z3, Z6, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMAXPS  Z4, Z6, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  64(BX), Z5, Z5
+	VMAXPS  Z5, Z6, Z5
+	VMOVUPS Z5, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+mask:
+	VPXORD    Z6, Z6, Z6
+	VMOVUPS   (BX), Z7
+	VCMPPS    $0x06, Z6, Z7, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   Z3, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z4, K1, Z4
+	VMOVUPS   Z4, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z5, K1, Z5
+	VMOVUPS   Z5, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z6
+	VFNMADD213PS (DX), Z6, Z0
+	VMOVUPS      Z0, (DX)
+	VFNMADD213PS 64(DX), Z6, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z6, Z2
+	VMOVUPS      Z2, (DX)
+	VFNMADD213PS 64(DX), Z6, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z6, Z4
+	VMOVUPS      Z4, (DX)
+	VFNMADD213PS 64(DX), Z6, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z6
+	VBROADCASTSS 100(AX), Z7
+	VMOVUPS      (DX), Z8
+	VMOVAPS      Z8, Z9
+	VFNMADD213PS Z8, Z7, Z9
+	VFNMADD213PS Z9, Z6, Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z8
+	VFNMADD213PS Z0, Z7, Z8
+	VFNMADD213PS Z8, Z6, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z7, Z1
+	VFNMADD213PS Z1, Z6, Z2
+	VMOVUPS      Z2, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z7, Z1
+	VFNMADD213PS Z1, Z6, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z7, Z1
+	VFNMADD213PS Z1, Z6, Z4
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z7, Z1
+	VFNMADD213PS Z1, Z6, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z6
+	VFMADD231PS  (DX), Z6, Z0
+	VBROADCASTSS 108(AX), Z6
+	VFMADD231PS  (BX), Z6, Z0
+	VMOVUPS      Z0, (BX)
+	VBROADCASTSS 96(AX), Z6
+	VFNMADD213PS (DX), Z6, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
+	VMOVUPS      Z2, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z3
+	VMOVUPS      Z3, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
+	VMOVUPS      Z4, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z5
+	VMOVUPS      Z5, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z6
+	VFMADD231PS  (DX), Z6, Z0
+	VBROADCASTSS 108(AX), Z6
+	VMOVUPS      (BX), Z7
+	VFMADD213PS  Z0, Z6, Z7
+	VMOVUPS      Z7, (BX)
+	VFMADD231PS  Z7, Z6, Z0
+	VBROADCASTSS 96(AX), Z6
+	VFNMADD213PS (DX), Z6, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z6
+	VFMADD213PS  Z1, Z0, Z6
+	VMOVUPS      Z6, 64(BX)
+	VFMADD231PS  Z6, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+
+done:
+	MOVQ   24(AX), SI
+	IMUL3Q $0x03, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x2x4(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x2x4(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 72(AX), BX
+
+block:
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+
+fetched:
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	VMOVUPS 64(R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	MOVQ 8(AX), R11
+	MOVQ 112(AX), R13
+
+span:
+	MOVQ 56(AX), R12
+
+term:
+	VMOVUPS          (R11), Z8
+	VMOVUPS          64(R11), Z9
+	VFMADD231PS.BCST (R10), Z8, Z0
+	VFMADD231PS.BCST (R10), Z9, Z1
+	VFMADD231PS.BCST (R10)(SI*1), Z8, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z9, Z3
+	VFMADD231PS.BCST (R10)(SI*2), Z8, Z4
+	VFMADD231PS.BCST (R10)(SI*2), Z9, Z5
+	VFMADD231PS.BCST (R10)(DI*1), Z8, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z9, Z7
+	ADDQ             R8, R10
+	ADDQ             R9, R11
+	DECQ             R12
+	JNE              term
+	ADDQ             128(AX), R10
+	ADDQ             136(AX), R11
+	DECQ             R13
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
+	JEQ              plain
+	CMPQ             R8, $0x00000006
+	JEQ              momentum
+	CMPQ             R8, $0x00000005
+	JEQ              shrink
+	CMPQ             R8, $0x00000002
+	JEQ              relu
+	CMPQ             R8, $0x00000003
+	JEQ              mask
+	CMPQ             R8, $0x00000001
+	JEQ              bias
+	CMPQ             R8, $0x00000007
+	JEQ              nesterov
+	VMOVUPS          Z0, (DX)
+	VMOVUPS          Z1, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z2, (DX)
+	VMOVUPS          Z3, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z4, (DX)
+	VMOVUPS          Z5, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z6, (DX)
+	VMOVUPS          Z7, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	JMP              done
+
+bias:
+	VADDPS  (BX), Z0, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z5, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMOVUPS Z6, (DX)
+	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z7, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+relu:
+	VPXORD  Z8, Z8, Z8
+	VADDPS  (BX), Z0, Z0
+	VMAXPS  Z0, Z8, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMAXPS  Z1, Z8, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMAXPS  Z2, Z8, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMAXPS  Z3, Z8, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMAXPS  Z4, Z8, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  64(BX), Z5, Z5
+	VMAXPS  Z5, Z8, Z5
+	VMOVUPS Z5, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMAXPS  Z6, Z8, Z6
+	VMOVUPS Z6, (DX)
+	VADDPS  64(BX), Z7, Z7
+	VMAXPS  Z7, Z8, Z7
+	VMOVUPS Z7, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+mask:
+	VPXORD    Z8, Z8, Z8
+	VMOVUPS   (BX), Z9
+	VCMPPS    $0x06, Z8, Z9, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   Z3, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
+	VMOVAPS.Z Z4, K1, Z4
+	VMOVUPS   Z4, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
+	VMOVAPS.Z Z5, K1, Z5
+	VMOVUPS   Z5, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
+	VMOVAPS.Z Z6, K1, Z6
+	VMOVUPS   Z6, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z8, Z0, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VMOVUPS   Z7, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z8
+	VFNMADD213PS (DX), Z8, Z0
+	VMOVUPS      Z0, (DX)
+	VFNMADD213PS 64(DX), Z8, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z8, Z2
+	VMOVUPS      Z2, (DX)
+	VFNMADD213PS 64(DX), Z8, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z8, Z4
+	VMOVUPS      Z4, (DX)
+	VFNMADD213PS 64(DX), Z8, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z8, Z6
+	VMOVUPS      Z6, (DX)
+	VFNMADD213PS 64(DX), Z8, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z8
+	VBROADCASTSS 100(AX), Z9
+	VMOVUPS      (DX), Z10
+	VMOVAPS      Z10, Z11
+	VFNMADD213PS Z10, Z9, Z11
+	VFNMADD213PS Z11, Z8, Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z10
+	VFNMADD213PS Z0, Z9, Z10
+	VFNMADD213PS Z10, Z8, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z9, Z1
+	VFNMADD213PS Z1, Z8, Z2
+	VMOVUPS      Z2, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z9, Z1
+	VFNMADD213PS Z1, Z8, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z9, Z1
+	VFNMADD213PS Z1, Z8, Z4
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z9, Z1
+	VFNMADD213PS Z1, Z8, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z9, Z1
+	VFNMADD213PS Z1, Z8, Z6
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z9, Z1
+	VFNMADD213PS Z1, Z8, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z8
+	VFMADD231PS  (DX), Z8, Z0
+	VBROADCASTSS 108(AX), Z8
+	VFMADD231PS  (BX), Z8, Z0
+	VMOVUPS      Z0, (BX)
+	VBROADCASTSS 96(AX), Z8
+	VFNMADD213PS (DX), Z8, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
+	VMOVUPS      Z2, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z3
+	VMOVUPS      Z3, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
+	VMOVUPS      Z4, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z5
+	VMOVUPS      Z5, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
+	VMOVUPS      Z6, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z7
+	VMOVUPS      Z7, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z8
+	VFMADD231PS  (DX), Z8, Z0
+	VBROADCASTSS 108(AX), Z8
+	VMOVUPS      (BX), Z9
+	VFMADD213PS  Z0, Z8, Z9
+	VMOVUPS      Z9, (BX)
+	VFMADD231PS  Z9, Z8, Z0
+	VBROADCASTSS 96(AX), Z8
+	VFNMADD213PS (DX), Z8, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z8
+	VFMADD213PS  Z1, Z0, Z8
+	VMOVUPS      Z8, 64(BX)
+	VFMADD231PS  Z8, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+
+done:
+	MOVQ   24(AX), SI
+	IMUL3Q $0x04, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x2x5(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x2x5(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 72(AX), BX
+
+block:
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+
+fetched:
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	VMOVUPS 64(R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	MOVQ 8(AX), R11
+	MOVQ 112(AX), R13
+
+span:
+	MOVQ 56(AX), R12
+
+term:
+	VMOVUPS          (R11), Z10
+	VMOVUPS          64(R11), Z11
+	VFMADD231PS.BCST (R10), Z10, Z0
+	VFMADD231PS.BCST (R10), Z11, Z1
+	VFMADD231PS.BCST (R10)(SI*1), Z10, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z11, Z3
+	VFMADD231PS.BCST (R10)(SI*2), Z10, Z4
+	VFMADD231PS.BCST (R10)(SI*2), Z11, Z5
+	VFMADD231PS.BCST (R10)(DI*1), Z10, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z11, Z7
+	VFMADD231PS.BCST (R10)(SI*4), Z10, Z8
+	VFMADD231PS.BCST (R10)(SI*4), Z11, Z9
+	ADDQ             R8, R10
+	ADDQ             R9, R11
+	DECQ             R12
+	JNE              term
+	ADDQ             128(AX), R10
+	ADDQ             136(AX), R11
+	DECQ             R13
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
+	JEQ              plain
+	CMPQ             R8, $0x00000006
+	JEQ              momentum
+	CMPQ             R8, $0x00000005
+	JEQ              shrink
+	CMPQ             R8, $0x00000002
+	JEQ              relu
+	CMPQ             R8, $0x00000003
+	JEQ              mask
+	CMPQ             R8, $0x00000001
+	JEQ              bias
+	CMPQ             R8, $0x00000007
+	JEQ              nesterov
+	VMOVUPS          Z0, (DX)
+	VMOVUPS          Z1, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z2, (DX)
+	VMOVUPS          Z3, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z4, (DX)
+	VMOVUPS          Z5, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z6, (DX)
+	VMOVUPS          Z7, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z8, (DX)
+	VMOVUPS          Z9, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	JMP              done
+
+bias:
+	VADDPS  (BX), Z0, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z5, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMOVUPS Z6, (DX)
+	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z7, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z8, Z8
+	VMOVUPS Z8, (DX)
+	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z9, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+relu:
+	VPXORD  Z10, Z10, Z10
+	VADDPS  (BX), Z0, Z0
+	VMAXPS  Z0, Z10, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMAXPS  Z1, Z10, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMAXPS  Z2, Z10, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMAXPS  Z3, Z10, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMAXPS  Z4, Z10, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  64(BX), Z5, Z5
+	VMAXPS  Z5, Z10, Z5
+	VMOVUPS Z5, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMAXPS  Z6, Z10, Z6
+	VMOVUPS Z6, (DX)
+	VADDPS  64(BX), Z7, Z7
+	VMAXPS  Z7, Z10, Z7
+	VMOVUPS Z7, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z8, Z8
+	VMAXPS  Z8, Z10, Z8
+	VMOVUPS Z8, (DX)
+	VADDPS  64(BX), Z9, Z9
+	VMAXPS  Z9, Z10, Z9
+	VMOVUPS Z9, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+mask:
+	VPXORD    Z10, Z10, Z10
+	VMOVUPS   (BX), Z11
+	VCMPPS    $0x06, Z10, Z11, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   Z3, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z4, K1, Z4
+	VMOVUPS   Z4, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z5, K1, Z5
+	VMOVUPS   Z5, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z6, K1, Z6
+	VMOVUPS   Z6, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VMOVUPS   Z7, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z8, K1, Z8
+	VMOVUPS   Z8, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z10, Z0, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VMOVUPS   Z9, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z10
+	VFNMADD213PS (DX), Z10, Z0
+	VMOVUPS      Z0, (DX)
+	VFNMADD213PS 64(DX), Z10, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z10, Z2
+	VMOVUPS      Z2, (DX)
+	VFNMADD213PS 64(DX), Z10, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z10, Z4
+	VMOVUPS      Z4, (DX)
+	VFNMADD213PS 64(DX), Z10, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z10, Z6
+	VMOVUPS      Z6, (DX)
+	VFNMADD213PS 64(DX), Z10, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z10, Z8
+	VMOVUPS      Z8, (DX)
+	VFNMADD213PS 64(DX), Z10, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z10
+	VBROADCASTSS 100(AX), Z11
+	VMOVUPS      (DX), Z12
+	VMOVAPS      Z12, Z13
+	VFNMADD213PS Z12, Z11, Z13
+	VFNMADD213PS Z13, Z10, Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z12
+	VFNMADD213PS Z0, Z11, Z12
+	VFNMADD213PS Z12, Z10, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z2
+	VMOVUPS      Z2, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z4
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z6
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z8
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z11, Z1
+	VFNMADD213PS Z1, Z10, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z10
+	VFMADD231PS  (DX), Z10, Z0
+	VBROADCASTSS 108(AX), Z10
+	VFMADD231PS  (BX), Z10, Z0
+	VMOVUPS      Z0, (BX)
+	VBROADCASTSS 96(AX), Z10
+	VFNMADD213PS (DX), Z10, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
+	VMOVUPS      Z2, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z3
+	VMOVUPS      Z3, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
+	VMOVUPS      Z4, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z5
+	VMOVUPS      Z5, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
+	VMOVUPS      Z6, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z7
+	VMOVUPS      Z7, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
+	VMOVUPS      Z8, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
+	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z9
+	VMOVUPS      Z9, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z10
+	VFMADD231PS  (DX), Z10, Z0
+	VBROADCASTSS 108(AX), Z10
+	VMOVUPS      (BX), Z11
+	VFMADD213PS  Z0, Z10, Z11
+	VMOVUPS      Z11, (BX)
+	VFMADD231PS  Z11, Z10, Z0
+	VBROADCASTSS 96(AX), Z10
+	VFNMADD213PS (DX), Z10, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z10
+	VFMADD213PS  Z1, Z0, Z10
+	VMOVUPS      Z10, 64(BX)
+	VFMADD231PS  Z10, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
+	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z9, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+
+done:
+	MOVQ   24(AX), SI
+	IMUL3Q $0x05, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x2x6(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x2x6(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 72(AX), BX
+
+block:
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+
+fetched:
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	VMOVUPS 64(R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z10
+	VMOVUPS 64(R10), Z11
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
+
+term:
+	VMOVUPS          (R12), Z12
+	VMOVUPS          64(R12), Z13
+	VFMADD231PS.BCST (R10), Z12, Z0
+	VFMADD231PS.BCST (R10), Z13, Z1
+	VFMADD231PS.BCST (R10)(SI*1), Z12, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z13, Z3
+	VFMADD231PS.BCST (R10)(SI*2), Z12, Z4
+	VFMADD231PS.BCST (R10)(SI*2), Z13, Z5
+	VFMADD231PS.BCST (R10)(DI*1), Z12, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z13, Z7
+	VFMADD231PS.BCST (R10)(SI*4), Z12, Z8
+	VFMADD231PS.BCST (R10)(SI*4), Z13, Z9
+	VFMADD231PS.BCST (R11), Z12, Z10
+	VFMADD231PS.BCST (R11), Z13, Z11
+	ADDQ             R8, R10
+	ADDQ             R8, R11
+	ADDQ             R9, R12
+	DECQ             R13
+	JNE              term
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             136(AX), R12
+	DECQ             R14
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
+	JEQ              plain
+	CMPQ             R8, $0x00000006
+	JEQ              momentum
+	CMPQ             R8, $0x00000005
+	JEQ              shrink
+	CMPQ             R8, $0x00000002
+	JEQ              relu
+	CMPQ             R8, $0x00000003
+	JEQ              mask
+	CMPQ             R8, $0x00000001
+	JEQ              bias
+	CMPQ             R8, $0x00000007
+	JEQ              nesterov
+	VMOVUPS          Z0, (DX)
+	VMOVUPS          Z1, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z2, (DX)
+	VMOVUPS          Z3, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z4, (DX)
+	VMOVUPS          Z5, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z6, (DX)
+	VMOVUPS          Z7, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z8, (DX)
+	VMOVUPS          Z9, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z10, (DX)
+	VMOVUPS          Z11, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	JMP              done
+
+bias:
+	VADDPS  (BX), Z0, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z5, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMOVUPS Z6, (DX)
+	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z7, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z8, Z8
+	VMOVUPS Z8, (DX)
+	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z9, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z10, Z10
+	VMOVUPS Z10, (DX)
+	VADDPS  64(BX), Z11, Z11
+	VMOVUPS Z11, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+relu:
+	VPXORD  Z12, Z12, Z12
+	VADDPS  (BX), Z0, Z0
+	VMAXPS  Z0, Z12, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMAXPS  Z1, Z12, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMAXPS  Z2, Z12, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMAXPS  Z3, Z12, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMAXPS  Z4, Z12, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  64(BX), Z5, Z5
+	VMAXPS  Z5, Z12, Z5
+	VMOVUPS Z5, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMAXPS  Z6, Z12, Z6
+	VMOVUPS Z6, (DX)
+	VADDPS  64(BX), Z7, Z7
+	VMAXPS  Z7, Z12, Z7
+	VMOVUPS Z7, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z8, Z8
+	VMAXPS  Z8, Z12, Z8
+	VMOVUPS Z8, (DX)
+	VADDPS  64(BX), Z9, Z9
+	VMAXPS  Z9, Z12, Z9
+	VMOVUPS Z9, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z10, Z10
+	VMAXPS  Z10, Z12, Z10
+	VMOVUPS Z10, (DX)
+	VADDPS  64(BX), Z11, Z11
+	VMAXPS  Z11, Z12, Z11
+	VMOVUPS Z11, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+mask:
+	VPXORD    Z12, Z12, Z12
+	VMOVUPS   (BX), Z13
+	VCMPPS    $0x06, Z12, Z13, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   Z3, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z4, K1, Z4
+	VMOVUPS   Z4, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z5, K1, Z5
+	VMOVUPS   Z5, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z6, K1, Z6
+	VMOVUPS   Z6, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VMOVUPS   Z7, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z8, K1, Z8
+	VMOVUPS   Z8, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VMOVUPS   Z9, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z10, K1, Z10
+	VMOVUPS   Z10, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z12, Z0, K1
+	VMOVAPS.Z Z11, K1, Z11
+	VMOVUPS   Z11, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z12
+	VFNMADD213PS (DX), Z12, Z0
+	VMOVUPS      Z0, (DX)
+	VFNMADD213PS 64(DX), Z12, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z12, Z2
+	VMOVUPS      Z2, (DX)
+	VFNMADD213PS 64(DX), Z12, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z12, Z4
+	VMOVUPS      Z4, (DX)
+	VFNMADD213PS 64(DX), Z12, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z12, Z6
+	VMOVUPS      Z6, (DX)
+	VFNMADD213PS 64(DX), Z12, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z12, Z8
+	VMOVUPS      Z8, (DX)
+	VFNMADD213PS 64(DX), Z12, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z12, Z10
+	VMOVUPS      Z10, (DX)
+	VFNMADD213PS 64(DX), Z12, Z11
+	VMOVUPS      Z11, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z12
+	VBROADCASTSS 100(AX), Z13
+	VMOVUPS      (DX), Z14
+	VMOVAPS      Z14, Z15
+	VFNMADD213PS Z14, Z13, Z15
+	VFNMADD213PS Z15, Z12, Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z14
+	VFNMADD213PS Z0, Z13, Z14
+	VFNMADD213PS Z14, Z12, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z2
+	VMOVUPS      Z2, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z4
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z6
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z8
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z10
+	VMOVUPS      Z10, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z13, Z1
+	VFNMADD213PS Z1, Z12, Z11
+	VMOVUPS      Z11, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z12
+	VFMADD231PS  (DX), Z12, Z0
+	VBROADCASTSS 108(AX), Z12
+	VFMADD231PS  (BX), Z12, Z0
+	VMOVUPS      Z0, (BX)
+	VBROADCASTSS 96(AX), Z12
+	VFNMADD213PS (DX), Z12, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
+	VMOVUPS      Z2, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z3
+	VMOVUPS      Z3, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
+	VMOVUPS      Z4, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z5
+	VMOVUPS      Z5, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
+	VMOVUPS      Z6, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z7
+	VMOVUPS      Z7, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
+	VMOVUPS      Z8, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
+	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z9
+	VMOVUPS      Z9, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z10
+	VMOVUPS      Z10, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
+	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z11
+	VMOVUPS      Z11, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
+	VMOVUPS      Z11, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z12
+	VFMADD231PS  (DX), Z12, Z0
+	VBROADCASTSS 108(AX), Z12
+	VMOVUPS      (BX), Z13
+	VFMADD213PS  Z0, Z12, Z13
+	VMOVUPS      Z13, (BX)
+	VFMADD231PS  Z13, Z12, Z0
+	VBROADCASTSS 96(AX), Z12
+	VFNMADD213PS (DX), Z12, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z12
+	VFMADD213PS  Z1, Z0, Z12
+	VMOVUPS      Z12, 64(BX)
+	VFMADD231PS  Z12, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
+	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z9, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z10, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
+	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z11, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
+	VMOVUPS      Z11, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+
+done:
+	MOVQ   24(AX), SI
+	IMUL3Q $0x06, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -16160,151 +17050,185 @@ TEXT ·tileAVX512x2x7(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	VMOVUPS 64(R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z10
+	VMOVUPS 64(R10), Z11
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z12
+	VMOVUPS 64(R10), Z13
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
 
 term:
-	VMOVUPS          (R13), Z14
-	VMOVUPS          64(R13), Z15
-	VFMADD231PS.BCST (R11), Z14, Z0
-	VFMADD231PS.BCST (R11), Z15, Z1
-	VFMADD231PS.BCST (R11)(DI*1), Z14, Z2
-	VFMADD231PS.BCST (R11)(DI*1), Z15, Z3
-	VFMADD231PS.BCST (R11)(DI*2), Z14, Z4
-	VFMADD231PS.BCST (R11)(DI*2), Z15, Z5
-	VFMADD231PS.BCST (R11)(R8*1), Z14, Z6
-	VFMADD231PS.BCST (R11)(R8*1), Z15, Z7
-	VFMADD231PS.BCST (R11)(DI*4), Z14, Z8
-	VFMADD231PS.BCST (R11)(DI*4), Z15, Z9
-	VFMADD231PS.BCST (R12), Z14, Z10
-	VFMADD231PS.BCST (R12), Z15, Z11
-	VFMADD231PS.BCST (R12)(DI*1), Z14, Z12
-	VFMADD231PS.BCST (R12)(DI*1), Z15, Z13
-	ADDQ             R9, R11
+	VMOVUPS          (R12), Z14
+	VMOVUPS          64(R12), Z15
+	VFMADD231PS.BCST (R10), Z14, Z0
+	VFMADD231PS.BCST (R10), Z15, Z1
+	VFMADD231PS.BCST (R10)(SI*1), Z14, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z15, Z3
+	VFMADD231PS.BCST (R10)(SI*2), Z14, Z4
+	VFMADD231PS.BCST (R10)(SI*2), Z15, Z5
+	VFMADD231PS.BCST (R10)(DI*1), Z14, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z15, Z7
+	VFMADD231PS.BCST (R10)(SI*4), Z14, Z8
+	VFMADD231PS.BCST (R10)(SI*4), Z15, Z9
+	VFMADD231PS.BCST (R11), Z14, Z10
+	VFMADD231PS.BCST (R11), Z15, Z11
+	VFMADD231PS.BCST (R11)(SI*1), Z14, Z12
+	VFMADD231PS.BCST (R11)(SI*1), Z15, Z13
+	ADDQ             R8, R10
+	ADDQ             R8, R11
 	ADDQ             R9, R12
-	ADDQ             R10, R13
-	DECQ             R14
+	DECQ             R13
 	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             136(AX), R12
+	DECQ             R14
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
 	JEQ              plain
-	CMPQ             R9, $0x00000006
+	CMPQ             R8, $0x00000006
 	JEQ              momentum
-	CMPQ             R9, $0x00000005
+	CMPQ             R8, $0x00000005
 	JEQ              shrink
-	CMPQ             R9, $0x00000002
+	CMPQ             R8, $0x00000002
 	JEQ              relu
-	CMPQ             R9, $0x00000003
+	CMPQ             R8, $0x00000003
 	JEQ              mask
-	CMPQ             R9, $0x00000001
+	CMPQ             R8, $0x00000001
 	JEQ              bias
-	CMPQ             R9, $0x00000007
+	CMPQ             R8, $0x00000007
 	JEQ              nesterov
 	VMOVUPS          Z0, (DX)
 	VMOVUPS          Z1, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z2, (DX)
 	VMOVUPS          Z3, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z4, (DX)
 	VMOVUPS          Z5, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z6, (DX)
 	VMOVUPS          Z7, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z8, (DX)
 	VMOVUPS          Z9, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z10, (DX)
 	VMOVUPS          Z11, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z12, (DX)
 	VMOVUPS          Z13, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	JMP              done
 
 bias:
@@ -16312,178 +17236,178 @@ bias:
 	VMOVUPS Z0, (DX)
 	VADDPS  64(BX), Z1, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
 	VMOVUPS Z2, (DX)
 	VADDPS  64(BX), Z3, Z3
 	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
 	VMOVUPS Z4, (DX)
 	VADDPS  64(BX), Z5, Z5
 	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
 	VMOVUPS Z6, (DX)
 	VADDPS  64(BX), Z7, Z7
 	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
 	VMOVUPS Z8, (DX)
 	VADDPS  64(BX), Z9, Z9
 	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
 	VMOVUPS Z10, (DX)
 	VADDPS  64(BX), Z11, Z11
 	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z12, Z12
 	VMOVUPS Z12, (DX)
 	VADDPS  64(BX), Z13, Z13
 	VMOVUPS Z13, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
-	VPXORD  Z16, Z16, Z16
+	VPXORD  Z14, Z14, Z14
 	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z16, Z0
+	VMAXPS  Z0, Z14, Z0
 	VMOVUPS Z0, (DX)
 	VADDPS  64(BX), Z1, Z1
-	VMAXPS  Z1, Z16, Z1
+	VMAXPS  Z1, Z14, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z16, Z2
+	VMAXPS  Z2, Z14, Z2
 	VMOVUPS Z2, (DX)
 	VADDPS  64(BX), Z3, Z3
-	VMAXPS  Z3, Z16, Z3
+	VMAXPS  Z3, Z14, Z3
 	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z16, Z4
+	VMAXPS  Z4, Z14, Z4
 	VMOVUPS Z4, (DX)
 	VADDPS  64(BX), Z5, Z5
-	VMAXPS  Z5, Z16, Z5
+	VMAXPS  Z5, Z14, Z5
 	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z16, Z6
+	VMAXPS  Z6, Z14, Z6
 	VMOVUPS Z6, (DX)
 	VADDPS  64(BX), Z7, Z7
-	VMAXPS  Z7, Z16, Z7
+	VMAXPS  Z7, Z14, Z7
 	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
-	VMAXPS  Z8, Z16, Z8
+	VMAXPS  Z8, Z14, Z8
 	VMOVUPS Z8, (DX)
 	VADDPS  64(BX), Z9, Z9
-	VMAXPS  Z9, Z16, Z9
+	VMAXPS  Z9, Z14, Z9
 	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
-	VMAXPS  Z10, Z16, Z10
+	VMAXPS  Z10, Z14, Z10
 	VMOVUPS Z10, (DX)
 	VADDPS  64(BX), Z11, Z11
-	VMAXPS  Z11, Z16, Z11
+	VMAXPS  Z11, Z14, Z11
 	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z12, Z12
-	VMAXPS  Z12, Z16, Z12
+	VMAXPS  Z12, Z14, Z12
 	VMOVUPS Z12, (DX)
 	VADDPS  64(BX), Z13, Z13
-	VMAXPS  Z13, Z16, Z13
+	VMAXPS  Z13, Z14, Z13
 	VMOVUPS Z13, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
-	VPXORD    Z17, Z17, Z17
-	VMOVUPS   (BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	VPXORD    Z14, Z14, Z14
+	VMOVUPS   (BX), Z15
+	VCMPPS    $0x06, Z14, Z15, K1
 	VMOVAPS.Z Z0, K1, Z0
 	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
 	VMOVUPS   Z1, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
 	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
 	VMOVUPS   Z3, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
 	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
 	VMOVUPS   Z5, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
 	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
 	VMOVUPS   Z7, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
 	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VMOVUPS   Z9, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
 	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
 	VMOVUPS   Z11, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
 	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z14
-	VCMPPS    $0x06, Z17, Z14, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
 	VMOVUPS   Z13, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
+	ADDQ      SI, DX
+	ADDQ      DI, BX
 	JMP       done
 
 plain:
@@ -16492,133 +17416,133 @@ plain:
 	VMOVUPS      Z0, (DX)
 	VFNMADD213PS 64(DX), Z14, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z14, Z2
 	VMOVUPS      Z2, (DX)
 	VFNMADD213PS 64(DX), Z14, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z14, Z4
 	VMOVUPS      Z4, (DX)
 	VFNMADD213PS 64(DX), Z14, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z14, Z6
 	VMOVUPS      Z6, (DX)
 	VFNMADD213PS 64(DX), Z14, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z14, Z8
 	VMOVUPS      Z8, (DX)
 	VFNMADD213PS 64(DX), Z14, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z14, Z10
 	VMOVUPS      Z10, (DX)
 	VFNMADD213PS 64(DX), Z14, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z14, Z12
 	VMOVUPS      Z12, (DX)
 	VFNMADD213PS 64(DX), Z14, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z14
 	VBROADCASTSS 100(AX), Z15
-	VMOVUPS      (DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z0
+	VMOVUPS      (DX), Z16
+	VMOVAPS      Z16, Z17
+	VFNMADD213PS Z16, Z15, Z17
+	VFNMADD213PS Z17, Z14, Z0
 	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z1
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z16
+	VFNMADD213PS Z0, Z15, Z16
+	VFNMADD213PS Z16, Z14, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z15, Z1
+	VFNMADD213PS Z1, Z14, Z2
 	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z3
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z15, Z1
+	VFNMADD213PS Z1, Z14, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z15, Z1
+	VFNMADD213PS Z1, Z14, Z4
 	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z5
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z15, Z1
+	VFNMADD213PS Z1, Z14, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z15, Z1
+	VFNMADD213PS Z1, Z14, Z6
 	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z7
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z15, Z1
+	VFNMADD213PS Z1, Z14, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z15, Z1
+	VFNMADD213PS Z1, Z14, Z8
 	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z9
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z15, Z1
+	VFNMADD213PS Z1, Z14, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z15, Z1
+	VFNMADD213PS Z1, Z14, Z10
 	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z11
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z15, Z1
+	VFNMADD213PS Z1, Z14, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z15, Z1
+	VFNMADD213PS Z1, Z14, Z12
 	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z18
-	VMOVAPS      Z18, Z19
-	VFNMADD213PS Z18, Z15, Z19
-	VFNMADD213PS Z19, Z14, Z13
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z15, Z1
+	VFNMADD213PS Z1, Z14, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -16630,124 +17554,124 @@ momentum:
 	VBROADCASTSS 96(AX), Z14
 	VFNMADD213PS (DX), Z14, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z1
-	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  64(BX), Z14, Z1
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
 	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z2
-	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  (BX), Z14, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
 	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z3
-	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  64(BX), Z14, Z3
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z3
 	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z4
-	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  (BX), Z14, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
 	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z5
-	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  64(BX), Z14, Z5
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z5
 	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z6
-	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  (BX), Z14, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
 	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z7
-	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  64(BX), Z14, Z7
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z7
 	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z8
-	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  (BX), Z14, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
 	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z9
-	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  64(BX), Z14, Z9
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z9
 	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z10
-	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  (BX), Z14, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z10
 	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z11
-	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  64(BX), Z14, Z11
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z11
 	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z12
-	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  (BX), Z14, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z12
 	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z13
-	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  64(BX), Z14, Z13
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z13
 	VMOVUPS      Z13, 64(BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -16761,156 +17685,156 @@ nesterov:
 	VBROADCASTSS 96(AX), Z14
 	VFNMADD213PS (DX), Z14, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z1
-	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      64(BX), Z15
-	VFMADD213PS  Z1, Z14, Z15
-	VMOVUPS      Z15, 64(BX)
-	VFMADD231PS  Z15, Z14, Z1
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z1
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z14
+	VFMADD213PS  Z1, Z0, Z14
+	VMOVUPS      Z14, 64(BX)
+	VFMADD231PS  Z14, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z2
-	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z2, Z14, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z14, Z2
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z3
-	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      64(BX), Z15
-	VFMADD213PS  Z3, Z14, Z15
-	VMOVUPS      Z15, 64(BX)
-	VFMADD231PS  Z15, Z14, Z3
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z3
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z4
-	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z4, Z14, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z14, Z4
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z5
-	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      64(BX), Z15
-	VFMADD213PS  Z5, Z14, Z15
-	VMOVUPS      Z15, 64(BX)
-	VFMADD231PS  Z15, Z14, Z5
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z5
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z6
-	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z6, Z14, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z14, Z6
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z7
-	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      64(BX), Z15
-	VFMADD213PS  Z7, Z14, Z15
-	VMOVUPS      Z15, 64(BX)
-	VFMADD231PS  Z15, Z14, Z7
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z7
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z8
-	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z8, Z14, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z14, Z8
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z9
-	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      64(BX), Z15
-	VFMADD213PS  Z9, Z14, Z15
-	VMOVUPS      Z15, 64(BX)
-	VFMADD231PS  Z15, Z14, Z9
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z9
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z9, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z10
-	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z10, Z14, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z14, Z10
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z10, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z11
-	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      64(BX), Z15
-	VFMADD213PS  Z11, Z14, Z15
-	VMOVUPS      Z15, 64(BX)
-	VFMADD231PS  Z15, Z14, Z11
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z11
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z11, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z12
-	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      (BX), Z15
-	VFMADD213PS  Z12, Z14, Z15
-	VMOVUPS      Z15, (BX)
-	VFMADD231PS  Z15, Z14, Z12
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z12, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
-	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  64(DX), Z14, Z13
-	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      64(BX), Z15
-	VFMADD213PS  Z13, Z14, Z15
-	VMOVUPS      Z15, 64(BX)
-	VFMADD231PS  Z15, Z14, Z13
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS 64(DX), Z14, Z13
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z13, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x07, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x07, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -16922,165 +17846,202 @@ TEXT ·tileAVX512x2x8(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	VMOVUPS 64(R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z10
+	VMOVUPS 64(R10), Z11
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z12
+	VMOVUPS 64(R10), Z13
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z14
+	VMOVUPS 64(R10), Z15
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
 
 term:
-	VMOVUPS          (R13), Z16
-	VMOVUPS          64(R13), Z17
-	VFMADD231PS.BCST (R11), Z16, Z0
-	VFMADD231PS.BCST (R11), Z17, Z1
-	VFMADD231PS.BCST (R11)(DI*1), Z16, Z2
-	VFMADD231PS.BCST (R11)(DI*1), Z17, Z3
-	VFMADD231PS.BCST (R11)(DI*2), Z16, Z4
-	VFMADD231PS.BCST (R11)(DI*2), Z17, Z5
-	VFMADD231PS.BCST (R11)(R8*1), Z16, Z6
-	VFMADD231PS.BCST (R11)(R8*1), Z17, Z7
-	VFMADD231PS.BCST (R11)(DI*4), Z16, Z8
-	VFMADD231PS.BCST (R11)(DI*4), Z17, Z9
-	VFMADD231PS.BCST (R12), Z16, Z10
-	VFMADD231PS.BCST (R12), Z17, Z11
-	VFMADD231PS.BCST (R12)(DI*1), Z16, Z12
-	VFMADD231PS.BCST (R12)(DI*1), Z17, Z13
-	VFMADD231PS.BCST (R12)(DI*2), Z16, Z14
-	VFMADD231PS.BCST (R12)(DI*2), Z17, Z15
-	ADDQ             R9, R11
+	VMOVUPS          (R12), Z16
+	VMOVUPS          64(R12), Z17
+	VFMADD231PS.BCST (R10), Z16, Z0
+	VFMADD231PS.BCST (R10), Z17, Z1
+	VFMADD231PS.BCST (R10)(SI*1), Z16, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z17, Z3
+	VFMADD231PS.BCST (R10)(SI*2), Z16, Z4
+	VFMADD231PS.BCST (R10)(SI*2), Z17, Z5
+	VFMADD231PS.BCST (R10)(DI*1), Z16, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z17, Z7
+	VFMADD231PS.BCST (R10)(SI*4), Z16, Z8
+	VFMADD231PS.BCST (R10)(SI*4), Z17, Z9
+	VFMADD231PS.BCST (R11), Z16, Z10
+	VFMADD231PS.BCST (R11), Z17, Z11
+	VFMADD231PS.BCST (R11)(SI*1), Z16, Z12
+	VFMADD231PS.BCST (R11)(SI*1), Z17, Z13
+	VFMADD231PS.BCST (R11)(SI*2), Z16, Z14
+	VFMADD231PS.BCST (R11)(SI*2), Z17, Z15
+	ADDQ             R8, R10
+	ADDQ             R8, R11
 	ADDQ             R9, R12
-	ADDQ             R10, R13
-	DECQ             R14
+	DECQ             R13
 	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             136(AX), R12
+	DECQ             R14
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
 	JEQ              plain
-	CMPQ             R9, $0x00000006
+	CMPQ             R8, $0x00000006
 	JEQ              momentum
-	CMPQ             R9, $0x00000005
+	CMPQ             R8, $0x00000005
 	JEQ              shrink
-	CMPQ             R9, $0x00000002
+	CMPQ             R8, $0x00000002
 	JEQ              relu
-	CMPQ             R9, $0x00000003
+	CMPQ             R8, $0x00000003
 	JEQ              mask
-	CMPQ             R9, $0x00000001
+	CMPQ             R8, $0x00000001
 	JEQ              bias
-	CMPQ             R9, $0x00000007
+	CMPQ             R8, $0x00000007
 	JEQ              nesterov
 	VMOVUPS          Z0, (DX)
 	VMOVUPS          Z1, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z2, (DX)
 	VMOVUPS          Z3, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z4, (DX)
 	VMOVUPS          Z5, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z6, (DX)
 	VMOVUPS          Z7, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z8, (DX)
 	VMOVUPS          Z9, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z10, (DX)
 	VMOVUPS          Z11, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z12, (DX)
 	VMOVUPS          Z13, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z14, (DX)
 	VMOVUPS          Z15, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	JMP              done
 
 bias:
@@ -17088,202 +18049,202 @@ bias:
 	VMOVUPS Z0, (DX)
 	VADDPS  64(BX), Z1, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
 	VMOVUPS Z2, (DX)
 	VADDPS  64(BX), Z3, Z3
 	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
 	VMOVUPS Z4, (DX)
 	VADDPS  64(BX), Z5, Z5
 	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
 	VMOVUPS Z6, (DX)
 	VADDPS  64(BX), Z7, Z7
 	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
 	VMOVUPS Z8, (DX)
 	VADDPS  64(BX), Z9, Z9
 	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
 	VMOVUPS Z10, (DX)
 	VADDPS  64(BX), Z11, Z11
 	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z12, Z12
 	VMOVUPS Z12, (DX)
 	VADDPS  64(BX), Z13, Z13
 	VMOVUPS Z13, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z14, Z14
 	VMOVUPS Z14, (DX)
 	VADDPS  64(BX), Z15, Z15
 	VMOVUPS Z15, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
-	VPXORD  Z18, Z18, Z18
+	VPXORD  Z16, Z16, Z16
 	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z18, Z0
+	VMAXPS  Z0, Z16, Z0
 	VMOVUPS Z0, (DX)
 	VADDPS  64(BX), Z1, Z1
-	VMAXPS  Z1, Z18, Z1
+	VMAXPS  Z1, Z16, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z18, Z2
+	VMAXPS  Z2, Z16, Z2
 	VMOVUPS Z2, (DX)
 	VADDPS  64(BX), Z3, Z3
-	VMAXPS  Z3, Z18, Z3
+	VMAXPS  Z3, Z16, Z3
 	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z18, Z4
+	VMAXPS  Z4, Z16, Z4
 	VMOVUPS Z4, (DX)
 	VADDPS  64(BX), Z5, Z5
-	VMAXPS  Z5, Z18, Z5
+	VMAXPS  Z5, Z16, Z5
 	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z18, Z6
+	VMAXPS  Z6, Z16, Z6
 	VMOVUPS Z6, (DX)
 	VADDPS  64(BX), Z7, Z7
-	VMAXPS  Z7, Z18, Z7
+	VMAXPS  Z7, Z16, Z7
 	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
-	VMAXPS  Z8, Z18, Z8
+	VMAXPS  Z8, Z16, Z8
 	VMOVUPS Z8, (DX)
 	VADDPS  64(BX), Z9, Z9
-	VMAXPS  Z9, Z18, Z9
+	VMAXPS  Z9, Z16, Z9
 	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
-	VMAXPS  Z10, Z18, Z10
+	VMAXPS  Z10, Z16, Z10
 	VMOVUPS Z10, (DX)
 	VADDPS  64(BX), Z11, Z11
-	VMAXPS  Z11, Z18, Z11
+	VMAXPS  Z11, Z16, Z11
 	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z12, Z12
-	VMAXPS  Z12, Z18, Z12
+	VMAXPS  Z12, Z16, Z12
 	VMOVUPS Z12, (DX)
 	VADDPS  64(BX), Z13, Z13
-	VMAXPS  Z13, Z18, Z13
+	VMAXPS  Z13, Z16, Z13
 	VMOVUPS Z13, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z14, Z14
-	VMAXPS  Z14, Z18, Z14
+	VMAXPS  Z14, Z16, Z14
 	VMOVUPS Z14, (DX)
 	VADDPS  64(BX), Z15, Z15
-	VMAXPS  Z15, Z18, Z15
+	VMAXPS  Z15, Z16, Z15
 	VMOVUPS Z15, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
-	VPXORD    Z19, Z19, Z19
-	VMOVUPS   (BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	VPXORD    Z16, Z16, Z16
+	VMOVUPS   (BX), Z17
+	VCMPPS    $0x06, Z16, Z17, K1
 	VMOVAPS.Z Z0, K1, Z0
 	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
 	VMOVUPS   Z1, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
 	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
 	VMOVUPS   Z3, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
 	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
 	VMOVUPS   Z5, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
 	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
 	VMOVUPS   Z7, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
 	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VMOVUPS   Z9, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
 	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
 	VMOVUPS   Z11, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
 	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
 	VMOVUPS   Z13, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z14, K1, Z14
 	VMOVUPS   Z14, (DX)
-	VMOVUPS   64(BX), Z16
-	VCMPPS    $0x06, Z19, Z16, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z15, K1, Z15
 	VMOVUPS   Z15, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
+	ADDQ      SI, DX
+	ADDQ      DI, BX
 	JMP       done
 
 plain:
@@ -17292,151 +18253,151 @@ plain:
 	VMOVUPS      Z0, (DX)
 	VFNMADD213PS 64(DX), Z16, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z16, Z2
 	VMOVUPS      Z2, (DX)
 	VFNMADD213PS 64(DX), Z16, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z16, Z4
 	VMOVUPS      Z4, (DX)
 	VFNMADD213PS 64(DX), Z16, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z16, Z6
 	VMOVUPS      Z6, (DX)
 	VFNMADD213PS 64(DX), Z16, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z16, Z8
 	VMOVUPS      Z8, (DX)
 	VFNMADD213PS 64(DX), Z16, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z16, Z10
 	VMOVUPS      Z10, (DX)
 	VFNMADD213PS 64(DX), Z16, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z16, Z12
 	VMOVUPS      Z12, (DX)
 	VFNMADD213PS 64(DX), Z16, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z16, Z14
 	VMOVUPS      Z14, (DX)
 	VFNMADD213PS 64(DX), Z16, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z16
 	VBROADCASTSS 100(AX), Z17
-	VMOVUPS      (DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z0
+	VMOVUPS      (DX), Z18
+	VMOVAPS      Z18, Z19
+	VFNMADD213PS Z18, Z17, Z19
+	VFNMADD213PS Z19, Z16, Z0
 	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z1
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z18
+	VFNMADD213PS Z0, Z17, Z18
+	VFNMADD213PS Z18, Z16, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z2
 	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z3
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z4
 	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z5
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z6
 	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z7
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z8
 	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z9
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z10
 	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z11
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z12
 	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z13
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z14
 	VMOVUPS      Z14, (DX)
-	VMOVUPS      64(DX), Z20
-	VMOVAPS      Z20, Z21
-	VFNMADD213PS Z20, Z17, Z21
-	VFNMADD213PS Z21, Z16, Z15
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z17, Z1
+	VFNMADD213PS Z1, Z16, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -17448,142 +18409,142 @@ momentum:
 	VBROADCASTSS 96(AX), Z16
 	VFNMADD213PS (DX), Z16, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z1
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  64(BX), Z16, Z1
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
 	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z2
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  (BX), Z16, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
 	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z3
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  64(BX), Z16, Z3
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z3
 	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z4
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  (BX), Z16, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
 	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z5
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  64(BX), Z16, Z5
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z5
 	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z6
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  (BX), Z16, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
 	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z7
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  64(BX), Z16, Z7
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z7
 	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z8
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  (BX), Z16, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
 	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z9
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  64(BX), Z16, Z9
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z9
 	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z10
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  (BX), Z16, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z10
 	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z11
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  64(BX), Z16, Z11
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z11
 	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z12
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  (BX), Z16, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z12
 	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z13
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  64(BX), Z16, Z13
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z13
 	VMOVUPS      Z13, 64(BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z14
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  (BX), Z16, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z14
 	VMOVUPS      Z14, (BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z14
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z15
-	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  64(BX), Z16, Z15
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z15
 	VMOVUPS      Z15, 64(BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z15
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -17597,178 +18558,178 @@ nesterov:
 	VBROADCASTSS 96(AX), Z16
 	VFNMADD213PS (DX), Z16, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z1
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      64(BX), Z17
-	VFMADD213PS  Z1, Z16, Z17
-	VMOVUPS      Z17, 64(BX)
-	VFMADD231PS  Z17, Z16, Z1
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z1
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z16
+	VFMADD213PS  Z1, Z0, Z16
+	VMOVUPS      Z16, 64(BX)
+	VFMADD231PS  Z16, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z2
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      (BX), Z17
-	VFMADD213PS  Z2, Z16, Z17
-	VMOVUPS      Z17, (BX)
-	VFMADD231PS  Z17, Z16, Z2
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z3
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      64(BX), Z17
-	VFMADD213PS  Z3, Z16, Z17
-	VMOVUPS      Z17, 64(BX)
-	VFMADD231PS  Z17, Z16, Z3
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z3
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z4
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      (BX), Z17
-	VFMADD213PS  Z4, Z16, Z17
-	VMOVUPS      Z17, (BX)
-	VFMADD231PS  Z17, Z16, Z4
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z5
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      64(BX), Z17
-	VFMADD213PS  Z5, Z16, Z17
-	VMOVUPS      Z17, 64(BX)
-	VFMADD231PS  Z17, Z16, Z5
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z5
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z6
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      (BX), Z17
-	VFMADD213PS  Z6, Z16, Z17
-	VMOVUPS      Z17, (BX)
-	VFMADD231PS  Z17, Z16, Z6
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z7
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      64(BX), Z17
-	VFMADD213PS  Z7, Z16, Z17
-	VMOVUPS      Z17, 64(BX)
-	VFMADD231PS  Z17, Z16, Z7
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z7
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z8
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      (BX), Z17
-	VFMADD213PS  Z8, Z16, Z17
-	VMOVUPS      Z17, (BX)
-	VFMADD231PS  Z17, Z16, Z8
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z9
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      64(BX), Z17
-	VFMADD213PS  Z9, Z16, Z17
-	VMOVUPS      Z17, 64(BX)
-	VFMADD231PS  Z17, Z16, Z9
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z9
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z9, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z10
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      (BX), Z17
-	VFMADD213PS  Z10, Z16, Z17
-	VMOVUPS      Z17, (BX)
-	VFMADD231PS  Z17, Z16, Z10
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z10, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z11
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      64(BX), Z17
-	VFMADD213PS  Z11, Z16, Z17
-	VMOVUPS      Z17, 64(BX)
-	VFMADD231PS  Z17, Z16, Z11
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z11
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z11, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z12
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      (BX), Z17
-	VFMADD213PS  Z12, Z16, Z17
-	VMOVUPS      Z17, (BX)
-	VFMADD231PS  Z17, Z16, Z12
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z12, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z13
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      64(BX), Z17
-	VFMADD213PS  Z13, Z16, Z17
-	VMOVUPS      Z17, 64(BX)
-	VFMADD231PS  Z17, Z16, Z13
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z13
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z13, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z14
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      (BX), Z17
-	VFMADD213PS  Z14, Z16, Z17
-	VMOVUPS      Z17, (BX)
-	VFMADD231PS  Z17, Z16, Z14
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z14, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z14
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
-	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  64(DX), Z16, Z15
-	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      64(BX), Z17
-	VFMADD213PS  Z15, Z16, Z17
-	VMOVUPS      Z17, 64(BX)
-	VFMADD231PS  Z17, Z16, Z15
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS 64(DX), Z16, Z15
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z15, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z15
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x08, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x08, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -17780,179 +18741,219 @@ TEXT ·tileAVX512x2x9(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	VMOVUPS 64(R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z10
+	VMOVUPS 64(R10), Z11
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z12
+	VMOVUPS 64(R10), Z13
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z14
+	VMOVUPS 64(R10), Z15
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z16
+	VMOVUPS 64(R10), Z17
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
 
 term:
-	VMOVUPS          (R13), Z18
-	VMOVUPS          64(R13), Z19
-	VFMADD231PS.BCST (R11), Z18, Z0
-	VFMADD231PS.BCST (R11), Z19, Z1
-	VFMADD231PS.BCST (R11)(DI*1), Z18, Z2
-	VFMADD231PS.BCST (R11)(DI*1), Z19, Z3
-	VFMADD231PS.BCST (R11)(DI*2), Z18, Z4
-	VFMADD231PS.BCST (R11)(DI*2), Z19, Z5
-	VFMADD231PS.BCST (R11)(R8*1), Z18, Z6
-	VFMADD231PS.BCST (R11)(R8*1), Z19, Z7
-	VFMADD231PS.BCST (R11)(DI*4), Z18, Z8
-	VFMADD231PS.BCST (R11)(DI*4), Z19, Z9
-	VFMADD231PS.BCST (R12), Z18, Z10
-	VFMADD231PS.BCST (R12), Z19, Z11
-	VFMADD231PS.BCST (R12)(DI*1), Z18, Z12
-	VFMADD231PS.BCST (R12)(DI*1), Z19, Z13
-	VFMADD231PS.BCST (R12)(DI*2), Z18, Z14
-	VFMADD231PS.BCST (R12)(DI*2), Z19, Z15
-	VFMADD231PS.BCST (R12)(R8*1), Z18, Z16
-	VFMADD231PS.BCST (R12)(R8*1), Z19, Z17
-	ADDQ             R9, R11
+	VMOVUPS          (R12), Z18
+	VMOVUPS          64(R12), Z19
+	VFMADD231PS.BCST (R10), Z18, Z0
+	VFMADD231PS.BCST (R10), Z19, Z1
+	VFMADD231PS.BCST (R10)(SI*1), Z18, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z19, Z3
+	VFMADD231PS.BCST (R10)(SI*2), Z18, Z4
+	VFMADD231PS.BCST (R10)(SI*2), Z19, Z5
+	VFMADD231PS.BCST (R10)(DI*1), Z18, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z19, Z7
+	VFMADD231PS.BCST (R10)(SI*4), Z18, Z8
+	VFMADD231PS.BCST (R10)(SI*4), Z19, Z9
+	VFMADD231PS.BCST (R11), Z18, Z10
+	VFMADD231PS.BCST (R11), Z19, Z11
+	VFMADD231PS.BCST (R11)(SI*1), Z18, Z12
+	VFMADD231PS.BCST (R11)(SI*1), Z19, Z13
+	VFMADD231PS.BCST (R11)(SI*2), Z18, Z14
+	VFMADD231PS.BCST (R11)(SI*2), Z19, Z15
+	VFMADD231PS.BCST (R11)(DI*1), Z18, Z16
+	VFMADD231PS.BCST (R11)(DI*1), Z19, Z17
+	ADDQ             R8, R10
+	ADDQ             R8, R11
 	ADDQ             R9, R12
-	ADDQ             R10, R13
-	DECQ             R14
+	DECQ             R13
 	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             136(AX), R12
+	DECQ             R14
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
 	JEQ              plain
-	CMPQ             R9, $0x00000006
+	CMPQ             R8, $0x00000006
 	JEQ              momentum
-	CMPQ             R9, $0x00000005
+	CMPQ             R8, $0x00000005
 	JEQ              shrink
-	CMPQ             R9, $0x00000002
+	CMPQ             R8, $0x00000002
 	JEQ              relu
-	CMPQ             R9, $0x00000003
+	CMPQ             R8, $0x00000003
 	JEQ              mask
-	CMPQ             R9, $0x00000001
+	CMPQ             R8, $0x00000001
 	JEQ              bias
-	CMPQ             R9, $0x00000007
+	CMPQ             R8, $0x00000007
 	JEQ              nesterov
 	VMOVUPS          Z0, (DX)
 	VMOVUPS          Z1, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z2, (DX)
 	VMOVUPS          Z3, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z4, (DX)
 	VMOVUPS          Z5, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z6, (DX)
 	VMOVUPS          Z7, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z8, (DX)
 	VMOVUPS          Z9, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z10, (DX)
 	VMOVUPS          Z11, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z12, (DX)
 	VMOVUPS          Z13, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z14, (DX)
 	VMOVUPS          Z15, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z16, (DX)
 	VMOVUPS          Z17, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	JMP              done
 
 bias:
@@ -17960,226 +18961,226 @@ bias:
 	VMOVUPS Z0, (DX)
 	VADDPS  64(BX), Z1, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
 	VMOVUPS Z2, (DX)
 	VADDPS  64(BX), Z3, Z3
 	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
 	VMOVUPS Z4, (DX)
 	VADDPS  64(BX), Z5, Z5
 	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
 	VMOVUPS Z6, (DX)
 	VADDPS  64(BX), Z7, Z7
 	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
 	VMOVUPS Z8, (DX)
 	VADDPS  64(BX), Z9, Z9
 	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
 	VMOVUPS Z10, (DX)
 	VADDPS  64(BX), Z11, Z11
 	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z12, Z12
 	VMOVUPS Z12, (DX)
 	VADDPS  64(BX), Z13, Z13
 	VMOVUPS Z13, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z14, Z14
 	VMOVUPS Z14, (DX)
 	VADDPS  64(BX), Z15, Z15
 	VMOVUPS Z15, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z16, Z16
 	VMOVUPS Z16, (DX)
 	VADDPS  64(BX), Z17, Z17
 	VMOVUPS Z17, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
-	VPXORD  Z20, Z20, Z20
+	VPXORD  Z18, Z18, Z18
 	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z20, Z0
+	VMAXPS  Z0, Z18, Z0
 	VMOVUPS Z0, (DX)
 	VADDPS  64(BX), Z1, Z1
-	VMAXPS  Z1, Z20, Z1
+	VMAXPS  Z1, Z18, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z20, Z2
+	VMAXPS  Z2, Z18, Z2
 	VMOVUPS Z2, (DX)
 	VADDPS  64(BX), Z3, Z3
-	VMAXPS  Z3, Z20, Z3
+	VMAXPS  Z3, Z18, Z3
 	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z20, Z4
+	VMAXPS  Z4, Z18, Z4
 	VMOVUPS Z4, (DX)
 	VADDPS  64(BX), Z5, Z5
-	VMAXPS  Z5, Z20, Z5
+	VMAXPS  Z5, Z18, Z5
 	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z20, Z6
+	VMAXPS  Z6, Z18, Z6
 	VMOVUPS Z6, (DX)
 	VADDPS  64(BX), Z7, Z7
-	VMAXPS  Z7, Z20, Z7
+	VMAXPS  Z7, Z18, Z7
 	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
-	VMAXPS  Z8, Z20, Z8
+	VMAXPS  Z8, Z18, Z8
 	VMOVUPS Z8, (DX)
 	VADDPS  64(BX), Z9, Z9
-	VMAXPS  Z9, Z20, Z9
+	VMAXPS  Z9, Z18, Z9
 	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
-	VMAXPS  Z10, Z20, Z10
+	VMAXPS  Z10, Z18, Z10
 	VMOVUPS Z10, (DX)
 	VADDPS  64(BX), Z11, Z11
-	VMAXPS  Z11, Z20, Z11
+	VMAXPS  Z11, Z18, Z11
 	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z12, Z12
-	VMAXPS  Z12, Z20, Z12
+	VMAXPS  Z12, Z18, Z12
 	VMOVUPS Z12, (DX)
 	VADDPS  64(BX), Z13, Z13
-	VMAXPS  Z13, Z20, Z13
+	VMAXPS  Z13, Z18, Z13
 	VMOVUPS Z13, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z14, Z14
-	VMAXPS  Z14, Z20, Z14
+	VMAXPS  Z14, Z18, Z14
 	VMOVUPS Z14, (DX)
 	VADDPS  64(BX), Z15, Z15
-	VMAXPS  Z15, Z20, Z15
+	VMAXPS  Z15, Z18, Z15
 	VMOVUPS Z15, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z16, Z16
-	VMAXPS  Z16, Z20, Z16
+	VMAXPS  Z16, Z18, Z16
 	VMOVUPS Z16, (DX)
 	VADDPS  64(BX), Z17, Z17
-	VMAXPS  Z17, Z20, Z17
+	VMAXPS  Z17, Z18, Z17
 	VMOVUPS Z17, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
-	VPXORD    Z21, Z21, Z21
-	VMOVUPS   (BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	VPXORD    Z18, Z18, Z18
+	VMOVUPS   (BX), Z19
+	VCMPPS    $0x06, Z18, Z19, K1
 	VMOVAPS.Z Z0, K1, Z0
 	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
 	VMOVUPS   Z1, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
 	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
 	VMOVUPS   Z3, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
 	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
 	VMOVUPS   Z5, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
 	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
 	VMOVUPS   Z7, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
 	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VMOVUPS   Z9, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
 	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
 	VMOVUPS   Z11, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
 	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
 	VMOVUPS   Z13, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z14, K1, Z14
 	VMOVUPS   Z14, (DX)
-	VMOVUPS   64(BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z15, K1, Z15
 	VMOVUPS   Z15, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z16, K1, Z16
 	VMOVUPS   Z16, (DX)
-	VMOVUPS   64(BX), Z18
-	VCMPPS    $0x06, Z21, Z18, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VMOVUPS   Z17, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
+	ADDQ      SI, DX
+	ADDQ      DI, BX
 	JMP       done
 
 plain:
@@ -18188,169 +19189,169 @@ plain:
 	VMOVUPS      Z0, (DX)
 	VFNMADD213PS 64(DX), Z18, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z18, Z2
 	VMOVUPS      Z2, (DX)
 	VFNMADD213PS 64(DX), Z18, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z18, Z4
 	VMOVUPS      Z4, (DX)
 	VFNMADD213PS 64(DX), Z18, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z18, Z6
 	VMOVUPS      Z6, (DX)
 	VFNMADD213PS 64(DX), Z18, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z18, Z8
 	VMOVUPS      Z8, (DX)
 	VFNMADD213PS 64(DX), Z18, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z18, Z10
 	VMOVUPS      Z10, (DX)
 	VFNMADD213PS 64(DX), Z18, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z18, Z12
 	VMOVUPS      Z12, (DX)
 	VFNMADD213PS 64(DX), Z18, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z18, Z14
 	VMOVUPS      Z14, (DX)
 	VFNMADD213PS 64(DX), Z18, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z18, Z16
 	VMOVUPS      Z16, (DX)
 	VFNMADD213PS 64(DX), Z18, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z18
 	VBROADCASTSS 100(AX), Z19
-	VMOVUPS      (DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z0
+	VMOVUPS      (DX), Z20
+	VMOVAPS      Z20, Z21
+	VFNMADD213PS Z20, Z19, Z21
+	VFNMADD213PS Z21, Z18, Z0
 	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z1
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z20
+	VFNMADD213PS Z0, Z19, Z20
+	VFNMADD213PS Z20, Z18, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z2
 	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z3
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z4
 	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z5
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z6
 	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z7
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z8
 	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z9
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z10
 	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z11
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z12
 	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z13
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z14
 	VMOVUPS      Z14, (DX)
-	VMOVUPS      64(DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z15
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z16
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z16
 	VMOVUPS      Z16, (DX)
-	VMOVUPS      64(DX), Z22
-	VMOVAPS      Z22, Z23
-	VFNMADD213PS Z22, Z19, Z23
-	VFNMADD213PS Z23, Z18, Z17
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z19, Z1
+	VFNMADD213PS Z1, Z18, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -18362,160 +19363,160 @@ momentum:
 	VBROADCASTSS 96(AX), Z18
 	VFNMADD213PS (DX), Z18, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z1
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  64(BX), Z18, Z1
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
 	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z2
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  (BX), Z18, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
 	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z3
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  64(BX), Z18, Z3
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z3
 	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z4
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  (BX), Z18, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
 	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z5
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  64(BX), Z18, Z5
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z5
 	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z6
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  (BX), Z18, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
 	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z7
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  64(BX), Z18, Z7
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z7
 	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z8
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  (BX), Z18, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
 	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z9
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  64(BX), Z18, Z9
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z9
 	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z10
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  (BX), Z18, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z10
 	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z11
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  64(BX), Z18, Z11
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z11
 	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z12
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  (BX), Z18, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z12
 	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z13
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  64(BX), Z18, Z13
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z13
 	VMOVUPS      Z13, 64(BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z14
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  (BX), Z18, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z14
 	VMOVUPS      Z14, (BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z14
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z15
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  64(BX), Z18, Z15
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z15
 	VMOVUPS      Z15, 64(BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z15
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z16
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  (BX), Z18, Z16
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z16
 	VMOVUPS      Z16, (BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z16
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z17
-	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  64(BX), Z18, Z17
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z17
 	VMOVUPS      Z17, 64(BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z17
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -18529,200 +19530,200 @@ nesterov:
 	VBROADCASTSS 96(AX), Z18
 	VFNMADD213PS (DX), Z18, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z1
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      64(BX), Z19
-	VFMADD213PS  Z1, Z18, Z19
-	VMOVUPS      Z19, 64(BX)
-	VFMADD231PS  Z19, Z18, Z1
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z1
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z18
+	VFMADD213PS  Z1, Z0, Z18
+	VMOVUPS      Z18, 64(BX)
+	VFMADD231PS  Z18, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z2
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      (BX), Z19
-	VFMADD213PS  Z2, Z18, Z19
-	VMOVUPS      Z19, (BX)
-	VFMADD231PS  Z19, Z18, Z2
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z3
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      64(BX), Z19
-	VFMADD213PS  Z3, Z18, Z19
-	VMOVUPS      Z19, 64(BX)
-	VFMADD231PS  Z19, Z18, Z3
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z3
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z4
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      (BX), Z19
-	VFMADD213PS  Z4, Z18, Z19
-	VMOVUPS      Z19, (BX)
-	VFMADD231PS  Z19, Z18, Z4
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z5
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      64(BX), Z19
-	VFMADD213PS  Z5, Z18, Z19
-	VMOVUPS      Z19, 64(BX)
-	VFMADD231PS  Z19, Z18, Z5
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z5
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z6
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      (BX), Z19
-	VFMADD213PS  Z6, Z18, Z19
-	VMOVUPS      Z19, (BX)
-	VFMADD231PS  Z19, Z18, Z6
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z7
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      64(BX), Z19
-	VFMADD213PS  Z7, Z18, Z19
-	VMOVUPS      Z19, 64(BX)
-	VFMADD231PS  Z19, Z18, Z7
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z7
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z8
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      (BX), Z19
-	VFMADD213PS  Z8, Z18, Z19
-	VMOVUPS      Z19, (BX)
-	VFMADD231PS  Z19, Z18, Z8
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z9
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      64(BX), Z19
-	VFMADD213PS  Z9, Z18, Z19
-	VMOVUPS      Z19, 64(BX)
-	VFMADD231PS  Z19, Z18, Z9
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z9
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z9, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z10
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      (BX), Z19
-	VFMADD213PS  Z10, Z18, Z19
-	VMOVUPS      Z19, (BX)
-	VFMADD231PS  Z19, Z18, Z10
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z10, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z11
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      64(BX), Z19
-	VFMADD213PS  Z11, Z18, Z19
-	VMOVUPS      Z19, 64(BX)
-	VFMADD231PS  Z19, Z18, Z11
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z11
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z11, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z12
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      (BX), Z19
-	VFMADD213PS  Z12, Z18, Z19
-	VMOVUPS      Z19, (BX)
-	VFMADD231PS  Z19, Z18, Z12
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z12, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z13
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      64(BX), Z19
-	VFMADD213PS  Z13, Z18, Z19
-	VMOVUPS      Z19, 64(BX)
-	VFMADD231PS  Z19, Z18, Z13
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z13
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z13, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z14
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      (BX), Z19
-	VFMADD213PS  Z14, Z18, Z19
-	VMOVUPS      Z19, (BX)
-	VFMADD231PS  Z19, Z18, Z14
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z14, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z14
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z15
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      64(BX), Z19
-	VFMADD213PS  Z15, Z18, Z19
-	VMOVUPS      Z19, 64(BX)
-	VFMADD231PS  Z19, Z18, Z15
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z15
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z15, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z15
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z16
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      (BX), Z19
-	VFMADD213PS  Z16, Z18, Z19
-	VMOVUPS      Z19, (BX)
-	VFMADD231PS  Z19, Z18, Z16
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z16
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z16, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z16
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
-	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  64(DX), Z18, Z17
-	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      64(BX), Z19
-	VFMADD213PS  Z17, Z18, Z19
-	VMOVUPS      Z19, 64(BX)
-	VFMADD231PS  Z19, Z18, Z17
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS 64(DX), Z18, Z17
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z17, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z17
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x09, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x09, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -18734,193 +19735,236 @@ TEXT ·tileAVX512x2x10(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	MOVQ   8(AX), R13
-	MOVQ   56(AX), R14
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	VMOVUPS 64(R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z10
+	VMOVUPS 64(R10), Z11
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z12
+	VMOVUPS 64(R10), Z13
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z14
+	VMOVUPS 64(R10), Z15
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z16
+	VMOVUPS 64(R10), Z17
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z18
+	VMOVUPS 64(R10), Z19
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	MOVQ 8(AX), R12
+	MOVQ 112(AX), R14
+
+span:
+	MOVQ 56(AX), R13
 
 term:
-	VMOVUPS          (R13), Z20
-	VMOVUPS          64(R13), Z21
-	VFMADD231PS.BCST (R11), Z20, Z0
-	VFMADD231PS.BCST (R11), Z21, Z1
-	VFMADD231PS.BCST (R11)(DI*1), Z20, Z2
-	VFMADD231PS.BCST (R11)(DI*1), Z21, Z3
-	VFMADD231PS.BCST (R11)(DI*2), Z20, Z4
-	VFMADD231PS.BCST (R11)(DI*2), Z21, Z5
-	VFMADD231PS.BCST (R11)(R8*1), Z20, Z6
-	VFMADD231PS.BCST (R11)(R8*1), Z21, Z7
-	VFMADD231PS.BCST (R11)(DI*4), Z20, Z8
-	VFMADD231PS.BCST (R11)(DI*4), Z21, Z9
-	VFMADD231PS.BCST (R12), Z20, Z10
-	VFMADD231PS.BCST (R12), Z21, Z11
-	VFMADD231PS.BCST (R12)(DI*1), Z20, Z12
-	VFMADD231PS.BCST (R12)(DI*1), Z21, Z13
-	VFMADD231PS.BCST (R12)(DI*2), Z20, Z14
-	VFMADD231PS.BCST (R12)(DI*2), Z21, Z15
-	VFMADD231PS.BCST (R12)(R8*1), Z20, Z16
-	VFMADD231PS.BCST (R12)(R8*1), Z21, Z17
-	VFMADD231PS.BCST (R12)(DI*4), Z20, Z18
-	VFMADD231PS.BCST (R12)(DI*4), Z21, Z19
-	ADDQ             R9, R11
+	VMOVUPS          (R12), Z20
+	VMOVUPS          64(R12), Z21
+	VFMADD231PS.BCST (R10), Z20, Z0
+	VFMADD231PS.BCST (R10), Z21, Z1
+	VFMADD231PS.BCST (R10)(SI*1), Z20, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z21, Z3
+	VFMADD231PS.BCST (R10)(SI*2), Z20, Z4
+	VFMADD231PS.BCST (R10)(SI*2), Z21, Z5
+	VFMADD231PS.BCST (R10)(DI*1), Z20, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z21, Z7
+	VFMADD231PS.BCST (R10)(SI*4), Z20, Z8
+	VFMADD231PS.BCST (R10)(SI*4), Z21, Z9
+	VFMADD231PS.BCST (R11), Z20, Z10
+	VFMADD231PS.BCST (R11), Z21, Z11
+	VFMADD231PS.BCST (R11)(SI*1), Z20, Z12
+	VFMADD231PS.BCST (R11)(SI*1), Z21, Z13
+	VFMADD231PS.BCST (R11)(SI*2), Z20, Z14
+	VFMADD231PS.BCST (R11)(SI*2), Z21, Z15
+	VFMADD231PS.BCST (R11)(DI*1), Z20, Z16
+	VFMADD231PS.BCST (R11)(DI*1), Z21, Z17
+	VFMADD231PS.BCST (R11)(SI*4), Z20, Z18
+	VFMADD231PS.BCST (R11)(SI*4), Z21, Z19
+	ADDQ             R8, R10
+	ADDQ             R8, R11
 	ADDQ             R9, R12
-	ADDQ             R10, R13
-	DECQ             R14
+	DECQ             R13
 	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             136(AX), R12
+	DECQ             R14
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
 	JEQ              plain
-	CMPQ             R9, $0x00000006
+	CMPQ             R8, $0x00000006
 	JEQ              momentum
-	CMPQ             R9, $0x00000005
+	CMPQ             R8, $0x00000005
 	JEQ              shrink
-	CMPQ             R9, $0x00000002
+	CMPQ             R8, $0x00000002
 	JEQ              relu
-	CMPQ             R9, $0x00000003
+	CMPQ             R8, $0x00000003
 	JEQ              mask
-	CMPQ             R9, $0x00000001
+	CMPQ             R8, $0x00000001
 	JEQ              bias
-	CMPQ             R9, $0x00000007
+	CMPQ             R8, $0x00000007
 	JEQ              nesterov
 	VMOVUPS          Z0, (DX)
 	VMOVUPS          Z1, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z2, (DX)
 	VMOVUPS          Z3, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z4, (DX)
 	VMOVUPS          Z5, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z6, (DX)
 	VMOVUPS          Z7, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z8, (DX)
 	VMOVUPS          Z9, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z10, (DX)
 	VMOVUPS          Z11, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z12, (DX)
 	VMOVUPS          Z13, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z14, (DX)
 	VMOVUPS          Z15, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z16, (DX)
 	VMOVUPS          Z17, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z18, (DX)
 	VMOVUPS          Z19, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	JMP              done
 
 bias:
@@ -18928,250 +19972,250 @@ bias:
 	VMOVUPS Z0, (DX)
 	VADDPS  64(BX), Z1, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
 	VMOVUPS Z2, (DX)
 	VADDPS  64(BX), Z3, Z3
 	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
 	VMOVUPS Z4, (DX)
 	VADDPS  64(BX), Z5, Z5
 	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
 	VMOVUPS Z6, (DX)
 	VADDPS  64(BX), Z7, Z7
 	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
 	VMOVUPS Z8, (DX)
 	VADDPS  64(BX), Z9, Z9
 	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
 	VMOVUPS Z10, (DX)
 	VADDPS  64(BX), Z11, Z11
 	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z12, Z12
 	VMOVUPS Z12, (DX)
 	VADDPS  64(BX), Z13, Z13
 	VMOVUPS Z13, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z14, Z14
 	VMOVUPS Z14, (DX)
 	VADDPS  64(BX), Z15, Z15
 	VMOVUPS Z15, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z16, Z16
 	VMOVUPS Z16, (DX)
 	VADDPS  64(BX), Z17, Z17
 	VMOVUPS Z17, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z18, Z18
 	VMOVUPS Z18, (DX)
 	VADDPS  64(BX), Z19, Z19
 	VMOVUPS Z19, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
-	VPXORD  Z22, Z22, Z22
+	VPXORD  Z20, Z20, Z20
 	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z22, Z0
+	VMAXPS  Z0, Z20, Z0
 	VMOVUPS Z0, (DX)
 	VADDPS  64(BX), Z1, Z1
-	VMAXPS  Z1, Z22, Z1
+	VMAXPS  Z1, Z20, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z22, Z2
+	VMAXPS  Z2, Z20, Z2
 	VMOVUPS Z2, (DX)
 	VADDPS  64(BX), Z3, Z3
-	VMAXPS  Z3, Z22, Z3
+	VMAXPS  Z3, Z20, Z3
 	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z22, Z4
+	VMAXPS  Z4, Z20, Z4
 	VMOVUPS Z4, (DX)
 	VADDPS  64(BX), Z5, Z5
-	VMAXPS  Z5, Z22, Z5
+	VMAXPS  Z5, Z20, Z5
 	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z22, Z6
+	VMAXPS  Z6, Z20, Z6
 	VMOVUPS Z6, (DX)
 	VADDPS  64(BX), Z7, Z7
-	VMAXPS  Z7, Z22, Z7
+	VMAXPS  Z7, Z20, Z7
 	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
-	VMAXPS  Z8, Z22, Z8
+	VMAXPS  Z8, Z20, Z8
 	VMOVUPS Z8, (DX)
 	VADDPS  64(BX), Z9, Z9
-	VMAXPS  Z9, Z22, Z9
+	VMAXPS  Z9, Z20, Z9
 	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
-	VMAXPS  Z10, Z22, Z10
+	VMAXPS  Z10, Z20, Z10
 	VMOVUPS Z10, (DX)
 	VADDPS  64(BX), Z11, Z11
-	VMAXPS  Z11, Z22, Z11
+	VMAXPS  Z11, Z20, Z11
 	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z12, Z12
-	VMAXPS  Z12, Z22, Z12
+	VMAXPS  Z12, Z20, Z12
 	VMOVUPS Z12, (DX)
 	VADDPS  64(BX), Z13, Z13
-	VMAXPS  Z13, Z22, Z13
+	VMAXPS  Z13, Z20, Z13
 	VMOVUPS Z13, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z14, Z14
-	VMAXPS  Z14, Z22, Z14
+	VMAXPS  Z14, Z20, Z14
 	VMOVUPS Z14, (DX)
 	VADDPS  64(BX), Z15, Z15
-	VMAXPS  Z15, Z22, Z15
+	VMAXPS  Z15, Z20, Z15
 	VMOVUPS Z15, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z16, Z16
-	VMAXPS  Z16, Z22, Z16
+	VMAXPS  Z16, Z20, Z16
 	VMOVUPS Z16, (DX)
 	VADDPS  64(BX), Z17, Z17
-	VMAXPS  Z17, Z22, Z17
+	VMAXPS  Z17, Z20, Z17
 	VMOVUPS Z17, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z18, Z18
-	VMAXPS  Z18, Z22, Z18
+	VMAXPS  Z18, Z20, Z18
 	VMOVUPS Z18, (DX)
 	VADDPS  64(BX), Z19, Z19
-	VMAXPS  Z19, Z22, Z19
+	VMAXPS  Z19, Z20, Z19
 	VMOVUPS Z19, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
-	VPXORD    Z23, Z23, Z23
-	VMOVUPS   (BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	VPXORD    Z20, Z20, Z20
+	VMOVUPS   (BX), Z21
+	VCMPPS    $0x06, Z20, Z21, K1
 	VMOVAPS.Z Z0, K1, Z0
 	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
 	VMOVUPS   Z1, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
 	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
 	VMOVUPS   Z3, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
 	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
 	VMOVUPS   Z5, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
 	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
 	VMOVUPS   Z7, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
 	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VMOVUPS   Z9, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
 	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
 	VMOVUPS   Z11, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
 	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
 	VMOVUPS   Z13, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z14, K1, Z14
 	VMOVUPS   Z14, (DX)
-	VMOVUPS   64(BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z15, K1, Z15
 	VMOVUPS   Z15, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z16, K1, Z16
 	VMOVUPS   Z16, (DX)
-	VMOVUPS   64(BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VMOVUPS   Z17, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z18, K1, Z18
 	VMOVUPS   Z18, (DX)
-	VMOVUPS   64(BX), Z20
-	VCMPPS    $0x06, Z23, Z20, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z19, K1, Z19
 	VMOVUPS   Z19, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
+	ADDQ      SI, DX
+	ADDQ      DI, BX
 	JMP       done
 
 plain:
@@ -19180,187 +20224,187 @@ plain:
 	VMOVUPS      Z0, (DX)
 	VFNMADD213PS 64(DX), Z20, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z20, Z2
 	VMOVUPS      Z2, (DX)
 	VFNMADD213PS 64(DX), Z20, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z20, Z4
 	VMOVUPS      Z4, (DX)
 	VFNMADD213PS 64(DX), Z20, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z20, Z6
 	VMOVUPS      Z6, (DX)
 	VFNMADD213PS 64(DX), Z20, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z20, Z8
 	VMOVUPS      Z8, (DX)
 	VFNMADD213PS 64(DX), Z20, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z20, Z10
 	VMOVUPS      Z10, (DX)
 	VFNMADD213PS 64(DX), Z20, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z20, Z12
 	VMOVUPS      Z12, (DX)
 	VFNMADD213PS 64(DX), Z20, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z20, Z14
 	VMOVUPS      Z14, (DX)
 	VFNMADD213PS 64(DX), Z20, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z20, Z16
 	VMOVUPS      Z16, (DX)
 	VFNMADD213PS 64(DX), Z20, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z20, Z18
 	VMOVUPS      Z18, (DX)
 	VFNMADD213PS 64(DX), Z20, Z19
 	VMOVUPS      Z19, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z20
 	VBROADCASTSS 100(AX), Z21
-	VMOVUPS      (DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z0
+	VMOVUPS      (DX), Z22
+	VMOVAPS      Z22, Z23
+	VFNMADD213PS Z22, Z21, Z23
+	VFNMADD213PS Z23, Z20, Z0
 	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z1
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z22
+	VFNMADD213PS Z0, Z21, Z22
+	VFNMADD213PS Z22, Z20, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z2
 	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z3
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z4
 	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z5
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z6
 	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z7
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z8
 	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z9
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z10
 	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z11
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z12
 	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z13
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z14
 	VMOVUPS      Z14, (DX)
-	VMOVUPS      64(DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z15
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z16
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z16
 	VMOVUPS      Z16, (DX)
-	VMOVUPS      64(DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z17
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z18
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z18
 	VMOVUPS      Z18, (DX)
-	VMOVUPS      64(DX), Z24
-	VMOVAPS      Z24, Z25
-	VFNMADD213PS Z24, Z21, Z25
-	VFNMADD213PS Z25, Z20, Z19
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z21, Z1
+	VFNMADD213PS Z1, Z20, Z19
 	VMOVUPS      Z19, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -19372,178 +20416,178 @@ momentum:
 	VBROADCASTSS 96(AX), Z20
 	VFNMADD213PS (DX), Z20, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z1
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  64(BX), Z20, Z1
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
 	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z2
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  (BX), Z20, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
 	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z3
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  64(BX), Z20, Z3
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z3
 	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z4
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  (BX), Z20, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
 	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z5
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  64(BX), Z20, Z5
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z5
 	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z6
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  (BX), Z20, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
 	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z7
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  64(BX), Z20, Z7
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z7
 	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z8
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  (BX), Z20, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
 	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z9
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  64(BX), Z20, Z9
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z9
 	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z10
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  (BX), Z20, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z10
 	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z11
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  64(BX), Z20, Z11
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z11
 	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z12
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  (BX), Z20, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z12
 	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z13
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  64(BX), Z20, Z13
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z13
 	VMOVUPS      Z13, 64(BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z14
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  (BX), Z20, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z14
 	VMOVUPS      Z14, (BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z14
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z15
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  64(BX), Z20, Z15
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z15
 	VMOVUPS      Z15, 64(BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z15
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z16
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  (BX), Z20, Z16
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z16
 	VMOVUPS      Z16, (BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z16
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z17
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  64(BX), Z20, Z17
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z17
 	VMOVUPS      Z17, 64(BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z17
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z18
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  (BX), Z20, Z18
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z18
 	VMOVUPS      Z18, (BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z18
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z18
 	VMOVUPS      Z18, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z19
-	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  64(BX), Z20, Z19
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z19
 	VMOVUPS      Z19, 64(BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z19
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z19
 	VMOVUPS      Z19, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -19557,222 +20601,222 @@ nesterov:
 	VBROADCASTSS 96(AX), Z20
 	VFNMADD213PS (DX), Z20, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z1
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      64(BX), Z21
-	VFMADD213PS  Z1, Z20, Z21
-	VMOVUPS      Z21, 64(BX)
-	VFMADD231PS  Z21, Z20, Z1
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z1
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z20
+	VFMADD213PS  Z1, Z0, Z20
+	VMOVUPS      Z20, 64(BX)
+	VFMADD231PS  Z20, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z2
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      (BX), Z21
-	VFMADD213PS  Z2, Z20, Z21
-	VMOVUPS      Z21, (BX)
-	VFMADD231PS  Z21, Z20, Z2
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z3
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      64(BX), Z21
-	VFMADD213PS  Z3, Z20, Z21
-	VMOVUPS      Z21, 64(BX)
-	VFMADD231PS  Z21, Z20, Z3
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z3
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z4
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      (BX), Z21
-	VFMADD213PS  Z4, Z20, Z21
-	VMOVUPS      Z21, (BX)
-	VFMADD231PS  Z21, Z20, Z4
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z5
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      64(BX), Z21
-	VFMADD213PS  Z5, Z20, Z21
-	VMOVUPS      Z21, 64(BX)
-	VFMADD231PS  Z21, Z20, Z5
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z5
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z6
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      (BX), Z21
-	VFMADD213PS  Z6, Z20, Z21
-	VMOVUPS      Z21, (BX)
-	VFMADD231PS  Z21, Z20, Z6
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z7
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      64(BX), Z21
-	VFMADD213PS  Z7, Z20, Z21
-	VMOVUPS      Z21, 64(BX)
-	VFMADD231PS  Z21, Z20, Z7
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z7
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z8
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      (BX), Z21
-	VFMADD213PS  Z8, Z20, Z21
-	VMOVUPS      Z21, (BX)
-	VFMADD231PS  Z21, Z20, Z8
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z9
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      64(BX), Z21
-	VFMADD213PS  Z9, Z20, Z21
-	VMOVUPS      Z21, 64(BX)
-	VFMADD231PS  Z21, Z20, Z9
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z9
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z9, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z10
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      (BX), Z21
-	VFMADD213PS  Z10, Z20, Z21
-	VMOVUPS      Z21, (BX)
-	VFMADD231PS  Z21, Z20, Z10
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z10, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z11
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      64(BX), Z21
-	VFMADD213PS  Z11, Z20, Z21
-	VMOVUPS      Z21, 64(BX)
-	VFMADD231PS  Z21, Z20, Z11
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z11
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z11, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z12
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      (BX), Z21
-	VFMADD213PS  Z12, Z20, Z21
-	VMOVUPS      Z21, (BX)
-	VFMADD231PS  Z21, Z20, Z12
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z12, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z13
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      64(BX), Z21
-	VFMADD213PS  Z13, Z20, Z21
-	VMOVUPS      Z21, 64(BX)
-	VFMADD231PS  Z21, Z20, Z13
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z13
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z13, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z14
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      (BX), Z21
-	VFMADD213PS  Z14, Z20, Z21
-	VMOVUPS      Z21, (BX)
-	VFMADD231PS  Z21, Z20, Z14
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z14, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z14
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z15
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      64(BX), Z21
-	VFMADD213PS  Z15, Z20, Z21
-	VMOVUPS      Z21, 64(BX)
-	VFMADD231PS  Z21, Z20, Z15
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z15
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z15, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z15
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z16
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      (BX), Z21
-	VFMADD213PS  Z16, Z20, Z21
-	VMOVUPS      Z21, (BX)
-	VFMADD231PS  Z21, Z20, Z16
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z16
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z16, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z16
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z17
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      64(BX), Z21
-	VFMADD213PS  Z17, Z20, Z21
-	VMOVUPS      Z21, 64(BX)
-	VFMADD231PS  Z21, Z20, Z17
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z17
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z17, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z17
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z18
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      (BX), Z21
-	VFMADD213PS  Z18, Z20, Z21
-	VMOVUPS      Z21, (BX)
-	VFMADD231PS  Z21, Z20, Z18
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z18
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z18, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z18
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z18
 	VMOVUPS      Z18, (DX)
-	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  64(DX), Z20, Z19
-	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      64(BX), Z21
-	VFMADD213PS  Z19, Z20, Z21
-	VMOVUPS      Z21, 64(BX)
-	VFMADD231PS  Z21, Z20, Z19
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS 64(DX), Z20, Z19
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z19, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z19
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z19
 	VMOVUPS      Z19, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x0a, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x0a, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -19784,210 +20828,257 @@ TEXT ·tileAVX512x2x11(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	LEAQ   (R12)(DI*4), R13
-	ADDQ   DI, R13
-	MOVQ   8(AX), R14
-	MOVQ   56(AX), R15
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	VMOVUPS 64(R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z10
+	VMOVUPS 64(R10), Z11
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z12
+	VMOVUPS 64(R10), Z13
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z14
+	VMOVUPS 64(R10), Z15
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z16
+	VMOVUPS 64(R10), Z17
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z18
+	VMOVUPS 64(R10), Z19
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z20
+	VMOVUPS 64(R10), Z21
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	LEAQ (R11)(SI*4), R12
+	ADDQ SI, R12
+	MOVQ 8(AX), R13
+	MOVQ 112(AX), R15
+
+span:
+	MOVQ 56(AX), R14
 
 term:
-	VMOVUPS          (R14), Z22
-	VMOVUPS          64(R14), Z23
-	VFMADD231PS.BCST (R11), Z22, Z0
-	VFMADD231PS.BCST (R11), Z23, Z1
-	VFMADD231PS.BCST (R11)(DI*1), Z22, Z2
-	VFMADD231PS.BCST (R11)(DI*1), Z23, Z3
-	VFMADD231PS.BCST (R11)(DI*2), Z22, Z4
-	VFMADD231PS.BCST (R11)(DI*2), Z23, Z5
-	VFMADD231PS.BCST (R11)(R8*1), Z22, Z6
-	VFMADD231PS.BCST (R11)(R8*1), Z23, Z7
-	VFMADD231PS.BCST (R11)(DI*4), Z22, Z8
-	VFMADD231PS.BCST (R11)(DI*4), Z23, Z9
-	VFMADD231PS.BCST (R12), Z22, Z10
-	VFMADD231PS.BCST (R12), Z23, Z11
-	VFMADD231PS.BCST (R12)(DI*1), Z22, Z12
-	VFMADD231PS.BCST (R12)(DI*1), Z23, Z13
-	VFMADD231PS.BCST (R12)(DI*2), Z22, Z14
-	VFMADD231PS.BCST (R12)(DI*2), Z23, Z15
-	VFMADD231PS.BCST (R12)(R8*1), Z22, Z16
-	VFMADD231PS.BCST (R12)(R8*1), Z23, Z17
-	VFMADD231PS.BCST (R12)(DI*4), Z22, Z18
-	VFMADD231PS.BCST (R12)(DI*4), Z23, Z19
-	VFMADD231PS.BCST (R13), Z22, Z20
-	VFMADD231PS.BCST (R13), Z23, Z21
-	ADDQ             R9, R11
-	ADDQ             R9, R12
+	VMOVUPS          (R13), Z22
+	VMOVUPS          64(R13), Z23
+	VFMADD231PS.BCST (R10), Z22, Z0
+	VFMADD231PS.BCST (R10), Z23, Z1
+	VFMADD231PS.BCST (R10)(SI*1), Z22, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z23, Z3
+	VFMADD231PS.BCST (R10)(SI*2), Z22, Z4
+	VFMADD231PS.BCST (R10)(SI*2), Z23, Z5
+	VFMADD231PS.BCST (R10)(DI*1), Z22, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z23, Z7
+	VFMADD231PS.BCST (R10)(SI*4), Z22, Z8
+	VFMADD231PS.BCST (R10)(SI*4), Z23, Z9
+	VFMADD231PS.BCST (R11), Z22, Z10
+	VFMADD231PS.BCST (R11), Z23, Z11
+	VFMADD231PS.BCST (R11)(SI*1), Z22, Z12
+	VFMADD231PS.BCST (R11)(SI*1), Z23, Z13
+	VFMADD231PS.BCST (R11)(SI*2), Z22, Z14
+	VFMADD231PS.BCST (R11)(SI*2), Z23, Z15
+	VFMADD231PS.BCST (R11)(DI*1), Z22, Z16
+	VFMADD231PS.BCST (R11)(DI*1), Z23, Z17
+	VFMADD231PS.BCST (R11)(SI*4), Z22, Z18
+	VFMADD231PS.BCST (R11)(SI*4), Z23, Z19
+	VFMADD231PS.BCST (R12), Z22, Z20
+	VFMADD231PS.BCST (R12), Z23, Z21
+	ADDQ             R8, R10
+	ADDQ             R8, R11
+	ADDQ             R8, R12
 	ADDQ             R9, R13
-	ADDQ             R10, R14
-	DECQ             R15
+	DECQ             R14
 	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             128(AX), R12
+	ADDQ             136(AX), R13
+	DECQ             R15
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
 	JEQ              plain
-	CMPQ             R9, $0x00000006
+	CMPQ             R8, $0x00000006
 	JEQ              momentum
-	CMPQ             R9, $0x00000005
+	CMPQ             R8, $0x00000005
 	JEQ              shrink
-	CMPQ             R9, $0x00000002
+	CMPQ             R8, $0x00000002
 	JEQ              relu
-	CMPQ             R9, $0x00000003
+	CMPQ             R8, $0x00000003
 	JEQ              mask
-	CMPQ             R9, $0x00000001
+	CMPQ             R8, $0x00000001
 	JEQ              bias
-	CMPQ             R9, $0x00000007
+	CMPQ             R8, $0x00000007
 	JEQ              nesterov
 	VMOVUPS          Z0, (DX)
 	VMOVUPS          Z1, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z2, (DX)
 	VMOVUPS          Z3, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z4, (DX)
 	VMOVUPS          Z5, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z6, (DX)
 	VMOVUPS          Z7, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z8, (DX)
 	VMOVUPS          Z9, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z10, (DX)
 	VMOVUPS          Z11, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z12, (DX)
 	VMOVUPS          Z13, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z14, (DX)
 	VMOVUPS          Z15, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z16, (DX)
 	VMOVUPS          Z17, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z18, (DX)
 	VMOVUPS          Z19, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z20, (DX)
 	VMOVUPS          Z21, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	JMP              done
 
 bias:
@@ -19995,274 +21086,274 @@ bias:
 	VMOVUPS Z0, (DX)
 	VADDPS  64(BX), Z1, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
 	VMOVUPS Z2, (DX)
 	VADDPS  64(BX), Z3, Z3
 	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
 	VMOVUPS Z4, (DX)
 	VADDPS  64(BX), Z5, Z5
 	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
 	VMOVUPS Z6, (DX)
 	VADDPS  64(BX), Z7, Z7
 	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
 	VMOVUPS Z8, (DX)
 	VADDPS  64(BX), Z9, Z9
 	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
 	VMOVUPS Z10, (DX)
 	VADDPS  64(BX), Z11, Z11
 	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z12, Z12
 	VMOVUPS Z12, (DX)
 	VADDPS  64(BX), Z13, Z13
 	VMOVUPS Z13, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z14, Z14
 	VMOVUPS Z14, (DX)
 	VADDPS  64(BX), Z15, Z15
 	VMOVUPS Z15, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z16, Z16
 	VMOVUPS Z16, (DX)
 	VADDPS  64(BX), Z17, Z17
 	VMOVUPS Z17, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z18, Z18
 	VMOVUPS Z18, (DX)
 	VADDPS  64(BX), Z19, Z19
 	VMOVUPS Z19, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z20, Z20
 	VMOVUPS Z20, (DX)
 	VADDPS  64(BX), Z21, Z21
 	VMOVUPS Z21, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
-	VPXORD  Z24, Z24, Z24
+	VPXORD  Z22, Z22, Z22
 	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z24, Z0
+	VMAXPS  Z0, Z22, Z0
 	VMOVUPS Z0, (DX)
 	VADDPS  64(BX), Z1, Z1
-	VMAXPS  Z1, Z24, Z1
+	VMAXPS  Z1, Z22, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z24, Z2
+	VMAXPS  Z2, Z22, Z2
 	VMOVUPS Z2, (DX)
 	VADDPS  64(BX), Z3, Z3
-	VMAXPS  Z3, Z24, Z3
+	VMAXPS  Z3, Z22, Z3
 	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z24, Z4
+	VMAXPS  Z4, Z22, Z4
 	VMOVUPS Z4, (DX)
 	VADDPS  64(BX), Z5, Z5
-	VMAXPS  Z5, Z24, Z5
+	VMAXPS  Z5, Z22, Z5
 	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z24, Z6
+	VMAXPS  Z6, Z22, Z6
 	VMOVUPS Z6, (DX)
 	VADDPS  64(BX), Z7, Z7
-	VMAXPS  Z7, Z24, Z7
+	VMAXPS  Z7, Z22, Z7
 	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
-	VMAXPS  Z8, Z24, Z8
+	VMAXPS  Z8, Z22, Z8
 	VMOVUPS Z8, (DX)
 	VADDPS  64(BX), Z9, Z9
-	VMAXPS  Z9, Z24, Z9
+	VMAXPS  Z9, Z22, Z9
 	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
-	VMAXPS  Z10, Z24, Z10
+	VMAXPS  Z10, Z22, Z10
 	VMOVUPS Z10, (DX)
 	VADDPS  64(BX), Z11, Z11
-	VMAXPS  Z11, Z24, Z11
+	VMAXPS  Z11, Z22, Z11
 	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z12, Z12
-	VMAXPS  Z12, Z24, Z12
+	VMAXPS  Z12, Z22, Z12
 	VMOVUPS Z12, (DX)
 	VADDPS  64(BX), Z13, Z13
-	VMAXPS  Z13, Z24, Z13
+	VMAXPS  Z13, Z22, Z13
 	VMOVUPS Z13, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z14, Z14
-	VMAXPS  Z14, Z24, Z14
+	VMAXPS  Z14, Z22, Z14
 	VMOVUPS Z14, (DX)
 	VADDPS  64(BX), Z15, Z15
-	VMAXPS  Z15, Z24, Z15
+	VMAXPS  Z15, Z22, Z15
 	VMOVUPS Z15, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z16, Z16
-	VMAXPS  Z16, Z24, Z16
+	VMAXPS  Z16, Z22, Z16
 	VMOVUPS Z16, (DX)
 	VADDPS  64(BX), Z17, Z17
-	VMAXPS  Z17, Z24, Z17
+	VMAXPS  Z17, Z22, Z17
 	VMOVUPS Z17, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z18, Z18
-	VMAXPS  Z18, Z24, Z18
+	VMAXPS  Z18, Z22, Z18
 	VMOVUPS Z18, (DX)
 	VADDPS  64(BX), Z19, Z19
-	VMAXPS  Z19, Z24, Z19
+	VMAXPS  Z19, Z22, Z19
 	VMOVUPS Z19, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z20, Z20
-	VMAXPS  Z20, Z24, Z20
+	VMAXPS  Z20, Z22, Z20
 	VMOVUPS Z20, (DX)
 	VADDPS  64(BX), Z21, Z21
-	VMAXPS  Z21, Z24, Z21
+	VMAXPS  Z21, Z22, Z21
 	VMOVUPS Z21, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
-	VPXORD    Z25, Z25, Z25
-	VMOVUPS   (BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	VPXORD    Z22, Z22, Z22
+	VMOVUPS   (BX), Z23
+	VCMPPS    $0x06, Z22, Z23, K1
 	VMOVAPS.Z Z0, K1, Z0
 	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
 	VMOVUPS   Z1, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
 	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
 	VMOVUPS   Z3, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
 	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
 	VMOVUPS   Z5, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
 	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
 	VMOVUPS   Z7, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
 	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VMOVUPS   Z9, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
 	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
 	VMOVUPS   Z11, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
 	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
 	VMOVUPS   Z13, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z14, K1, Z14
 	VMOVUPS   Z14, (DX)
-	VMOVUPS   64(BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z15, K1, Z15
 	VMOVUPS   Z15, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z16, K1, Z16
 	VMOVUPS   Z16, (DX)
-	VMOVUPS   64(BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VMOVUPS   Z17, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z18, K1, Z18
 	VMOVUPS   Z18, (DX)
-	VMOVUPS   64(BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z19, K1, Z19
 	VMOVUPS   Z19, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z20, K1, Z20
 	VMOVUPS   Z20, (DX)
-	VMOVUPS   64(BX), Z22
-	VCMPPS    $0x06, Z25, Z22, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z21, K1, Z21
 	VMOVUPS   Z21, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
+	ADDQ      SI, DX
+	ADDQ      DI, BX
 	JMP       done
 
 plain:
@@ -20271,205 +21362,205 @@ plain:
 	VMOVUPS      Z0, (DX)
 	VFNMADD213PS 64(DX), Z22, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z22, Z2
 	VMOVUPS      Z2, (DX)
 	VFNMADD213PS 64(DX), Z22, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z22, Z4
 	VMOVUPS      Z4, (DX)
 	VFNMADD213PS 64(DX), Z22, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z22, Z6
 	VMOVUPS      Z6, (DX)
 	VFNMADD213PS 64(DX), Z22, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z22, Z8
 	VMOVUPS      Z8, (DX)
 	VFNMADD213PS 64(DX), Z22, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z22, Z10
 	VMOVUPS      Z10, (DX)
 	VFNMADD213PS 64(DX), Z22, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z22, Z12
 	VMOVUPS      Z12, (DX)
 	VFNMADD213PS 64(DX), Z22, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z22, Z14
 	VMOVUPS      Z14, (DX)
 	VFNMADD213PS 64(DX), Z22, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z22, Z16
 	VMOVUPS      Z16, (DX)
 	VFNMADD213PS 64(DX), Z22, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z22, Z18
 	VMOVUPS      Z18, (DX)
 	VFNMADD213PS 64(DX), Z22, Z19
 	VMOVUPS      Z19, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z22, Z20
 	VMOVUPS      Z20, (DX)
 	VFNMADD213PS 64(DX), Z22, Z21
 	VMOVUPS      Z21, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z22
 	VBROADCASTSS 100(AX), Z23
-	VMOVUPS      (DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z0
+	VMOVUPS      (DX), Z24
+	VMOVAPS      Z24, Z25
+	VFNMADD213PS Z24, Z23, Z25
+	VFNMADD213PS Z25, Z22, Z0
 	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z1
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z24
+	VFNMADD213PS Z0, Z23, Z24
+	VFNMADD213PS Z24, Z22, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z2
 	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z3
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z4
 	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z5
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z6
 	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z7
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z8
 	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z9
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z10
 	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z11
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z12
 	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z13
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z14
 	VMOVUPS      Z14, (DX)
-	VMOVUPS      64(DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z15
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z16
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z16
 	VMOVUPS      Z16, (DX)
-	VMOVUPS      64(DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z17
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z18
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z18
 	VMOVUPS      Z18, (DX)
-	VMOVUPS      64(DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z19
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z19
 	VMOVUPS      Z19, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z20
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z20
 	VMOVUPS      Z20, (DX)
-	VMOVUPS      64(DX), Z26
-	VMOVAPS      Z26, Z27
-	VFNMADD213PS Z26, Z23, Z27
-	VFNMADD213PS Z27, Z22, Z21
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z23, Z1
+	VFNMADD213PS Z1, Z22, Z21
 	VMOVUPS      Z21, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -20481,196 +21572,196 @@ momentum:
 	VBROADCASTSS 96(AX), Z22
 	VFNMADD213PS (DX), Z22, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z1
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  64(BX), Z22, Z1
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
 	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z2
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  (BX), Z22, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
 	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z3
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  64(BX), Z22, Z3
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z3
 	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z4
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  (BX), Z22, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
 	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z5
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  64(BX), Z22, Z5
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z5
 	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z6
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  (BX), Z22, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
 	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z7
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  64(BX), Z22, Z7
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z7
 	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z8
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  (BX), Z22, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
 	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z9
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  64(BX), Z22, Z9
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z9
 	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z10
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  (BX), Z22, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z10
 	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z11
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  64(BX), Z22, Z11
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z11
 	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z12
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  (BX), Z22, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z12
 	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z13
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  64(BX), Z22, Z13
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z13
 	VMOVUPS      Z13, 64(BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z14
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  (BX), Z22, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z14
 	VMOVUPS      Z14, (BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z14
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z15
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  64(BX), Z22, Z15
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z15
 	VMOVUPS      Z15, 64(BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z15
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z16
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  (BX), Z22, Z16
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z16
 	VMOVUPS      Z16, (BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z16
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z17
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  64(BX), Z22, Z17
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z17
 	VMOVUPS      Z17, 64(BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z17
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z18
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  (BX), Z22, Z18
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z18
 	VMOVUPS      Z18, (BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z18
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z18
 	VMOVUPS      Z18, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z19
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  64(BX), Z22, Z19
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z19
 	VMOVUPS      Z19, 64(BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z19
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z19
 	VMOVUPS      Z19, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z20
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  (BX), Z22, Z20
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z20
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z20
 	VMOVUPS      Z20, (BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z20
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z20
 	VMOVUPS      Z20, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z21
-	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  64(BX), Z22, Z21
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z21
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z21
 	VMOVUPS      Z21, 64(BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z21
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z21
 	VMOVUPS      Z21, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -20684,244 +21775,244 @@ nesterov:
 	VBROADCASTSS 96(AX), Z22
 	VFNMADD213PS (DX), Z22, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z1
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      64(BX), Z23
-	VFMADD213PS  Z1, Z22, Z23
-	VMOVUPS      Z23, 64(BX)
-	VFMADD231PS  Z23, Z22, Z1
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z1
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z22
+	VFMADD213PS  Z1, Z0, Z22
+	VMOVUPS      Z22, 64(BX)
+	VFMADD231PS  Z22, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z2
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      (BX), Z23
-	VFMADD213PS  Z2, Z22, Z23
-	VMOVUPS      Z23, (BX)
-	VFMADD231PS  Z23, Z22, Z2
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z3
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      64(BX), Z23
-	VFMADD213PS  Z3, Z22, Z23
-	VMOVUPS      Z23, 64(BX)
-	VFMADD231PS  Z23, Z22, Z3
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z3
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z4
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      (BX), Z23
-	VFMADD213PS  Z4, Z22, Z23
-	VMOVUPS      Z23, (BX)
-	VFMADD231PS  Z23, Z22, Z4
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z5
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      64(BX), Z23
-	VFMADD213PS  Z5, Z22, Z23
-	VMOVUPS      Z23, 64(BX)
-	VFMADD231PS  Z23, Z22, Z5
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z5
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z6
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      (BX), Z23
-	VFMADD213PS  Z6, Z22, Z23
-	VMOVUPS      Z23, (BX)
-	VFMADD231PS  Z23, Z22, Z6
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z7
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      64(BX), Z23
-	VFMADD213PS  Z7, Z22, Z23
-	VMOVUPS      Z23, 64(BX)
-	VFMADD231PS  Z23, Z22, Z7
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z7
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z8
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      (BX), Z23
-	VFMADD213PS  Z8, Z22, Z23
-	VMOVUPS      Z23, (BX)
-	VFMADD231PS  Z23, Z22, Z8
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z9
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      64(BX), Z23
-	VFMADD213PS  Z9, Z22, Z23
-	VMOVUPS      Z23, 64(BX)
-	VFMADD231PS  Z23, Z22, Z9
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z9
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z9, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z10
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      (BX), Z23
-	VFMADD213PS  Z10, Z22, Z23
-	VMOVUPS      Z23, (BX)
-	VFMADD231PS  Z23, Z22, Z10
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z10, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z11
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      64(BX), Z23
-	VFMADD213PS  Z11, Z22, Z23
-	VMOVUPS      Z23, 64(BX)
-	VFMADD231PS  Z23, Z22, Z11
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z11
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z11, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z12
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      (BX), Z23
-	VFMADD213PS  Z12, Z22, Z23
-	VMOVUPS      Z23, (BX)
-	VFMADD231PS  Z23, Z22, Z12
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z12, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z13
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      64(BX), Z23
-	VFMADD213PS  Z13, Z22, Z23
-	VMOVUPS      Z23, 64(BX)
-	VFMADD231PS  Z23, Z22, Z13
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z13
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z13, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z14
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      (BX), Z23
-	VFMADD213PS  Z14, Z22, Z23
-	VMOVUPS      Z23, (BX)
-	VFMADD231PS  Z23, Z22, Z14
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z14, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z14
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z15
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      64(BX), Z23
-	VFMADD213PS  Z15, Z22, Z23
-	VMOVUPS      Z23, 64(BX)
-	VFMADD231PS  Z23, Z22, Z15
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z15
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z15, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z15
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z16
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      (BX), Z23
-	VFMADD213PS  Z16, Z22, Z23
-	VMOVUPS      Z23, (BX)
-	VFMADD231PS  Z23, Z22, Z16
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z16
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z16, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z16
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z17
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      64(BX), Z23
-	VFMADD213PS  Z17, Z22, Z23
-	VMOVUPS      Z23, 64(BX)
-	VFMADD231PS  Z23, Z22, Z17
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z17
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z17, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z17
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z18
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      (BX), Z23
-	VFMADD213PS  Z18, Z22, Z23
-	VMOVUPS      Z23, (BX)
-	VFMADD231PS  Z23, Z22, Z18
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z18
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z18, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z18
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z18
 	VMOVUPS      Z18, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z19
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      64(BX), Z23
-	VFMADD213PS  Z19, Z22, Z23
-	VMOVUPS      Z23, 64(BX)
-	VFMADD231PS  Z23, Z22, Z19
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z19
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z19, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z19
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z19
 	VMOVUPS      Z19, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z20
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      (BX), Z23
-	VFMADD213PS  Z20, Z22, Z23
-	VMOVUPS      Z23, (BX)
-	VFMADD231PS  Z23, Z22, Z20
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z20
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z20
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z20, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z20
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z20
 	VMOVUPS      Z20, (DX)
-	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  64(DX), Z22, Z21
-	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      64(BX), Z23
-	VFMADD213PS  Z21, Z22, Z23
-	VMOVUPS      Z23, 64(BX)
-	VFMADD231PS  Z23, Z22, Z21
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS 64(DX), Z22, Z21
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z21
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z21, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z21
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z21
 	VMOVUPS      Z21, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x0b, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x0b, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET
@@ -20933,224 +22024,274 @@ TEXT ·tileAVX512x2x12(SB), NOSPLIT, $0-8
 	MOVQ (AX), CX
 	MOVQ 16(AX), DX
 	MOVQ 72(AX), BX
-	MOVQ 64(AX), SI
 
 block:
-	MOVQ       88(AX), DI
-	CMPQ       DI, $0x00000006
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
 	JLT        fetched
-	MOVQ       DX, DI
-	MOVQ       48(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       BX, DI
-	MOVQ       80(AX), R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
 
 fetched:
-	MOVQ   24(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	MOVQ   32(AX), R9
-	MOVQ   40(AX), R10
-	MOVQ   CX, R11
-	LEAQ   (R11)(DI*4), R12
-	ADDQ   DI, R12
-	LEAQ   (R12)(DI*4), R13
-	ADDQ   DI, R13
-	MOVQ   8(AX), R14
-	MOVQ   56(AX), R15
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	VMOVUPS 64(R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z10
+	VMOVUPS 64(R10), Z11
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z12
+	VMOVUPS 64(R10), Z13
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z14
+	VMOVUPS 64(R10), Z15
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z16
+	VMOVUPS 64(R10), Z17
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z18
+	VMOVUPS 64(R10), Z19
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z20
+	VMOVUPS 64(R10), Z21
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z22
+	VMOVUPS 64(R10), Z23
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	LEAQ (R11)(SI*4), R12
+	ADDQ SI, R12
+	MOVQ 8(AX), R13
+	MOVQ 112(AX), R15
+
+span:
+	MOVQ 56(AX), R14
 
 term:
-	VMOVUPS          (R14), Z24
-	VMOVUPS          64(R14), Z25
-	VFMADD231PS.BCST (R11), Z24, Z0
-	VFMADD231PS.BCST (R11), Z25, Z1
-	VFMADD231PS.BCST (R11)(DI*1), Z24, Z2
-	VFMADD231PS.BCST (R11)(DI*1), Z25, Z3
-	VFMADD231PS.BCST (R11)(DI*2), Z24, Z4
-	VFMADD231PS.BCST (R11)(DI*2), Z25, Z5
-	VFMADD231PS.BCST (R11)(R8*1), Z24, Z6
-	VFMADD231PS.BCST (R11)(R8*1), Z25, Z7
-	VFMADD231PS.BCST (R11)(DI*4), Z24, Z8
-	VFMADD231PS.BCST (R11)(DI*4), Z25, Z9
-	VFMADD231PS.BCST (R12), Z24, Z10
-	VFMADD231PS.BCST (R12), Z25, Z11
-	VFMADD231PS.BCST (R12)(DI*1), Z24, Z12
-	VFMADD231PS.BCST (R12)(DI*1), Z25, Z13
-	VFMADD231PS.BCST (R12)(DI*2), Z24, Z14
-	VFMADD231PS.BCST (R12)(DI*2), Z25, Z15
-	VFMADD231PS.BCST (R12)(R8*1), Z24, Z16
-	VFMADD231PS.BCST (R12)(R8*1), Z25, Z17
-	VFMADD231PS.BCST (R12)(DI*4), Z24, Z18
-	VFMADD231PS.BCST (R12)(DI*4), Z25, Z19
-	VFMADD231PS.BCST (R13), Z24, Z20
-	VFMADD231PS.BCST (R13), Z25, Z21
-	VFMADD231PS.BCST (R13)(DI*1), Z24, Z22
-	VFMADD231PS.BCST (R13)(DI*1), Z25, Z23
-	ADDQ             R9, R11
-	ADDQ             R9, R12
+	VMOVUPS          (R13), Z24
+	VMOVUPS          64(R13), Z25
+	VFMADD231PS.BCST (R10), Z24, Z0
+	VFMADD231PS.BCST (R10), Z25, Z1
+	VFMADD231PS.BCST (R10)(SI*1), Z24, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z25, Z3
+	VFMADD231PS.BCST (R10)(SI*2), Z24, Z4
+	VFMADD231PS.BCST (R10)(SI*2), Z25, Z5
+	VFMADD231PS.BCST (R10)(DI*1), Z24, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z25, Z7
+	VFMADD231PS.BCST (R10)(SI*4), Z24, Z8
+	VFMADD231PS.BCST (R10)(SI*4), Z25, Z9
+	VFMADD231PS.BCST (R11), Z24, Z10
+	VFMADD231PS.BCST (R11), Z25, Z11
+	VFMADD231PS.BCST (R11)(SI*1), Z24, Z12
+	VFMADD231PS.BCST (R11)(SI*1), Z25, Z13
+	VFMADD231PS.BCST (R11)(SI*2), Z24, Z14
+	VFMADD231PS.BCST (R11)(SI*2), Z25, Z15
+	VFMADD231PS.BCST (R11)(DI*1), Z24, Z16
+	VFMADD231PS.BCST (R11)(DI*1), Z25, Z17
+	VFMADD231PS.BCST (R11)(SI*4), Z24, Z18
+	VFMADD231PS.BCST (R11)(SI*4), Z25, Z19
+	VFMADD231PS.BCST (R12), Z24, Z20
+	VFMADD231PS.BCST (R12), Z25, Z21
+	VFMADD231PS.BCST (R12)(SI*1), Z24, Z22
+	VFMADD231PS.BCST (R12)(SI*1), Z25, Z23
+	ADDQ             R8, R10
+	ADDQ             R8, R11
+	ADDQ             R8, R12
 	ADDQ             R9, R13
-	ADDQ             R10, R14
-	DECQ             R15
+	DECQ             R14
 	JNE              term
-	MOVQ             48(AX), DI
-	MOVQ             80(AX), R8
-	MOVQ             88(AX), R9
-	CMPQ             R9, $0x00000004
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             128(AX), R12
+	ADDQ             136(AX), R13
+	DECQ             R15
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
 	JEQ              plain
-	CMPQ             R9, $0x00000006
+	CMPQ             R8, $0x00000006
 	JEQ              momentum
-	CMPQ             R9, $0x00000005
+	CMPQ             R8, $0x00000005
 	JEQ              shrink
-	CMPQ             R9, $0x00000002
+	CMPQ             R8, $0x00000002
 	JEQ              relu
-	CMPQ             R9, $0x00000003
+	CMPQ             R8, $0x00000003
 	JEQ              mask
-	CMPQ             R9, $0x00000001
+	CMPQ             R8, $0x00000001
 	JEQ              bias
-	CMPQ             R9, $0x00000007
+	CMPQ             R8, $0x00000007
 	JEQ              nesterov
 	VMOVUPS          Z0, (DX)
 	VMOVUPS          Z1, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z2, (DX)
 	VMOVUPS          Z3, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z4, (DX)
 	VMOVUPS          Z5, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z6, (DX)
 	VMOVUPS          Z7, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z8, (DX)
 	VMOVUPS          Z9, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z10, (DX)
 	VMOVUPS          Z11, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z12, (DX)
 	VMOVUPS          Z13, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z14, (DX)
 	VMOVUPS          Z15, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z16, (DX)
 	VMOVUPS          Z17, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z18, (DX)
 	VMOVUPS          Z19, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z20, (DX)
 	VMOVUPS          Z21, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	VMOVUPS          Z22, (DX)
 	VMOVUPS          Z23, 64(DX)
-	ADDQ             DI, DX
-	ADDQ             R8, BX
+	ADDQ             SI, DX
+	ADDQ             DI, BX
 	JMP              done
 
 bias:
@@ -21158,298 +22299,298 @@ bias:
 	VMOVUPS Z0, (DX)
 	VADDPS  64(BX), Z1, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
 	VMOVUPS Z2, (DX)
 	VADDPS  64(BX), Z3, Z3
 	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
 	VMOVUPS Z4, (DX)
 	VADDPS  64(BX), Z5, Z5
 	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
 	VMOVUPS Z6, (DX)
 	VADDPS  64(BX), Z7, Z7
 	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
 	VMOVUPS Z8, (DX)
 	VADDPS  64(BX), Z9, Z9
 	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
 	VMOVUPS Z10, (DX)
 	VADDPS  64(BX), Z11, Z11
 	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z12, Z12
 	VMOVUPS Z12, (DX)
 	VADDPS  64(BX), Z13, Z13
 	VMOVUPS Z13, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z14, Z14
 	VMOVUPS Z14, (DX)
 	VADDPS  64(BX), Z15, Z15
 	VMOVUPS Z15, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z16, Z16
 	VMOVUPS Z16, (DX)
 	VADDPS  64(BX), Z17, Z17
 	VMOVUPS Z17, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z18, Z18
 	VMOVUPS Z18, (DX)
 	VADDPS  64(BX), Z19, Z19
 	VMOVUPS Z19, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z20, Z20
 	VMOVUPS Z20, (DX)
 	VADDPS  64(BX), Z21, Z21
 	VMOVUPS Z21, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z22, Z22
 	VMOVUPS Z22, (DX)
 	VADDPS  64(BX), Z23, Z23
 	VMOVUPS Z23, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 relu:
-	VPXORD  Z26, Z26, Z26
+	VPXORD  Z24, Z24, Z24
 	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z26, Z0
+	VMAXPS  Z0, Z24, Z0
 	VMOVUPS Z0, (DX)
 	VADDPS  64(BX), Z1, Z1
-	VMAXPS  Z1, Z26, Z1
+	VMAXPS  Z1, Z24, Z1
 	VMOVUPS Z1, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z26, Z2
+	VMAXPS  Z2, Z24, Z2
 	VMOVUPS Z2, (DX)
 	VADDPS  64(BX), Z3, Z3
-	VMAXPS  Z3, Z26, Z3
+	VMAXPS  Z3, Z24, Z3
 	VMOVUPS Z3, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z26, Z4
+	VMAXPS  Z4, Z24, Z4
 	VMOVUPS Z4, (DX)
 	VADDPS  64(BX), Z5, Z5
-	VMAXPS  Z5, Z26, Z5
+	VMAXPS  Z5, Z24, Z5
 	VMOVUPS Z5, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z6, Z6
-	VMAXPS  Z6, Z26, Z6
+	VMAXPS  Z6, Z24, Z6
 	VMOVUPS Z6, (DX)
 	VADDPS  64(BX), Z7, Z7
-	VMAXPS  Z7, Z26, Z7
+	VMAXPS  Z7, Z24, Z7
 	VMOVUPS Z7, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z8, Z8
-	VMAXPS  Z8, Z26, Z8
+	VMAXPS  Z8, Z24, Z8
 	VMOVUPS Z8, (DX)
 	VADDPS  64(BX), Z9, Z9
-	VMAXPS  Z9, Z26, Z9
+	VMAXPS  Z9, Z24, Z9
 	VMOVUPS Z9, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z10, Z10
-	VMAXPS  Z10, Z26, Z10
+	VMAXPS  Z10, Z24, Z10
 	VMOVUPS Z10, (DX)
 	VADDPS  64(BX), Z11, Z11
-	VMAXPS  Z11, Z26, Z11
+	VMAXPS  Z11, Z24, Z11
 	VMOVUPS Z11, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z12, Z12
-	VMAXPS  Z12, Z26, Z12
+	VMAXPS  Z12, Z24, Z12
 	VMOVUPS Z12, (DX)
 	VADDPS  64(BX), Z13, Z13
-	VMAXPS  Z13, Z26, Z13
+	VMAXPS  Z13, Z24, Z13
 	VMOVUPS Z13, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z14, Z14
-	VMAXPS  Z14, Z26, Z14
+	VMAXPS  Z14, Z24, Z14
 	VMOVUPS Z14, (DX)
 	VADDPS  64(BX), Z15, Z15
-	VMAXPS  Z15, Z26, Z15
+	VMAXPS  Z15, Z24, Z15
 	VMOVUPS Z15, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z16, Z16
-	VMAXPS  Z16, Z26, Z16
+	VMAXPS  Z16, Z24, Z16
 	VMOVUPS Z16, (DX)
 	VADDPS  64(BX), Z17, Z17
-	VMAXPS  Z17, Z26, Z17
+	VMAXPS  Z17, Z24, Z17
 	VMOVUPS Z17, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z18, Z18
-	VMAXPS  Z18, Z26, Z18
+	VMAXPS  Z18, Z24, Z18
 	VMOVUPS Z18, (DX)
 	VADDPS  64(BX), Z19, Z19
-	VMAXPS  Z19, Z26, Z19
+	VMAXPS  Z19, Z24, Z19
 	VMOVUPS Z19, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z20, Z20
-	VMAXPS  Z20, Z26, Z20
+	VMAXPS  Z20, Z24, Z20
 	VMOVUPS Z20, (DX)
 	VADDPS  64(BX), Z21, Z21
-	VMAXPS  Z21, Z26, Z21
+	VMAXPS  Z21, Z24, Z21
 	VMOVUPS Z21, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	VADDPS  (BX), Z22, Z22
-	VMAXPS  Z22, Z26, Z22
+	VMAXPS  Z22, Z24, Z22
 	VMOVUPS Z22, (DX)
 	VADDPS  64(BX), Z23, Z23
-	VMAXPS  Z23, Z26, Z23
+	VMAXPS  Z23, Z24, Z23
 	VMOVUPS Z23, 64(DX)
-	ADDQ    DI, DX
-	ADDQ    R8, BX
+	ADDQ    SI, DX
+	ADDQ    DI, BX
 	JMP     done
 
 mask:
-	VPXORD    Z27, Z27, Z27
-	VMOVUPS   (BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	VPXORD    Z24, Z24, Z24
+	VMOVUPS   (BX), Z25
+	VCMPPS    $0x06, Z24, Z25, K1
 	VMOVAPS.Z Z0, K1, Z0
 	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
 	VMOVUPS   Z1, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
 	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
 	VMOVUPS   Z3, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
 	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
 	VMOVUPS   Z5, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
 	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
 	VMOVUPS   Z7, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
 	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
 	VMOVUPS   Z9, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
 	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
 	VMOVUPS   Z11, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
 	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
 	VMOVUPS   Z13, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z14, K1, Z14
 	VMOVUPS   Z14, (DX)
-	VMOVUPS   64(BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z15, K1, Z15
 	VMOVUPS   Z15, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z16, K1, Z16
 	VMOVUPS   Z16, (DX)
-	VMOVUPS   64(BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z17, K1, Z17
 	VMOVUPS   Z17, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z18, K1, Z18
 	VMOVUPS   Z18, (DX)
-	VMOVUPS   64(BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z19, K1, Z19
 	VMOVUPS   Z19, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z20, K1, Z20
 	VMOVUPS   Z20, (DX)
-	VMOVUPS   64(BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z21, K1, Z21
 	VMOVUPS   Z21, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
-	VMOVUPS   (BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z22, K1, Z22
 	VMOVUPS   Z22, (DX)
-	VMOVUPS   64(BX), Z24
-	VCMPPS    $0x06, Z27, Z24, K1
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z23, K1, Z23
 	VMOVUPS   Z23, 64(DX)
-	ADDQ      DI, DX
-	ADDQ      R8, BX
+	ADDQ      SI, DX
+	ADDQ      DI, BX
 	JMP       done
 
 plain:
@@ -21458,223 +22599,223 @@ plain:
 	VMOVUPS      Z0, (DX)
 	VFNMADD213PS 64(DX), Z24, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z24, Z2
 	VMOVUPS      Z2, (DX)
 	VFNMADD213PS 64(DX), Z24, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z24, Z4
 	VMOVUPS      Z4, (DX)
 	VFNMADD213PS 64(DX), Z24, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z24, Z6
 	VMOVUPS      Z6, (DX)
 	VFNMADD213PS 64(DX), Z24, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z24, Z8
 	VMOVUPS      Z8, (DX)
 	VFNMADD213PS 64(DX), Z24, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z24, Z10
 	VMOVUPS      Z10, (DX)
 	VFNMADD213PS 64(DX), Z24, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z24, Z12
 	VMOVUPS      Z12, (DX)
 	VFNMADD213PS 64(DX), Z24, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z24, Z14
 	VMOVUPS      Z14, (DX)
 	VFNMADD213PS 64(DX), Z24, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z24, Z16
 	VMOVUPS      Z16, (DX)
 	VFNMADD213PS 64(DX), Z24, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z24, Z18
 	VMOVUPS      Z18, (DX)
 	VFNMADD213PS 64(DX), Z24, Z19
 	VMOVUPS      Z19, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z24, Z20
 	VMOVUPS      Z20, (DX)
 	VFNMADD213PS 64(DX), Z24, Z21
 	VMOVUPS      Z21, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	VFNMADD213PS (DX), Z24, Z22
 	VMOVUPS      Z22, (DX)
 	VFNMADD213PS 64(DX), Z24, Z23
 	VMOVUPS      Z23, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z24
 	VBROADCASTSS 100(AX), Z25
-	VMOVUPS      (DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z0
+	VMOVUPS      (DX), Z26
+	VMOVAPS      Z26, Z27
+	VFNMADD213PS Z26, Z25, Z27
+	VFNMADD213PS Z27, Z24, Z0
 	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z1
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z26
+	VFNMADD213PS Z0, Z25, Z26
+	VFNMADD213PS Z26, Z24, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z2
 	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z3
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z4
 	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z5
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z6
 	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z7
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z8
 	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z9
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z10
 	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z11
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z12
 	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z13
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z14
 	VMOVUPS      Z14, (DX)
-	VMOVUPS      64(DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z15
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z16
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z16
 	VMOVUPS      Z16, (DX)
-	VMOVUPS      64(DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z17
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z18
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z18
 	VMOVUPS      Z18, (DX)
-	VMOVUPS      64(DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z19
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z19
 	VMOVUPS      Z19, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z20
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z20
 	VMOVUPS      Z20, (DX)
-	VMOVUPS      64(DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z21
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z21
 	VMOVUPS      Z21, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VMOVUPS      (DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z22
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z22
 	VMOVUPS      Z22, (DX)
-	VMOVUPS      64(DX), Z28
-	VMOVAPS      Z28, Z29
-	VFNMADD213PS Z28, Z25, Z29
-	VFNMADD213PS Z29, Z24, Z23
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z25, Z1
+	VFNMADD213PS Z1, Z24, Z23
 	VMOVUPS      Z23, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 momentum:
@@ -21686,214 +22827,214 @@ momentum:
 	VBROADCASTSS 96(AX), Z24
 	VFNMADD213PS (DX), Z24, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z1
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  64(BX), Z24, Z1
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
 	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z2
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  (BX), Z24, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
 	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z3
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  64(BX), Z24, Z3
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z3
 	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z4
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  (BX), Z24, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
 	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z5
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  64(BX), Z24, Z5
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z5
 	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z6
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  (BX), Z24, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
 	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z7
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  64(BX), Z24, Z7
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z7
 	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z8
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  (BX), Z24, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
 	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z9
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  64(BX), Z24, Z9
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z9
 	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z10
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  (BX), Z24, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z10
 	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z11
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  64(BX), Z24, Z11
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z11
 	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z12
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  (BX), Z24, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z12
 	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z13
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  64(BX), Z24, Z13
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z13
 	VMOVUPS      Z13, 64(BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z14
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  (BX), Z24, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z14
 	VMOVUPS      Z14, (BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z14
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z15
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  64(BX), Z24, Z15
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z15
 	VMOVUPS      Z15, 64(BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z15
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z16
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  (BX), Z24, Z16
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z16
 	VMOVUPS      Z16, (BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z16
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z17
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  64(BX), Z24, Z17
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z17
 	VMOVUPS      Z17, 64(BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z17
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z18
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  (BX), Z24, Z18
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z18
 	VMOVUPS      Z18, (BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z18
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z18
 	VMOVUPS      Z18, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z19
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  64(BX), Z24, Z19
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z19
 	VMOVUPS      Z19, 64(BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z19
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z19
 	VMOVUPS      Z19, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z20
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  (BX), Z24, Z20
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z20
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z20
 	VMOVUPS      Z20, (BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z20
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z20
 	VMOVUPS      Z20, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z21
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  64(BX), Z24, Z21
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z21
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z21
 	VMOVUPS      Z21, 64(BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z21
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z21
 	VMOVUPS      Z21, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z22
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  (BX), Z24, Z22
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z22
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z22
 	VMOVUPS      Z22, (BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z22
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z22
 	VMOVUPS      Z22, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z23
-	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  64(BX), Z24, Z23
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z23
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z23
 	VMOVUPS      Z23, 64(BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z23
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z23
 	VMOVUPS      Z23, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
@@ -21907,266 +23048,3153 @@ nesterov:
 	VBROADCASTSS 96(AX), Z24
 	VFNMADD213PS (DX), Z24, Z0
 	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z1
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      64(BX), Z25
-	VFMADD213PS  Z1, Z24, Z25
-	VMOVUPS      Z25, 64(BX)
-	VFMADD231PS  Z25, Z24, Z1
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z1
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z24
+	VFMADD213PS  Z1, Z0, Z24
+	VMOVUPS      Z24, 64(BX)
+	VFMADD231PS  Z24, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z2
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      (BX), Z25
-	VFMADD213PS  Z2, Z24, Z25
-	VMOVUPS      Z25, (BX)
-	VFMADD231PS  Z25, Z24, Z2
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z2
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z3
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      64(BX), Z25
-	VFMADD213PS  Z3, Z24, Z25
-	VMOVUPS      Z25, 64(BX)
-	VFMADD231PS  Z25, Z24, Z3
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z3
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z4
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      (BX), Z25
-	VFMADD213PS  Z4, Z24, Z25
-	VMOVUPS      Z25, (BX)
-	VFMADD231PS  Z25, Z24, Z4
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z4
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z5
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      64(BX), Z25
-	VFMADD213PS  Z5, Z24, Z25
-	VMOVUPS      Z25, 64(BX)
-	VFMADD231PS  Z25, Z24, Z5
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z5
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z6
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      (BX), Z25
-	VFMADD213PS  Z6, Z24, Z25
-	VMOVUPS      Z25, (BX)
-	VFMADD231PS  Z25, Z24, Z6
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z6
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z7
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      64(BX), Z25
-	VFMADD213PS  Z7, Z24, Z25
-	VMOVUPS      Z25, 64(BX)
-	VFMADD231PS  Z25, Z24, Z7
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z7
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z8
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      (BX), Z25
-	VFMADD213PS  Z8, Z24, Z25
-	VMOVUPS      Z25, (BX)
-	VFMADD231PS  Z25, Z24, Z8
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z8
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z9
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      64(BX), Z25
-	VFMADD213PS  Z9, Z24, Z25
-	VMOVUPS      Z25, 64(BX)
-	VFMADD231PS  Z25, Z24, Z9
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z9
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z9, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z10
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      (BX), Z25
-	VFMADD213PS  Z10, Z24, Z25
-	VMOVUPS      Z25, (BX)
-	VFMADD231PS  Z25, Z24, Z10
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z10
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z10, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z11
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      64(BX), Z25
-	VFMADD213PS  Z11, Z24, Z25
-	VMOVUPS      Z25, 64(BX)
-	VFMADD231PS  Z25, Z24, Z11
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z11
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z11, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z12
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      (BX), Z25
-	VFMADD213PS  Z12, Z24, Z25
-	VMOVUPS      Z25, (BX)
-	VFMADD231PS  Z25, Z24, Z12
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z12
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z12, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z13
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      64(BX), Z25
-	VFMADD213PS  Z13, Z24, Z25
-	VMOVUPS      Z25, 64(BX)
-	VFMADD231PS  Z25, Z24, Z13
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z13
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z13, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z14
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      (BX), Z25
-	VFMADD213PS  Z14, Z24, Z25
-	VMOVUPS      Z25, (BX)
-	VFMADD231PS  Z25, Z24, Z14
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z14
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z14, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z14
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z15
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      64(BX), Z25
-	VFMADD213PS  Z15, Z24, Z25
-	VMOVUPS      Z25, 64(BX)
-	VFMADD231PS  Z25, Z24, Z15
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z15
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z15, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z15
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z16
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      (BX), Z25
-	VFMADD213PS  Z16, Z24, Z25
-	VMOVUPS      Z25, (BX)
-	VFMADD231PS  Z25, Z24, Z16
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z16
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z16, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z16
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z17
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      64(BX), Z25
-	VFMADD213PS  Z17, Z24, Z25
-	VMOVUPS      Z25, 64(BX)
-	VFMADD231PS  Z25, Z24, Z17
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z17
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z17, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z17
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z18
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      (BX), Z25
-	VFMADD213PS  Z18, Z24, Z25
-	VMOVUPS      Z25, (BX)
-	VFMADD231PS  Z25, Z24, Z18
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z18
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z18, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z18
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z18
 	VMOVUPS      Z18, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z19
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      64(BX), Z25
-	VFMADD213PS  Z19, Z24, Z25
-	VMOVUPS      Z25, 64(BX)
-	VFMADD231PS  Z25, Z24, Z19
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z19
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z19, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z19
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z19
 	VMOVUPS      Z19, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z20
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      (BX), Z25
-	VFMADD213PS  Z20, Z24, Z25
-	VMOVUPS      Z25, (BX)
-	VFMADD231PS  Z25, Z24, Z20
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z20
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z20
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z20, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z20
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z20
 	VMOVUPS      Z20, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z21
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      64(BX), Z25
-	VFMADD213PS  Z21, Z24, Z25
-	VMOVUPS      Z25, 64(BX)
-	VFMADD231PS  Z25, Z24, Z21
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z21
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z21
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z21, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z21
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z21
 	VMOVUPS      Z21, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z22
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      (BX), Z25
-	VFMADD213PS  Z22, Z24, Z25
-	VMOVUPS      Z25, (BX)
-	VFMADD231PS  Z25, Z24, Z22
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z22
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z22
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z22, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z22
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z22
 	VMOVUPS      Z22, (DX)
-	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  64(DX), Z24, Z23
-	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      64(BX), Z25
-	VFMADD213PS  Z23, Z24, Z25
-	VMOVUPS      Z25, 64(BX)
-	VFMADD231PS  Z25, Z24, Z23
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS 64(DX), Z24, Z23
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z23
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z23, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z23
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z23
 	VMOVUPS      Z23, 64(DX)
-	ADDQ         DI, DX
-	ADDQ         R8, BX
+	ADDQ         SI, DX
+	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), DI
-	IMUL3Q $0x0c, DI, DI
-	ADDQ   DI, CX
-	DECQ   SI
+	MOVQ   24(AX), SI
+	IMUL3Q $0x0c, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x2x13(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x2x13(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 72(AX), BX
+
+block:
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+
+fetched:
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	VPXORD  Z24, Z24, Z24
+	VPXORD  Z25, Z25, Z25
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	VMOVUPS 64(R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z10
+	VMOVUPS 64(R10), Z11
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z12
+	VMOVUPS 64(R10), Z13
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z14
+	VMOVUPS 64(R10), Z15
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z16
+	VMOVUPS 64(R10), Z17
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z18
+	VMOVUPS 64(R10), Z19
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z20
+	VMOVUPS 64(R10), Z21
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z22
+	VMOVUPS 64(R10), Z23
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z24
+	VMOVUPS 64(R10), Z25
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	LEAQ (R11)(SI*4), R12
+	ADDQ SI, R12
+	MOVQ 8(AX), R13
+	MOVQ 112(AX), R15
+
+span:
+	MOVQ 56(AX), R14
+
+term:
+	VMOVUPS          (R13), Z26
+	VMOVUPS          64(R13), Z27
+	VFMADD231PS.BCST (R10), Z26, Z0
+	VFMADD231PS.BCST (R10), Z27, Z1
+	VFMADD231PS.BCST (R10)(SI*1), Z26, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z27, Z3
+	VFMADD231PS.BCST (R10)(SI*2), Z26, Z4
+	VFMADD231PS.BCST (R10)(SI*2), Z27, Z5
+	VFMADD231PS.BCST (R10)(DI*1), Z26, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z27, Z7
+	VFMADD231PS.BCST (R10)(SI*4), Z26, Z8
+	VFMADD231PS.BCST (R10)(SI*4), Z27, Z9
+	VFMADD231PS.BCST (R11), Z26, Z10
+	VFMADD231PS.BCST (R11), Z27, Z11
+	VFMADD231PS.BCST (R11)(SI*1), Z26, Z12
+	VFMADD231PS.BCST (R11)(SI*1), Z27, Z13
+	VFMADD231PS.BCST (R11)(SI*2), Z26, Z14
+	VFMADD231PS.BCST (R11)(SI*2), Z27, Z15
+	VFMADD231PS.BCST (R11)(DI*1), Z26, Z16
+	VFMADD231PS.BCST (R11)(DI*1), Z27, Z17
+	VFMADD231PS.BCST (R11)(SI*4), Z26, Z18
+	VFMADD231PS.BCST (R11)(SI*4), Z27, Z19
+	VFMADD231PS.BCST (R12), Z26, Z20
+	VFMADD231PS.BCST (R12), Z27, Z21
+	VFMADD231PS.BCST (R12)(SI*1), Z26, Z22
+	VFMADD231PS.BCST (R12)(SI*1), Z27, Z23
+	VFMADD231PS.BCST (R12)(SI*2), Z26, Z24
+	VFMADD231PS.BCST (R12)(SI*2), Z27, Z25
+	ADDQ             R8, R10
+	ADDQ             R8, R11
+	ADDQ             R8, R12
+	ADDQ             R9, R13
+	DECQ             R14
+	JNE              term
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             128(AX), R12
+	ADDQ             136(AX), R13
+	DECQ             R15
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
+	JEQ              plain
+	CMPQ             R8, $0x00000006
+	JEQ              momentum
+	CMPQ             R8, $0x00000005
+	JEQ              shrink
+	CMPQ             R8, $0x00000002
+	JEQ              relu
+	CMPQ             R8, $0x00000003
+	JEQ              mask
+	CMPQ             R8, $0x00000001
+	JEQ              bias
+	CMPQ             R8, $0x00000007
+	JEQ              nesterov
+	VMOVUPS          Z0, (DX)
+	VMOVUPS          Z1, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z2, (DX)
+	VMOVUPS          Z3, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z4, (DX)
+	VMOVUPS          Z5, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z6, (DX)
+	VMOVUPS          Z7, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z8, (DX)
+	VMOVUPS          Z9, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z10, (DX)
+	VMOVUPS          Z11, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z12, (DX)
+	VMOVUPS          Z13, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z14, (DX)
+	VMOVUPS          Z15, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z16, (DX)
+	VMOVUPS          Z17, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z18, (DX)
+	VMOVUPS          Z19, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z20, (DX)
+	VMOVUPS          Z21, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z22, (DX)
+	VMOVUPS          Z23, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z24, (DX)
+	VMOVUPS          Z25, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	JMP              done
+
+bias:
+	VADDPS  (BX), Z0, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z5, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMOVUPS Z6, (DX)
+	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z7, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z8, Z8
+	VMOVUPS Z8, (DX)
+	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z9, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z10, Z10
+	VMOVUPS Z10, (DX)
+	VADDPS  64(BX), Z11, Z11
+	VMOVUPS Z11, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z12, Z12
+	VMOVUPS Z12, (DX)
+	VADDPS  64(BX), Z13, Z13
+	VMOVUPS Z13, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z14, Z14
+	VMOVUPS Z14, (DX)
+	VADDPS  64(BX), Z15, Z15
+	VMOVUPS Z15, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z16, Z16
+	VMOVUPS Z16, (DX)
+	VADDPS  64(BX), Z17, Z17
+	VMOVUPS Z17, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z18, Z18
+	VMOVUPS Z18, (DX)
+	VADDPS  64(BX), Z19, Z19
+	VMOVUPS Z19, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z20, Z20
+	VMOVUPS Z20, (DX)
+	VADDPS  64(BX), Z21, Z21
+	VMOVUPS Z21, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z22, Z22
+	VMOVUPS Z22, (DX)
+	VADDPS  64(BX), Z23, Z23
+	VMOVUPS Z23, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z24, Z24
+	VMOVUPS Z24, (DX)
+	VADDPS  64(BX), Z25, Z25
+	VMOVUPS Z25, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+relu:
+	VPXORD  Z26, Z26, Z26
+	VADDPS  (BX), Z0, Z0
+	VMAXPS  Z0, Z26, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMAXPS  Z1, Z26, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMAXPS  Z2, Z26, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMAXPS  Z3, Z26, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMAXPS  Z4, Z26, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  64(BX), Z5, Z5
+	VMAXPS  Z5, Z26, Z5
+	VMOVUPS Z5, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMAXPS  Z6, Z26, Z6
+	VMOVUPS Z6, (DX)
+	VADDPS  64(BX), Z7, Z7
+	VMAXPS  Z7, Z26, Z7
+	VMOVUPS Z7, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z8, Z8
+	VMAXPS  Z8, Z26, Z8
+	VMOVUPS Z8, (DX)
+	VADDPS  64(BX), Z9, Z9
+	VMAXPS  Z9, Z26, Z9
+	VMOVUPS Z9, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z10, Z10
+	VMAXPS  Z10, Z26, Z10
+	VMOVUPS Z10, (DX)
+	VADDPS  64(BX), Z11, Z11
+	VMAXPS  Z11, Z26, Z11
+	VMOVUPS Z11, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z12, Z12
+	VMAXPS  Z12, Z26, Z12
+	VMOVUPS Z12, (DX)
+	VADDPS  64(BX), Z13, Z13
+	VMAXPS  Z13, Z26, Z13
+	VMOVUPS Z13, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z14, Z14
+	VMAXPS  Z14, Z26, Z14
+	VMOVUPS Z14, (DX)
+	VADDPS  64(BX), Z15, Z15
+	VMAXPS  Z15, Z26, Z15
+	VMOVUPS Z15, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z16, Z16
+	VMAXPS  Z16, Z26, Z16
+	VMOVUPS Z16, (DX)
+	VADDPS  64(BX), Z17, Z17
+	VMAXPS  Z17, Z26, Z17
+	VMOVUPS Z17, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z18, Z18
+	VMAXPS  Z18, Z26, Z18
+	VMOVUPS Z18, (DX)
+	VADDPS  64(BX), Z19, Z19
+	VMAXPS  Z19, Z26, Z19
+	VMOVUPS Z19, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z20, Z20
+	VMAXPS  Z20, Z26, Z20
+	VMOVUPS Z20, (DX)
+	VADDPS  64(BX), Z21, Z21
+	VMAXPS  Z21, Z26, Z21
+	VMOVUPS Z21, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z22, Z22
+	VMAXPS  Z22, Z26, Z22
+	VMOVUPS Z22, (DX)
+	VADDPS  64(BX), Z23, Z23
+	VMAXPS  Z23, Z26, Z23
+	VMOVUPS Z23, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z24, Z24
+	VMAXPS  Z24, Z26, Z24
+	VMOVUPS Z24, (DX)
+	VADDPS  64(BX), Z25, Z25
+	VMAXPS  Z25, Z26, Z25
+	VMOVUPS Z25, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+mask:
+	VPXORD    Z26, Z26, Z26
+	VMOVUPS   (BX), Z27
+	VCMPPS    $0x06, Z26, Z27, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   Z3, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z4, K1, Z4
+	VMOVUPS   Z4, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z5, K1, Z5
+	VMOVUPS   Z5, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z6, K1, Z6
+	VMOVUPS   Z6, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VMOVUPS   Z7, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z8, K1, Z8
+	VMOVUPS   Z8, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VMOVUPS   Z9, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z10, K1, Z10
+	VMOVUPS   Z10, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z11, K1, Z11
+	VMOVUPS   Z11, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z12, K1, Z12
+	VMOVUPS   Z12, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z13, K1, Z13
+	VMOVUPS   Z13, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z14, K1, Z14
+	VMOVUPS   Z14, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z15, K1, Z15
+	VMOVUPS   Z15, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z16, K1, Z16
+	VMOVUPS   Z16, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VMOVUPS   Z17, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z18, K1, Z18
+	VMOVUPS   Z18, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z19, K1, Z19
+	VMOVUPS   Z19, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z20, K1, Z20
+	VMOVUPS   Z20, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z21, K1, Z21
+	VMOVUPS   Z21, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z22, K1, Z22
+	VMOVUPS   Z22, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z23, K1, Z23
+	VMOVUPS   Z23, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z24, K1, Z24
+	VMOVUPS   Z24, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z26, Z0, K1
+	VMOVAPS.Z Z25, K1, Z25
+	VMOVUPS   Z25, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z26
+	VFNMADD213PS (DX), Z26, Z0
+	VMOVUPS      Z0, (DX)
+	VFNMADD213PS 64(DX), Z26, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z26, Z2
+	VMOVUPS      Z2, (DX)
+	VFNMADD213PS 64(DX), Z26, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z26, Z4
+	VMOVUPS      Z4, (DX)
+	VFNMADD213PS 64(DX), Z26, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z26, Z6
+	VMOVUPS      Z6, (DX)
+	VFNMADD213PS 64(DX), Z26, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z26, Z8
+	VMOVUPS      Z8, (DX)
+	VFNMADD213PS 64(DX), Z26, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z26, Z10
+	VMOVUPS      Z10, (DX)
+	VFNMADD213PS 64(DX), Z26, Z11
+	VMOVUPS      Z11, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z26, Z12
+	VMOVUPS      Z12, (DX)
+	VFNMADD213PS 64(DX), Z26, Z13
+	VMOVUPS      Z13, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z26, Z14
+	VMOVUPS      Z14, (DX)
+	VFNMADD213PS 64(DX), Z26, Z15
+	VMOVUPS      Z15, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z26, Z16
+	VMOVUPS      Z16, (DX)
+	VFNMADD213PS 64(DX), Z26, Z17
+	VMOVUPS      Z17, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z26, Z18
+	VMOVUPS      Z18, (DX)
+	VFNMADD213PS 64(DX), Z26, Z19
+	VMOVUPS      Z19, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z26, Z20
+	VMOVUPS      Z20, (DX)
+	VFNMADD213PS 64(DX), Z26, Z21
+	VMOVUPS      Z21, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z26, Z22
+	VMOVUPS      Z22, (DX)
+	VFNMADD213PS 64(DX), Z26, Z23
+	VMOVUPS      Z23, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z26, Z24
+	VMOVUPS      Z24, (DX)
+	VFNMADD213PS 64(DX), Z26, Z25
+	VMOVUPS      Z25, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z26
+	VBROADCASTSS 100(AX), Z27
+	VMOVUPS      (DX), Z28
+	VMOVAPS      Z28, Z29
+	VFNMADD213PS Z28, Z27, Z29
+	VFNMADD213PS Z29, Z26, Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z28
+	VFNMADD213PS Z0, Z27, Z28
+	VFNMADD213PS Z28, Z26, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z2
+	VMOVUPS      Z2, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z4
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z6
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z8
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z10
+	VMOVUPS      Z10, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z11
+	VMOVUPS      Z11, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z12
+	VMOVUPS      Z12, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z13
+	VMOVUPS      Z13, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z14
+	VMOVUPS      Z14, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z15
+	VMOVUPS      Z15, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z16
+	VMOVUPS      Z16, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z17
+	VMOVUPS      Z17, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z18
+	VMOVUPS      Z18, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z19
+	VMOVUPS      Z19, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z20
+	VMOVUPS      Z20, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z21
+	VMOVUPS      Z21, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z22
+	VMOVUPS      Z22, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z23
+	VMOVUPS      Z23, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z24
+	VMOVUPS      Z24, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z27, Z1
+	VFNMADD213PS Z1, Z26, Z25
+	VMOVUPS      Z25, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z26
+	VFMADD231PS  (DX), Z26, Z0
+	VBROADCASTSS 108(AX), Z26
+	VFMADD231PS  (BX), Z26, Z0
+	VMOVUPS      Z0, (BX)
+	VBROADCASTSS 96(AX), Z26
+	VFNMADD213PS (DX), Z26, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
+	VMOVUPS      Z2, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z3
+	VMOVUPS      Z3, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
+	VMOVUPS      Z4, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z5
+	VMOVUPS      Z5, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
+	VMOVUPS      Z6, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z7
+	VMOVUPS      Z7, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
+	VMOVUPS      Z8, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
+	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z9
+	VMOVUPS      Z9, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z10
+	VMOVUPS      Z10, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
+	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z11
+	VMOVUPS      Z11, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
+	VMOVUPS      Z11, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z12
+	VMOVUPS      Z12, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
+	VMOVUPS      Z12, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z13
+	VMOVUPS      Z13, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
+	VMOVUPS      Z13, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z14
+	VMOVUPS      Z14, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
+	VMOVUPS      Z14, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z15
+	VMOVUPS      Z15, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
+	VMOVUPS      Z15, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z16
+	VMOVUPS      Z16, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z16
+	VMOVUPS      Z16, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z17
+	VMOVUPS      Z17, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z17
+	VMOVUPS      Z17, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z18
+	VMOVUPS      Z18, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z18
+	VMOVUPS      Z18, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z19
+	VMOVUPS      Z19, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z19
+	VMOVUPS      Z19, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z20
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z20
+	VMOVUPS      Z20, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z20
+	VMOVUPS      Z20, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z21
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z21
+	VMOVUPS      Z21, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z21
+	VMOVUPS      Z21, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z22
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z22
+	VMOVUPS      Z22, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z22
+	VMOVUPS      Z22, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z23
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z23
+	VMOVUPS      Z23, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z23
+	VMOVUPS      Z23, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z24
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z24
+	VMOVUPS      Z24, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z24
+	VMOVUPS      Z24, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z25
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z25
+	VMOVUPS      Z25, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z25
+	VMOVUPS      Z25, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z26
+	VFMADD231PS  (DX), Z26, Z0
+	VBROADCASTSS 108(AX), Z26
+	VMOVUPS      (BX), Z27
+	VFMADD213PS  Z0, Z26, Z27
+	VMOVUPS      Z27, (BX)
+	VFMADD231PS  Z27, Z26, Z0
+	VBROADCASTSS 96(AX), Z26
+	VFNMADD213PS (DX), Z26, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z26
+	VFMADD213PS  Z1, Z0, Z26
+	VMOVUPS      Z26, 64(BX)
+	VFMADD231PS  Z26, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
+	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z9, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z10, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
+	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z11, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
+	VMOVUPS      Z11, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z12, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
+	VMOVUPS      Z12, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z13, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
+	VMOVUPS      Z13, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z14, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z14
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
+	VMOVUPS      Z14, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z15, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z15
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
+	VMOVUPS      Z15, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z16, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z16
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z16
+	VMOVUPS      Z16, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z17, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z17
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z17
+	VMOVUPS      Z17, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z18, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z18
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z18
+	VMOVUPS      Z18, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z19, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z19
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z19
+	VMOVUPS      Z19, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z20
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z20, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z20
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z20
+	VMOVUPS      Z20, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z21
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z21, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z21
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z21
+	VMOVUPS      Z21, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z22
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z22, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z22
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z22
+	VMOVUPS      Z22, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z23
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z23, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z23
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z23
+	VMOVUPS      Z23, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z24
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z24, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z24
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z24
+	VMOVUPS      Z24, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z25
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z25, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z25
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z25
+	VMOVUPS      Z25, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+
+done:
+	MOVQ   24(AX), SI
+	IMUL3Q $0x0d, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x2x14(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x2x14(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 16(AX), DX
+	MOVQ 72(AX), BX
+
+block:
+	MOVQ       88(AX), SI
+	CMPQ       SI, $0x00000006
+	JLT        fetched
+	MOVQ       DX, SI
+	MOVQ       48(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	MOVQ       BX, SI
+	MOVQ       80(AX), DI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	ADDQ       DI, SI
+
+fetched:
+	MOVQ    24(AX), SI
+	LEAQ    (SI)(SI*2), DI
+	MOVQ    32(AX), R8
+	MOVQ    40(AX), R9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	VPXORD  Z24, Z24, Z24
+	VPXORD  Z25, Z25, Z25
+	VPXORD  Z26, Z26, Z26
+	VPXORD  Z27, Z27, Z27
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
+	JEQ     started
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z4
+	VMOVUPS 64(R10), Z5
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z6
+	VMOVUPS 64(R10), Z7
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z8
+	VMOVUPS 64(R10), Z9
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z10
+	VMOVUPS 64(R10), Z11
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z12
+	VMOVUPS 64(R10), Z13
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z14
+	VMOVUPS 64(R10), Z15
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z16
+	VMOVUPS 64(R10), Z17
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z18
+	VMOVUPS 64(R10), Z19
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z20
+	VMOVUPS 64(R10), Z21
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z22
+	VMOVUPS 64(R10), Z23
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z24
+	VMOVUPS 64(R10), Z25
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z26
+	VMOVUPS 64(R10), Z27
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
+
+started:
+	MOVQ CX, R10
+	LEAQ (R10)(SI*4), R11
+	ADDQ SI, R11
+	LEAQ (R11)(SI*4), R12
+	ADDQ SI, R12
+	MOVQ 8(AX), R13
+	MOVQ 112(AX), R15
+
+span:
+	MOVQ 56(AX), R14
+
+term:
+	VMOVUPS          (R13), Z28
+	VMOVUPS          64(R13), Z29
+	VFMADD231PS.BCST (R10), Z28, Z0
+	VFMADD231PS.BCST (R10), Z29, Z1
+	VFMADD231PS.BCST (R10)(SI*1), Z28, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z29, Z3
+	VFMADD231PS.BCST (R10)(SI*2), Z28, Z4
+	VFMADD231PS.BCST (R10)(SI*2), Z29, Z5
+	VFMADD231PS.BCST (R10)(DI*1), Z28, Z6
+	VFMADD231PS.BCST (R10)(DI*1), Z29, Z7
+	VFMADD231PS.BCST (R10)(SI*4), Z28, Z8
+	VFMADD231PS.BCST (R10)(SI*4), Z29, Z9
+	VFMADD231PS.BCST (R11), Z28, Z10
+	VFMADD231PS.BCST (R11), Z29, Z11
+	VFMADD231PS.BCST (R11)(SI*1), Z28, Z12
+	VFMADD231PS.BCST (R11)(SI*1), Z29, Z13
+	VFMADD231PS.BCST (R11)(SI*2), Z28, Z14
+	VFMADD231PS.BCST (R11)(SI*2), Z29, Z15
+	VFMADD231PS.BCST (R11)(DI*1), Z28, Z16
+	VFMADD231PS.BCST (R11)(DI*1), Z29, Z17
+	VFMADD231PS.BCST (R11)(SI*4), Z28, Z18
+	VFMADD231PS.BCST (R11)(SI*4), Z29, Z19
+	VFMADD231PS.BCST (R12), Z28, Z20
+	VFMADD231PS.BCST (R12), Z29, Z21
+	VFMADD231PS.BCST (R12)(SI*1), Z28, Z22
+	VFMADD231PS.BCST (R12)(SI*1), Z29, Z23
+	VFMADD231PS.BCST (R12)(SI*2), Z28, Z24
+	VFMADD231PS.BCST (R12)(SI*2), Z29, Z25
+	VFMADD231PS.BCST (R12)(DI*1), Z28, Z26
+	VFMADD231PS.BCST (R12)(DI*1), Z29, Z27
+	ADDQ             R8, R10
+	ADDQ             R8, R11
+	ADDQ             R8, R12
+	ADDQ             R9, R13
+	DECQ             R14
+	JNE              term
+	ADDQ             128(AX), R10
+	ADDQ             128(AX), R11
+	ADDQ             128(AX), R12
+	ADDQ             136(AX), R13
+	DECQ             R15
+	JNE              span
+	MOVQ             48(AX), SI
+	MOVQ             80(AX), DI
+	MOVQ             88(AX), R8
+	CMPQ             R8, $0x00000004
+	JEQ              plain
+	CMPQ             R8, $0x00000006
+	JEQ              momentum
+	CMPQ             R8, $0x00000005
+	JEQ              shrink
+	CMPQ             R8, $0x00000002
+	JEQ              relu
+	CMPQ             R8, $0x00000003
+	JEQ              mask
+	CMPQ             R8, $0x00000001
+	JEQ              bias
+	CMPQ             R8, $0x00000007
+	JEQ              nesterov
+	VMOVUPS          Z0, (DX)
+	VMOVUPS          Z1, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z2, (DX)
+	VMOVUPS          Z3, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z4, (DX)
+	VMOVUPS          Z5, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z6, (DX)
+	VMOVUPS          Z7, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z8, (DX)
+	VMOVUPS          Z9, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z10, (DX)
+	VMOVUPS          Z11, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z12, (DX)
+	VMOVUPS          Z13, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z14, (DX)
+	VMOVUPS          Z15, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z16, (DX)
+	VMOVUPS          Z17, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z18, (DX)
+	VMOVUPS          Z19, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z20, (DX)
+	VMOVUPS          Z21, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z22, (DX)
+	VMOVUPS          Z23, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z24, (DX)
+	VMOVUPS          Z25, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	VMOVUPS          Z26, (DX)
+	VMOVUPS          Z27, 64(DX)
+	ADDQ             SI, DX
+	ADDQ             DI, BX
+	JMP              done
+
+bias:
+	VADDPS  (BX), Z0, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z5, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMOVUPS Z6, (DX)
+	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z7, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z8, Z8
+	VMOVUPS Z8, (DX)
+	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z9, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z10, Z10
+	VMOVUPS Z10, (DX)
+	VADDPS  64(BX), Z11, Z11
+	VMOVUPS Z11, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z12, Z12
+	VMOVUPS Z12, (DX)
+	VADDPS  64(BX), Z13, Z13
+	VMOVUPS Z13, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z14, Z14
+	VMOVUPS Z14, (DX)
+	VADDPS  64(BX), Z15, Z15
+	VMOVUPS Z15, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z16, Z16
+	VMOVUPS Z16, (DX)
+	VADDPS  64(BX), Z17, Z17
+	VMOVUPS Z17, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z18, Z18
+	VMOVUPS Z18, (DX)
+	VADDPS  64(BX), Z19, Z19
+	VMOVUPS Z19, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z20, Z20
+	VMOVUPS Z20, (DX)
+	VADDPS  64(BX), Z21, Z21
+	VMOVUPS Z21, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z22, Z22
+	VMOVUPS Z22, (DX)
+	VADDPS  64(BX), Z23, Z23
+	VMOVUPS Z23, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z24, Z24
+	VMOVUPS Z24, (DX)
+	VADDPS  64(BX), Z25, Z25
+	VMOVUPS Z25, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z26, Z26
+	VMOVUPS Z26, (DX)
+	VADDPS  64(BX), Z27, Z27
+	VMOVUPS Z27, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+relu:
+	VPXORD  Z28, Z28, Z28
+	VADDPS  (BX), Z0, Z0
+	VMAXPS  Z0, Z28, Z0
+	VMOVUPS Z0, (DX)
+	VADDPS  64(BX), Z1, Z1
+	VMAXPS  Z1, Z28, Z1
+	VMOVUPS Z1, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z2, Z2
+	VMAXPS  Z2, Z28, Z2
+	VMOVUPS Z2, (DX)
+	VADDPS  64(BX), Z3, Z3
+	VMAXPS  Z3, Z28, Z3
+	VMOVUPS Z3, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z4, Z4
+	VMAXPS  Z4, Z28, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  64(BX), Z5, Z5
+	VMAXPS  Z5, Z28, Z5
+	VMOVUPS Z5, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z6, Z6
+	VMAXPS  Z6, Z28, Z6
+	VMOVUPS Z6, (DX)
+	VADDPS  64(BX), Z7, Z7
+	VMAXPS  Z7, Z28, Z7
+	VMOVUPS Z7, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z8, Z8
+	VMAXPS  Z8, Z28, Z8
+	VMOVUPS Z8, (DX)
+	VADDPS  64(BX), Z9, Z9
+	VMAXPS  Z9, Z28, Z9
+	VMOVUPS Z9, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z10, Z10
+	VMAXPS  Z10, Z28, Z10
+	VMOVUPS Z10, (DX)
+	VADDPS  64(BX), Z11, Z11
+	VMAXPS  Z11, Z28, Z11
+	VMOVUPS Z11, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z12, Z12
+	VMAXPS  Z12, Z28, Z12
+	VMOVUPS Z12, (DX)
+	VADDPS  64(BX), Z13, Z13
+	VMAXPS  Z13, Z28, Z13
+	VMOVUPS Z13, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z14, Z14
+	VMAXPS  Z14, Z28, Z14
+	VMOVUPS Z14, (DX)
+	VADDPS  64(BX), Z15, Z15
+	VMAXPS  Z15, Z28, Z15
+	VMOVUPS Z15, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z16, Z16
+	VMAXPS  Z16, Z28, Z16
+	VMOVUPS Z16, (DX)
+	VADDPS  64(BX), Z17, Z17
+	VMAXPS  Z17, Z28, Z17
+	VMOVUPS Z17, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z18, Z18
+	VMAXPS  Z18, Z28, Z18
+	VMOVUPS Z18, (DX)
+	VADDPS  64(BX), Z19, Z19
+	VMAXPS  Z19, Z28, Z19
+	VMOVUPS Z19, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z20, Z20
+	VMAXPS  Z20, Z28, Z20
+	VMOVUPS Z20, (DX)
+	VADDPS  64(BX), Z21, Z21
+	VMAXPS  Z21, Z28, Z21
+	VMOVUPS Z21, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z22, Z22
+	VMAXPS  Z22, Z28, Z22
+	VMOVUPS Z22, (DX)
+	VADDPS  64(BX), Z23, Z23
+	VMAXPS  Z23, Z28, Z23
+	VMOVUPS Z23, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z24, Z24
+	VMAXPS  Z24, Z28, Z24
+	VMOVUPS Z24, (DX)
+	VADDPS  64(BX), Z25, Z25
+	VMAXPS  Z25, Z28, Z25
+	VMOVUPS Z25, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	VADDPS  (BX), Z26, Z26
+	VMAXPS  Z26, Z28, Z26
+	VMOVUPS Z26, (DX)
+	VADDPS  64(BX), Z27, Z27
+	VMAXPS  Z27, Z28, Z27
+	VMOVUPS Z27, 64(DX)
+	ADDQ    SI, DX
+	ADDQ    DI, BX
+	JMP     done
+
+mask:
+	VPXORD    Z28, Z28, Z28
+	VMOVUPS   (BX), Z29
+	VCMPPS    $0x06, Z28, Z29, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   Z3, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z4, K1, Z4
+	VMOVUPS   Z4, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z5, K1, Z5
+	VMOVUPS   Z5, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z6, K1, Z6
+	VMOVUPS   Z6, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VMOVUPS   Z7, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z8, K1, Z8
+	VMOVUPS   Z8, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z9, K1, Z9
+	VMOVUPS   Z9, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z10, K1, Z10
+	VMOVUPS   Z10, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z11, K1, Z11
+	VMOVUPS   Z11, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z12, K1, Z12
+	VMOVUPS   Z12, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z13, K1, Z13
+	VMOVUPS   Z13, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z14, K1, Z14
+	VMOVUPS   Z14, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z15, K1, Z15
+	VMOVUPS   Z15, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z16, K1, Z16
+	VMOVUPS   Z16, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z17, K1, Z17
+	VMOVUPS   Z17, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z18, K1, Z18
+	VMOVUPS   Z18, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z19, K1, Z19
+	VMOVUPS   Z19, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z20, K1, Z20
+	VMOVUPS   Z20, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z21, K1, Z21
+	VMOVUPS   Z21, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z22, K1, Z22
+	VMOVUPS   Z22, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z23, K1, Z23
+	VMOVUPS   Z23, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z24, K1, Z24
+	VMOVUPS   Z24, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z25, K1, Z25
+	VMOVUPS   Z25, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	VMOVUPS   (BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, (DX)
+	VMOVUPS   64(BX), Z0
+	VCMPPS    $0x06, Z28, Z0, K1
+	VMOVAPS.Z Z27, K1, Z27
+	VMOVUPS   Z27, 64(DX)
+	ADDQ      SI, DX
+	ADDQ      DI, BX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z28
+	VFNMADD213PS (DX), Z28, Z0
+	VMOVUPS      Z0, (DX)
+	VFNMADD213PS 64(DX), Z28, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z28, Z2
+	VMOVUPS      Z2, (DX)
+	VFNMADD213PS 64(DX), Z28, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z28, Z4
+	VMOVUPS      Z4, (DX)
+	VFNMADD213PS 64(DX), Z28, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z28, Z6
+	VMOVUPS      Z6, (DX)
+	VFNMADD213PS 64(DX), Z28, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z28, Z8
+	VMOVUPS      Z8, (DX)
+	VFNMADD213PS 64(DX), Z28, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z28, Z10
+	VMOVUPS      Z10, (DX)
+	VFNMADD213PS 64(DX), Z28, Z11
+	VMOVUPS      Z11, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z28, Z12
+	VMOVUPS      Z12, (DX)
+	VFNMADD213PS 64(DX), Z28, Z13
+	VMOVUPS      Z13, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z28, Z14
+	VMOVUPS      Z14, (DX)
+	VFNMADD213PS 64(DX), Z28, Z15
+	VMOVUPS      Z15, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z28, Z16
+	VMOVUPS      Z16, (DX)
+	VFNMADD213PS 64(DX), Z28, Z17
+	VMOVUPS      Z17, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z28, Z18
+	VMOVUPS      Z18, (DX)
+	VFNMADD213PS 64(DX), Z28, Z19
+	VMOVUPS      Z19, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z28, Z20
+	VMOVUPS      Z20, (DX)
+	VFNMADD213PS 64(DX), Z28, Z21
+	VMOVUPS      Z21, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z28, Z22
+	VMOVUPS      Z22, (DX)
+	VFNMADD213PS 64(DX), Z28, Z23
+	VMOVUPS      Z23, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z28, Z24
+	VMOVUPS      Z24, (DX)
+	VFNMADD213PS 64(DX), Z28, Z25
+	VMOVUPS      Z25, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VFNMADD213PS (DX), Z28, Z26
+	VMOVUPS      Z26, (DX)
+	VFNMADD213PS 64(DX), Z28, Z27
+	VMOVUPS      Z27, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z28
+	VBROADCASTSS 100(AX), Z29
+	VMOVUPS      (DX), Z30
+	VMOVAPS      Z30, Z31
+	VFNMADD213PS Z30, Z29, Z31
+	VFNMADD213PS Z31, Z28, Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z30
+	VFNMADD213PS Z0, Z29, Z30
+	VFNMADD213PS Z30, Z28, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z2
+	VMOVUPS      Z2, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z4
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z6
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z8
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z10
+	VMOVUPS      Z10, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z11
+	VMOVUPS      Z11, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z12
+	VMOVUPS      Z12, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z13
+	VMOVUPS      Z13, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z14
+	VMOVUPS      Z14, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z15
+	VMOVUPS      Z15, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z16
+	VMOVUPS      Z16, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z17
+	VMOVUPS      Z17, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z18
+	VMOVUPS      Z18, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z19
+	VMOVUPS      Z19, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z20
+	VMOVUPS      Z20, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z21
+	VMOVUPS      Z21, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z22
+	VMOVUPS      Z22, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z23
+	VMOVUPS      Z23, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z24
+	VMOVUPS      Z24, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z25
+	VMOVUPS      Z25, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VMOVUPS      (DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z26
+	VMOVUPS      Z26, (DX)
+	VMOVUPS      64(DX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z29, Z1
+	VFNMADD213PS Z1, Z28, Z27
+	VMOVUPS      Z27, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z28
+	VFMADD231PS  (DX), Z28, Z0
+	VBROADCASTSS 108(AX), Z28
+	VFMADD231PS  (BX), Z28, Z0
+	VMOVUPS      Z0, (BX)
+	VBROADCASTSS 96(AX), Z28
+	VFNMADD213PS (DX), Z28, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z2
+	VMOVUPS      Z2, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z3
+	VMOVUPS      Z3, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z4
+	VMOVUPS      Z4, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z5
+	VMOVUPS      Z5, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z6
+	VMOVUPS      Z6, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z7
+	VMOVUPS      Z7, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z8
+	VMOVUPS      Z8, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
+	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z9
+	VMOVUPS      Z9, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z10
+	VMOVUPS      Z10, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
+	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z11
+	VMOVUPS      Z11, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
+	VMOVUPS      Z11, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z12
+	VMOVUPS      Z12, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
+	VMOVUPS      Z12, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z13
+	VMOVUPS      Z13, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
+	VMOVUPS      Z13, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z14
+	VMOVUPS      Z14, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
+	VMOVUPS      Z14, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z15
+	VMOVUPS      Z15, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
+	VMOVUPS      Z15, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z16
+	VMOVUPS      Z16, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z16
+	VMOVUPS      Z16, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z17
+	VMOVUPS      Z17, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z17
+	VMOVUPS      Z17, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z18
+	VMOVUPS      Z18, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z18
+	VMOVUPS      Z18, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z19
+	VMOVUPS      Z19, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z19
+	VMOVUPS      Z19, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z20
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z20
+	VMOVUPS      Z20, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z20
+	VMOVUPS      Z20, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z21
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z21
+	VMOVUPS      Z21, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z21
+	VMOVUPS      Z21, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z22
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z22
+	VMOVUPS      Z22, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z22
+	VMOVUPS      Z22, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z23
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z23
+	VMOVUPS      Z23, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z23
+	VMOVUPS      Z23, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z24
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z24
+	VMOVUPS      Z24, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z24
+	VMOVUPS      Z24, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z25
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z25
+	VMOVUPS      Z25, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z25
+	VMOVUPS      Z25, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z26
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (BX), Z0, Z26
+	VMOVUPS      Z26, (BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z26
+	VMOVUPS      Z26, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z27
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(BX), Z0, Z27
+	VMOVUPS      Z27, 64(BX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z27
+	VMOVUPS      Z27, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z28
+	VFMADD231PS  (DX), Z28, Z0
+	VBROADCASTSS 108(AX), Z28
+	VMOVUPS      (BX), Z29
+	VFMADD213PS  Z0, Z28, Z29
+	VMOVUPS      Z29, (BX)
+	VFMADD231PS  Z29, Z28, Z0
+	VBROADCASTSS 96(AX), Z28
+	VFNMADD213PS (DX), Z28, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z28
+	VFMADD213PS  Z1, Z0, Z28
+	VMOVUPS      Z28, 64(BX)
+	VFMADD231PS  Z28, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z5
+	VMOVUPS      Z5, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z6, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z6
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z7, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z7
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z7
+	VMOVUPS      Z7, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z8, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z8
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z8
+	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z9, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z9
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z9
+	VMOVUPS      Z9, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z10, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z10
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z10
+	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z11, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z11
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z11
+	VMOVUPS      Z11, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z12, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z12
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z12
+	VMOVUPS      Z12, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z13, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z13
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z13
+	VMOVUPS      Z13, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z14, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z14
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z14
+	VMOVUPS      Z14, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z15, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z15
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z15
+	VMOVUPS      Z15, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z16, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z16
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z16
+	VMOVUPS      Z16, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z17, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z17
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z17
+	VMOVUPS      Z17, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z18, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z18
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z18
+	VMOVUPS      Z18, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z19, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z19
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z19
+	VMOVUPS      Z19, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z20
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z20, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z20
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z20
+	VMOVUPS      Z20, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z21
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z21, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z21
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z21
+	VMOVUPS      Z21, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z22
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z22, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z22
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z22
+	VMOVUPS      Z22, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z23
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z23, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z23
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z23
+	VMOVUPS      Z23, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z24
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z24, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z24
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z24
+	VMOVUPS      Z24, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z25
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z25, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z25
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z25
+	VMOVUPS      Z25, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (DX), Z0, Z26
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (BX), Z1
+	VFMADD213PS  Z26, Z0, Z1
+	VMOVUPS      Z1, (BX)
+	VFMADD231PS  Z1, Z0, Z26
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (DX), Z0, Z26
+	VMOVUPS      Z26, (DX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z27
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(BX), Z1
+	VFMADD213PS  Z27, Z0, Z1
+	VMOVUPS      Z1, 64(BX)
+	VFMADD231PS  Z1, Z0, Z27
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(DX), Z0, Z27
+	VMOVUPS      Z27, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         DI, BX
+
+done:
+	MOVQ   24(AX), SI
+	IMUL3Q $0x0e, SI, SI
+	ADDQ   SI, CX
+	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
 	RET

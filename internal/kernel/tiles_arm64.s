@@ -1,7 +1,7 @@
 // The tiles of matrix products for arm64 with NEON, by hand: what tools/kernelasm writes for amd64, with the same bits.
 //
 // Every tile computes R rows by 4 or 2 vectors of C = sum over k of A[i,k]*B[k,j], one fused multiply-add for each k in
-// ascending order, from +0: the vector lanes run over j, so no sum is ever split. Then it does with the sums what the mode
+// ascending order, from +0 or from what is given: the vector lanes run over j, so no sum is ever split. Then it does with the sums what the mode
 // says, and goes on with the next block of rows. Vector v of row r is summed in V(4*r+v): six rows of four vectors fill
 // 24 of the 32 registers, and a term of them takes 24 multiply-adds, which hide their latency on every core, for 4 vectors
 // and 6 numbers loaded.
@@ -14,7 +14,7 @@
 //	R0 *tile          R1 A of the block   R2 C, row by row    R3 extra, row by row
 //	R4 rowC           R5 rowExtra         R6 blocks left      R7 mode; scratch
 //	R8+r row r of A   R14 place in it     R15 termA           R19 terms left
-//	R20 row of B      R21 rowB
+//	R20 row of B      R21 rowB          R22 spans left          R23 what the sums go on from, row by row
 //	V24+v the vectors of B's row          V28+r%4 a number of A's row r
 
 // Instructions that Go's assembler does not have, or that take numbers computed from a row and a vector: d, n and m are
@@ -33,13 +33,16 @@
 
 #define C 2
 #define EXTRA 3
+#define FROM 23
 
 // each(op, r) does op(s, place) for each vector s of row r, which is so many bytes into the row. FINISH goes on to the
-// next row of C and extra then; TERM loads the row's number of A before.
+// next row of C and extra then, START to that of what sums go on from; TERM loads the row's number of A before.
 #define EACHx4(op, r) op(4*(r), 0); op(4*(r)+1, 16); op(4*(r)+2, 32); op(4*(r)+3, 48)
 #define EACHx2(op, r) op(4*(r), 0); op(4*(r)+1, 16)
 #define FINISHx4(op, r) EACHx4(op, r); ADD R4, R2; ADD R5, R3
 #define FINISHx2(op, r) EACHx2(op, r); ADD R4, R2; ADD R5, R3
+#define STARTx4(op, r) EACHx4(op, r); ADD R4, R23
+#define STARTx2(op, r) EACHx2(op, r); ADD R4, R23
 #define TERMx4(op, r) LDRS(28+((r)&3), 8+(r), 14); EACHx4(op, r)
 #define TERMx2(op, r) LDRS(28+((r)&3), 8+(r), 14); EACHx2(op, r)
 
@@ -53,6 +56,7 @@
 
 // The operations on a vector of sums.
 #define ZERO(s, place) CLEAR(s)
+#define LOAD(s, place) LDRQ(s, FROM, place)
 #define PRODUCT(s, place) FMLA(s, 24+((s)&3), 28+(((s)>>2)&3))
 
 #define SQUARE(s, place) FMLA(s, 24, 28)
@@ -88,7 +92,7 @@
 #define PASS(op, r) ADD R7, R1
 
 // TILE is a tile whose argument is in R0.
-#define TILE(rows, each, term, finish, load) \
+#define TILE(rows, each, start, term, finish, load) \
 	MOVD tile_a(R0), R1; MOVD tile_c(R0), R2; MOVD tile_extra(R0), R3; \
 	MOVD tile_rowC(R0), R4; MOVD tile_rowExtra(R0), R5; MOVD tile_blocks(R0), R6; \
 	MOVD tile_termA(R0), R15; MOVD tile_rowB(R0), R21; \
@@ -96,13 +100,21 @@ block: \
 	MOVD tile_rowA(R0), R7; \
 	MOVD R1, R8; ADD R7, R8, R9; ADD R7, R9, R10; ADD R7, R10, R11; ADD R7, R11, R12; ADD R7, R12, R13; \
 	rows(PASS, _); \
-	MOVD ZR, R14; MOVD tile_b(R0), R20; MOVD tile_terms(R0), R19; \
+	MOVD ZR, R14; MOVD tile_b(R0), R20; MOVD tile_spans(R0), R22; \
 	rows(each, ZERO); \
+	MOVD tile_from(R0), R23; \
+	CBZ R23, span; \
+	rows(start, LOAD); \
+	MOVD R23, tile_from(R0); \
+span: \
+	MOVD tile_terms(R0), R19; \
 sum: \
 	load; \
 	rows(term, PRODUCT); \
 	ADD R15, R14; \
 	SUBS $1, R19; BNE sum; \
+	MOVD tile_skipA(R0), R7; ADD R7, R14; MOVD tile_skipB(R0), R7; ADD R7, R20; \
+	SUBS $1, R22; BNE span; \
 	MOVD tile_mode(R0), R7; \
 	CMP $const_modeBias, R7; BEQ bias; \
 	CMP $const_modeReLU, R7; BEQ relu; \
@@ -134,62 +146,62 @@ done: \
 // func tileNEONx4x1(t *tile)
 TEXT ·tileNEONx4x1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	TILE(ROWS1, EACHx4, TERMx4, FINISHx4, LOADx4)
+	TILE(ROWS1, EACHx4, STARTx4, TERMx4, FINISHx4, LOADx4)
 
 // func tileNEONx4x2(t *tile)
 TEXT ·tileNEONx4x2(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	TILE(ROWS2, EACHx4, TERMx4, FINISHx4, LOADx4)
+	TILE(ROWS2, EACHx4, STARTx4, TERMx4, FINISHx4, LOADx4)
 
 // func tileNEONx4x3(t *tile)
 TEXT ·tileNEONx4x3(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	TILE(ROWS3, EACHx4, TERMx4, FINISHx4, LOADx4)
+	TILE(ROWS3, EACHx4, STARTx4, TERMx4, FINISHx4, LOADx4)
 
 // func tileNEONx4x4(t *tile)
 TEXT ·tileNEONx4x4(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	TILE(ROWS4, EACHx4, TERMx4, FINISHx4, LOADx4)
+	TILE(ROWS4, EACHx4, STARTx4, TERMx4, FINISHx4, LOADx4)
 
 // func tileNEONx4x5(t *tile)
 TEXT ·tileNEONx4x5(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	TILE(ROWS5, EACHx4, TERMx4, FINISHx4, LOADx4)
+	TILE(ROWS5, EACHx4, STARTx4, TERMx4, FINISHx4, LOADx4)
 
 // func tileNEONx4x6(t *tile)
 TEXT ·tileNEONx4x6(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	TILE(ROWS6, EACHx4, TERMx4, FINISHx4, LOADx4)
+	TILE(ROWS6, EACHx4, STARTx4, TERMx4, FINISHx4, LOADx4)
 
 // func tileNEONx2x1(t *tile)
 TEXT ·tileNEONx2x1(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	TILE(ROWS1, EACHx2, TERMx2, FINISHx2, LOADx2)
+	TILE(ROWS1, EACHx2, STARTx2, TERMx2, FINISHx2, LOADx2)
 
 // func tileNEONx2x2(t *tile)
 TEXT ·tileNEONx2x2(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	TILE(ROWS2, EACHx2, TERMx2, FINISHx2, LOADx2)
+	TILE(ROWS2, EACHx2, STARTx2, TERMx2, FINISHx2, LOADx2)
 
 // func tileNEONx2x3(t *tile)
 TEXT ·tileNEONx2x3(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	TILE(ROWS3, EACHx2, TERMx2, FINISHx2, LOADx2)
+	TILE(ROWS3, EACHx2, STARTx2, TERMx2, FINISHx2, LOADx2)
 
 // func tileNEONx2x4(t *tile)
 TEXT ·tileNEONx2x4(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	TILE(ROWS4, EACHx2, TERMx2, FINISHx2, LOADx2)
+	TILE(ROWS4, EACHx2, STARTx2, TERMx2, FINISHx2, LOADx2)
 
 // func tileNEONx2x5(t *tile)
 TEXT ·tileNEONx2x5(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	TILE(ROWS5, EACHx2, TERMx2, FINISHx2, LOADx2)
+	TILE(ROWS5, EACHx2, STARTx2, TERMx2, FINISHx2, LOADx2)
 
 // func tileNEONx2x6(t *tile)
 TEXT ·tileNEONx2x6(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	TILE(ROWS6, EACHx2, TERMx2, FINISHx2, LOADx2)
+	TILE(ROWS6, EACHx2, STARTx2, TERMx2, FINISHx2, LOADx2)
 
 // func transposeNEON(dst, src *float32, dstRow, srcRow, blocks int)
 TEXT ·transposeNEON(SB), NOSPLIT, $0-40

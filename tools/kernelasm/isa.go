@@ -4,6 +4,7 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+	"github.com/mmcloughlin/avo/x86"
 )
 
 const cacheLine = 64 // bytes
@@ -29,11 +30,16 @@ func (i isa) vector() reg.VecVirtual {
 }
 
 func (i isa) zero(v reg.VecVirtual) {
-	if i.wide() {
-		VPXORD(v, v, v)
+	if !i.wide() {
+		VXORPS(v, v, v)
 		return
 	}
-	VXORPS(v, v, v)
+	clear, err := x86.VPXORD(v, v, v)
+	if err != nil {
+		panic(err)
+	}
+	clear.CancellingInputs = true // avo does not know that what v had does not matter
+	Instruction(clear)
 }
 
 // addProduct adds to each of sums its vector of b times the number at a.

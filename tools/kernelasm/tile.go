@@ -18,6 +18,8 @@ const (
 	fieldMode                    = 88
 	fieldLR, fieldShrink         = 96, 100
 	fieldDecay, fieldMomentum    = 104, 108
+	fieldSpans, fieldFrom        = 112, 120
+	fieldSkipA, fieldSkipB       = 128, 136
 	modeBias, modeReLU, modeMask = 1, 2, 3
 	modePlain, modeShrink        = 4, 5
 	modeMomentum, modeNesterov   = 6, 7
@@ -42,14 +44,12 @@ func writeTile(i isa, vectors, rows int) {
 	MOVQ(t.at(fieldA), t.a)
 	MOVQ(t.at(fieldC), t.c)
 	MOVQ(t.at(fieldExtra), t.extra)
-	blocks := GP64()
-	MOVQ(t.at(fieldBlocks), blocks)
 	Label("block")
 	t.prefetch()
 	t.sum()
 	t.finish()
 	t.nextBlock()
-	DECQ(blocks)
+	DECQ(t.at(fieldBlocks))
 	JNE(operand.LabelRef("block"))
 	VZEROUPPER()
 	RET()
@@ -88,17 +88,13 @@ func (t *tile) sum() {
 	LEAQ(operand.Mem{Base: stride, Index: stride, Scale: 2}, triple)
 	MOVQ(t.at(fieldTermA), step)
 	MOVQ(t.at(fieldRowB), stepB)
+	t.start()
 	pointers := t.rowPointers(stride)
-	b, terms := GP64(), GP64()
+	b, terms, spans := GP64(), GP64(), GP64()
 	MOVQ(t.at(fieldB), b)
+	MOVQ(t.at(fieldSpans), spans)
+	Label("span")
 	MOVQ(t.at(fieldTerms), terms)
-	t.sums = make([][]reg.VecVirtual, t.rows)
-	for r := range t.sums {
-		t.sums[r] = t.vectorRow()
-		for _, v := range t.sums[r] {
-			t.isa.zero(v)
-		}
-	}
 	Label("term")
 	row := t.vectorRow()
 	for v := range row {
@@ -113,6 +109,35 @@ func (t *tile) sum() {
 	ADDQ(stepB, b)
 	DECQ(terms)
 	JNE(operand.LabelRef("term"))
+	for _, p := range pointers {
+		ADDQ(t.at(fieldSkipA), p)
+	}
+	ADDQ(t.at(fieldSkipB), b)
+	DECQ(spans)
+	JNE(operand.LabelRef("span"))
+}
+
+// start sets the sums to zero, or to what they go on from.
+func (t *tile) start() {
+	t.sums = make([][]reg.VecVirtual, t.rows)
+	for r := range t.sums {
+		t.sums[r] = t.vectorRow()
+		for _, v := range t.sums[r] {
+			t.isa.zero(v)
+		}
+	}
+	from := GP64()
+	MOVQ(t.at(fieldFrom), from)
+	TESTQ(from, from)
+	JEQ(operand.LabelRef("started"))
+	for r := range t.sums {
+		for v, sum := range t.sums[r] {
+			VMOVUPS(operand.Mem{Base: from, Disp: v * t.isa.bytes}, sum)
+		}
+		ADDQ(t.at(fieldRowC), from)
+	}
+	MOVQ(from, t.at(fieldFrom))
+	Label("started")
 }
 
 func (t *tile) vectorRow() []reg.VecVirtual {
