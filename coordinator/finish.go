@@ -42,7 +42,7 @@ func (o *owner) finish(ctx context.Context) error {
 // aggregate makes the mean and takes the rule's step.
 func (o *owner) aggregate() ([]float32, tensor.Hash, error) {
 	next := o.current.next
-	if err := o.algorithm.Finish(&o.sum, o.start.block, next); err != nil {
+	if err := o.algorithm.Finish(o.job, o.current.plan, &o.sum, o.start.block, next); err != nil {
 		if errors.Is(err, localsgd.ErrRange) {
 			return nil, tensor.Hash{}, &failure{fmt.Sprintf("the model of round %d diverged: %v; try a smaller server lr", o.current.number, err)}
 		}

@@ -58,8 +58,22 @@ func (o *owner) build() error {
 		return err
 	}
 	o.algorithm = workload.Algorithm(o.spec)
+	if err := o.checkState(); err != nil {
+		return err
+	}
 	o.evaluator = localsgd.NewEvaluator(o.job.Net, cache.data.Test, o.c.cfg.Parallel)
 	return o.checkPlanned(cache.print)
+}
+
+// checkState refuses what has state between rounds, which does not travel and is not stored yet.
+func (o *owner) checkState() error {
+	if _, combines := o.algorithm.Rule.(localsgd.Combiner); combines || len(o.algorithm.Rule.State()) > 0 {
+		return fmt.Errorf("server.%s: the rule is there for localsgd.Runner only so far", o.algorithm.Rule.Name())
+	}
+	if o.job.ShardState().Size() > 0 {
+		return errors.New("local: keep_state, personal and fedbn are there for localsgd.Runner only so far")
+	}
+	return nil
 }
 
 // checkPlanned compares data and network with those that an earlier sitting of the run had.

@@ -204,7 +204,7 @@ func (o *owner) checkHeader(p *wire.Push) error {
 		if !found {
 			return fmt.Errorf("shard %d does not take part in round %d", t.Shard, p.Round)
 		}
-		if w := o.current.plan.Shares[i].Weight; t.Weight != w {
+		if w := o.current.plan.Tasks[i].Weight; t.Weight != w {
 			return fmt.Errorf("weight of shard %d is %d, want %d", t.Shard, t.Weight, w)
 		}
 	}

@@ -38,12 +38,12 @@ func (c *currentRound) holds(shard int) bool {
 }
 
 func (c *currentRound) find(shard int) (int, bool) {
-	return slices.BinarySearchFunc(c.plan.Shares, shard, func(s localsgd.Share, k int) int { return s.Shard - k })
+	return slices.BinarySearchFunc(c.plan.Tasks, shard, func(t localsgd.PlannedTask, k int) int { return t.Shard - k })
 }
 
 func (c *currentRound) shards() []int {
-	shards := make([]int, len(c.plan.Shares))
-	for i, s := range c.plan.Shares {
+	shards := make([]int, len(c.plan.Tasks))
+	for i, s := range c.plan.Tasks {
 		shards[i] = s.Shard
 	}
 	return shards
@@ -123,7 +123,8 @@ func (o *owner) measuresRank(number int) bool {
 func replayPlan(r *record.Round) localsgd.Plan {
 	p := localsgd.Plan{Round: r.Number}
 	for i, k := range r.Participants {
-		p.Shares = append(p.Shares, localsgd.Share{Shard: k, Weight: localsgd.Weight(r.Weights[i])})
+		share := localsgd.Share{Shard: k, Weight: localsgd.Weight(r.Weights[i])}
+		p.Tasks = append(p.Tasks, localsgd.PlannedTask{Share: share})
 	}
 	return p
 }
@@ -199,7 +200,7 @@ func (o *owner) assignment(key wire.Key, shards []int) wire.Assign {
 	for _, k := range shards {
 		i, _ := o.current.find(k)
 		_, measured := slices.BinarySearch(o.current.measured, k)
-		a.Tasks = append(a.Tasks, wire.Task{Shard: k, Weight: o.current.plan.Shares[i].Weight, Measured: measured})
+		a.Tasks = append(a.Tasks, wire.Task{Shard: k, Weight: o.current.plan.Tasks[i].Weight, Measured: measured})
 	}
 	return a
 }

@@ -251,7 +251,7 @@ func (w *hand) assign(m wire.Assign) {
 	for _, t := range m.Tasks {
 		end := make([]float32, len(w.start))
 		grid := localsgd.NewGrid(w.job.Net.Layout(), w.start)
-		facts, err := w.trainer.Train(context.Background(), localsgd.Task{Round: m.Round, Shard: t.Shard}, grid, w.start, end)
+		facts, err := w.trainer.Train(context.Background(), localsgd.Task{Round: m.Round, Shard: t.Shard}, grid, localsgd.Blocks{Start: w.start, End: end})
 		if err != nil {
 			var d *localsgd.DivergedError
 			if errors.As(err, &d) {
@@ -267,7 +267,7 @@ func (w *hand) assign(m wire.Assign) {
 func (w *hand) train(m wire.Assign, shard int) ([]float32, localsgd.Facts) {
 	start := w.fetch(m.Run, m.Start)
 	end := make([]float32, len(start))
-	facts, err := w.trainer.Train(context.Background(), localsgd.Task{Round: m.Round, Shard: shard}, localsgd.NewGrid(w.job.Net.Layout(), start), start, end)
+	facts, err := w.trainer.Train(context.Background(), localsgd.Task{Round: m.Round, Shard: shard}, localsgd.NewGrid(w.job.Net.Layout(), start), localsgd.Blocks{Start: start, End: end})
 	if err != nil {
 		w.b.t.Errorf("training shard %d: %v", shard, err)
 	}

@@ -22,6 +22,7 @@ type adamSink[F kernel.Float] struct {
 	params         []F
 	mean, square   []F // moving averages of the gradient and of its square
 	o              AdamW
+	steps          int
 	power1, power2 float64 // beta to the number of steps
 	rate           float64 // lr, corrected for a mean that starts at 0
 	root           float64 // the same for the root of the squares: its inverse
@@ -31,7 +32,7 @@ type adamSink[F kernel.Float] struct {
 // reset begins a task.
 func (s *adamSink[F]) reset(o AdamW, params []F) {
 	s.o, s.params = o, params
-	s.power1, s.power2 = 1, 1
+	s.steps, s.power1, s.power2 = 0, 1, 1
 	if len(s.mean) != len(params) {
 		s.mean, s.square = make([]F, len(params)), make([]F, len(params))
 	}
@@ -41,6 +42,7 @@ func (s *adamSink[F]) reset(o AdamW, params []F) {
 
 // begin counts a step.
 func (s *adamSink[F]) begin() {
+	s.steps++
 	s.power1 = float64(s.power1 * s.o.Beta1)
 	s.power2 = float64(s.power2 * s.o.Beta2)
 	s.rate = s.o.LR / (1 - s.power1)
@@ -67,4 +69,19 @@ func (s *adamSink[F]) Gradient(offset int, g []F) {
 		step := s.rate * m / (float64(math.Sqrt(v)*s.root) + s.o.Eps)
 		w[i] = F(float64(float64(w[i])*s.decay) - step)
 	}
+}
+
+// load begins a task where another one has stopped: after so many steps.
+func (s *adamSink[F]) load(mean, square []float32, steps int) {
+	convert(s.mean, mean)
+	convert(s.square, square)
+	s.steps = steps
+	s.power1, s.power2 = powerOf(s.o.Beta1, steps), powerOf(s.o.Beta2, steps)
+}
+
+// save writes the state as it is, and returns the number of steps.
+func (s *adamSink[F]) save(mean, square []float32) (steps int) {
+	convert(mean, s.mean)
+	convert(square, s.square)
+	return s.steps
 }

@@ -7,9 +7,11 @@ import (
 	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
-// Local is what a task does: the order and size of its batches, and its optimizer, fresh for each task.
+// Local is what a task does: the order and size of its batches, and its optimizer. The gradient of the loss is clipped,
+// then pulled and corrected, and then the optimizer's.
 type Local struct {
 	Schedule shard.Schedule
 	SGD      SGD        // unless there is AdamW
@@ -18,6 +20,23 @@ type Local struct {
 	Warmup   Warmup     // on top of Rates
 	ClipNorm float64    // of the gradient of the loss, before weight decay; 0 is none
 	Freeze   []string   // globs of the names of tensors that stay as they are
+
+	// ProxMu is FedProx's (Li et al. 2020): the gradient is that of the loss + ProxMu/2 |w - start|^2. 0 is plain.
+	ProxMu float64
+	// Controls are SCAFFOLD's control variates (Karimireddy et al. 2020), which add c - c_i to the gradient; the rule
+	// Scaffold asks for them (Algorithm.Prepare). 0 is none. After K steps from x to y with the rate lr a shard has
+	// c_i+ = c_i - c + (x - y) / (K lr) under option 2, the gradient of its whole loss at x under option 1.
+	Controls int
+	// KeepState lets each shard's optimizer state live on from round to round: momentum, or AdamW's moments and count.
+	KeepState bool
+	// PostLocal is the last round in which tasks make a single step (Lin et al. 2020), of Schedule.Batch examples.
+	PostLocal int
+	// ClipUpdate bounds the norm of an update's difference from its start, over all parameters that travel; 0 is none.
+	ClipUpdate float64
+	// Personal are globs of the names of tensors that every shard keeps to itself, FedBN adds those of batch norm (Li et
+	// al. 2021). A task starts from the shard's own, the first time from the model's; its update carries the model's.
+	Personal []string
+	FedBN    bool
 }
 
 // Job is everything that a task's result depends on besides its start parameters, round and shard. It is immutable and
@@ -50,7 +69,8 @@ func (j *Job) Check() error {
 			return fmt.Errorf("%w: %s set: %w", ErrJob, set.name, err)
 		}
 	}
-	if err := errors.Join(j.checkBatches(), j.Local.checkGlobs(j.Net.Layout())); err != nil {
+	_, err := j.shardState()
+	if err := errors.Join(j.checkBatches(), j.Local.checkGlobs(j.Net.Layout()), err); err != nil {
 		return fmt.Errorf("%w: %w", ErrJob, err)
 	}
 	return nil
@@ -87,6 +107,19 @@ func (j *Job) checkSet(set *shard.Set) error {
 	return set.CheckOutputs(j.Net.Outputs())
 }
 
+// Layout returns the layout of what a task starts from and of its update: the model, with Local.Controls followed by c in
+// the start and by c_i+ - c_i in an update.
+func (j *Job) Layout() *tensor.Layout {
+	if j.Local.Controls == 0 {
+		return j.Net.Layout()
+	}
+	layout, err := j.Net.Layout().Extend(controlsName)
+	if err != nil {
+		panic("localsgd: a job that was not checked: " + err.Error())
+	}
+	return layout
+}
+
 // Start returns a new block with the run's initial parameters.
 func (j *Job) Start() []float32 {
 	block := make([]float32, j.Net.Parameters())
@@ -112,6 +145,9 @@ func (j *Job) maxBatch() int {
 	m := 1
 	for _, examples := range j.Shards {
 		m = max(m, j.schedule().MaxBatch(len(examples)))
+		if j.Local.Controls == 1 {
+			m = max(m, j.wholeSchedule().MaxBatch(len(examples)))
+		}
 	}
 	return m
 }

@@ -62,7 +62,7 @@ func TestEveryKernelTrainsToTheSameBits(t *testing.T) {
 				t.Fatal(err)
 			}
 			end := make([]float32, len(start))
-			if _, err := NewTrainer(job).Train(context.Background(), Task{Round: 1}, NewGrid(job.Net.Layout(), start), start, end); err != nil {
+			if _, err := NewTrainer(job).Train(context.Background(), Task{Round: 1}, NewGrid(job.Net.Layout(), start), Blocks{Start: start, End: end}); err != nil {
 				t.Fatal(err)
 			}
 			if got := tensor.HashBlock(end).String()[:16]; got != c.want {

@@ -32,16 +32,18 @@ func (s *sgdSink[F]) decays(on bool) {
 
 // optimizer turns the gradients of a task's steps into updates: the updater behind whatever has to come before it. Without
 // globs and clipping the updater gets the pieces from the backward pass itself. Linear layers take the steps themselves
-// (first is a relu.Stepper) exactly if that is SGD, nothing is clipped and the globs fit none of their tensors.
+// (first is a relu.Stepper) exactly if that is SGD, nothing is clipped or corrected, no velocity is kept and the globs fit
+// none of their tensors.
 type optimizer[F kernel.Float] struct {
 	local Local
 	sgd   sgdSink[F]
 	adam  adamSink[F]
 
 	updater[F]
-	chosen *chosenSink[F] // with globs
-	clip   *clipSink[F]   // with a bound
-	first  relu.Sink[F]
+	chosen  *chosenSink[F]  // with globs
+	correct *correctSink[F] // with a pull, control variates or velocities that are kept
+	clip    *clipSink[F]    // with a bound
+	first   relu.Sink[F]
 }
 
 func newOptimizer[F kernel.Float](net *relu.Network, local Local) *optimizer[F] {
@@ -58,6 +60,10 @@ func newOptimizer[F kernel.Float](net *relu.Network, local Local) *optimizer[F] 
 		if local.AdamW == nil && o.chosen.spares(net) {
 			o.first = &steppingSink[F]{o.chosen, &o.sgd}
 		}
+	}
+	if local.ProxMu != 0 || local.Controls != 0 || local.keepsMomentum() {
+		o.correct = &correctSink[F]{next: o.first, mu: F(local.ProxMu)}
+		o.first = o.correct
 	}
 	if local.ClipNorm > 0 {
 		o.clip = newClipSink(layout, local, o.first)
@@ -212,7 +218,7 @@ func (l *Local) checkGlobs(layout *tensor.Layout) error {
 	for _, list := range []struct {
 		name  string
 		globs []string
-	}{{"freeze", l.Freeze}, {"no_decay", l.noDecay()}} {
+	}{{"freeze", l.Freeze}, {"no_decay", l.noDecay()}, {"personal", l.Personal}} {
 		for _, glob := range list.globs {
 			if !slices.ContainsFunc(layout.Descs(), func(d tensor.Desc) bool { return matches([]string{glob}, d.Name) }) {
 				return fmt.Errorf("%s: %q fits no tensor of the model", list.name, glob)

@@ -19,20 +19,14 @@ func TestAdamWWithClippingAgreesWithPyTorch(t *testing.T) {
 	dir := filepath.Join("relu", "testdata", "reference", "mlp_adamw_clip")
 	var c struct {
 		referenceCase
-		ClipNorm  float64 `json:"clip_norm"`
-		Optimizer struct {
-			AdamW struct {
-				LR          float64
-				WeightDecay float64 `json:"weight_decay"`
-			}
-		}
+		ClipNorm float64 `json:"clip_norm"`
 	}
 	readJSON(t, filepath.Join(dir, "case.json"), &c)
 	data := readTensors(t, filepath.Join(dir, "data.safetensors"))
 	c.Shards = []int{len(data["y"])}
 	job := referenceJob(t, c.referenceCase, data)
+	job.Local = c.local()
 	job.Local.ClipNorm = c.ClipNorm
-	job.Local.AdamW = &AdamW{LR: c.Optimizer.AdamW.LR, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: c.Optimizer.AdamW.WeightDecay}
 	start := blockOf(t, job.Net.Layout(), readTensors(t, filepath.Join(dir, "init.safetensors")), "")
 	want := readTensors(t, filepath.Join(dir, "expected.safetensors"))
 	end, facts := train(t, job, start)
@@ -57,7 +51,7 @@ func train(t *testing.T, job *Job, start []float32) ([]float32, Facts) {
 		t.Fatal(err)
 	}
 	end := make([]float32, len(start))
-	f, err := NewTrainer(job).Train(context.Background(), Task{Round: 1}, NewGrid(job.Net.Layout(), start), start, end)
+	f, err := NewTrainer(job).Train(context.Background(), Task{Round: 1}, NewGrid(job.Net.Layout(), start), Blocks{Start: start, End: end})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +241,7 @@ func TestBuffersTakeTheMean(t *testing.T) {
 			t.Fatal(err)
 		}
 		next := make([]float32, len(start))
-		if err := (Algorithm{Rule: rule}).Finish(sum, start, next); err != nil {
+		if err := (Algorithm{Rule: rule}).Finish(job, Plan{}, sum, start, next); err != nil {
 			t.Fatal(err)
 		}
 		for i := range job.Net.Layout().Len() {
@@ -276,7 +270,7 @@ func TestNoOptimizerAllocatesInAStep(t *testing.T) {
 		start, end := job.Start(), make([]float32, job.Net.Parameters())
 		grid := NewGrid(job.Net.Layout(), start)
 		if n := testing.AllocsPerRun(5, func() {
-			_, _ = trainer.Train(context.Background(), Task{Round: 1}, grid, start, end)
+			_, _ = trainer.Train(context.Background(), Task{Round: 1}, grid, Blocks{Start: start, End: end})
 		}); n != 0 {
 			t.Errorf("%s: a task of nine steps allocates %v times", name, n)
 		}

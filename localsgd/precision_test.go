@@ -226,9 +226,10 @@ func TestEvaluatorsAgree(t *testing.T) {
 // meanOnly is a rule without a form in float64.
 type meanOnly struct{}
 
-func (meanOnly) Name() string               { return "mean_only" }
-func (meanOnly) TakesMean() bool            { return true }
-func (meanOnly) Step(start, next []float32) {}
+func (meanOnly) Name() string        { return "mean_only" }
+func (meanOnly) TakesMean() bool     { return true }
+func (meanOnly) State() []StateBlock { return nil }
+func (meanOnly) Step(*ServerStep)    {}
 
 func TestFloat64RunnerNeedsPreciseRules(t *testing.T) {
 	job := tinyJob(t, 1, cyclicLocal)
@@ -245,7 +246,7 @@ func TestFloat64TaskAllocatesNothing(t *testing.T) {
 	end, trainer := make([]float32, len(start)), NewTrainer(job)
 	grid := NewGrid(job.Net.Layout(), start)
 	if allocs := testing.AllocsPerRun(5, func() {
-		if _, err := trainer.Train(context.Background(), Task{Round: 1}, grid, start, end); err != nil {
+		if _, err := trainer.Train(context.Background(), Task{Round: 1}, grid, Blocks{Start: start, End: end}); err != nil {
 			t.Fatal(err)
 		}
 	}); allocs != 0 {

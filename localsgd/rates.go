@@ -58,6 +58,9 @@ func (w Warmup) Factor(round int) float64 {
 	return w.Start + float64((1-w.Start)*(float64(round-1)/float64(w.Rounds)))
 }
 
+// RateIn returns the learning rate of the steps of a round.
+func (l *Local) RateIn(round int) float64 { return l.rate(l.LR(), round) }
+
 // rate returns a round's learning rate.
 func (l *Local) rate(lr float64, round int) float64 {
 	if l.Rates != nil {

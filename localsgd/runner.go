@@ -5,44 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
-
-// Plan is one round's tasks: who takes part, with what weights.
-type Plan struct {
-	Round  int
-	Shares []Share // ascending by shard
-}
-
-// Algorithm is what turns one model into the next besides the job: participation, weighting and rule.
-type Algorithm struct {
-	Participation Participation
-	Weighting     Weighting
-	Rule          Rule
-}
-
-// Plan returns the tasks of a round.
-func (a Algorithm) Plan(job *Job, round int) Plan {
-	shards := Participants(job.Seed, round, len(job.Shards), a.Participation)
-	weights := Weights(job.Examples(shards), a.Weighting)
-	p := Plan{Round: round, Shares: make([]Share, len(shards))}
-	for i, k := range shards {
-		p.Shares[i] = Share{Shard: k, Weight: weights[i]}
-	}
-	return p
-}
-
-// Finish makes the next model of a round: the mean of the sum, then the rule's step, which leaves buffers (running
-// statistics) at the mean whatever the rule: they are no parameters, and momentum on a variance makes it negative. It returns ErrNoUpdates for an empty
-// sum and a *RangeError for a model that is not finite.
-func (a Algorithm) Finish(sum *Sum, start, next []float32) error {
-	if err := sum.Mean(next); err != nil {
-		return err
-	}
-	return finish(sum.Grid().Layout(), a.Rule, a.Rule.Step, start, next)
-}
 
 // finish turns next, which holds the mean, into the next model by the rule's step.
 func finish[F kernel.Float](layout *tensor.Layout, rule Rule, step func(start, next []F), start, next []F) error {
@@ -54,25 +21,6 @@ func finish[F kernel.Float](layout *tensor.Layout, rule Rule, step func(start, n
 	return CheckFinite(layout, next)
 }
 
-// buffersOf returns the values of a block's buffers, one after the other.
-func buffersOf[F kernel.Float](layout *tensor.Layout, block []F) (values []F) {
-	for i := range layout.Len() {
-		if v := layout.At(i); v.Buffer {
-			values = append(values, tensor.Of(block, v)...)
-		}
-	}
-	return values
-}
-
-// putBuffers is the inverse of buffersOf.
-func putBuffers[F kernel.Float](layout *tensor.Layout, block, values []F) {
-	for i := range layout.Len() {
-		if v := layout.At(i); v.Buffer {
-			values = values[copy(tensor.Of(block, v), values):]
-		}
-	}
-}
-
 // Runner carries out whole rounds in this process, one task after the other: the code of workers and coordinator without
 // network and store. It is the readable form of a round, and the oracle of the distributed one.
 type Runner = RunnerIn[float32]
@@ -80,24 +28,48 @@ type Runner = RunnerIn[float32]
 // RunnerIn is Runner for models of numbers F. RunnerIn[float64] keeps them in float64 from the start model on, whatever
 // Job.Precision is: all tasks are float64, and the mean is the plain weighted one, in the order of shards. Its rule must be
 // a PreciseRule.
+//
+// Shards' states (Job.ShardState) stay in the Runner's memory, all of them, and so do, for a rule that needs them all at
+// once (Combiner), the updates of a round.
 type RunnerIn[F kernel.Float] struct {
 	Job       *Job
 	Algorithm Algorithm
 
 	arithmetic arithmetic[F]
 	end        []F
+	state      RunState[F]
+}
+
+// RunState is all that a run is between two rounds: whoever goes on from it gets the same bits as the run itself.
+type RunState[F kernel.Float] struct {
+	Round  int         // the last one made
+	Block  []F         // what is stored (Algorithm.Layout): the model, and the rule's state
+	Shards [][]float32 // by shard: its own state (Job.ShardState), nil as long as it has none
+}
+
+// Clone returns a copy that shares nothing with s.
+func (s RunState[F]) Clone() RunState[F] {
+	c := RunState[F]{Round: s.Round, Block: slices.Clone(s.Block), Shards: slices.Clone(s.Shards)}
+	for k, state := range c.Shards {
+		c.Shards[k] = slices.Clone(state)
+	}
+	return c
 }
 
 // arithmetic is what precisions do in ways of their own.
 type arithmetic[F kernel.Float] interface {
+	// first returns what is stored before the first round.
+	first() []F
 	// begin begins a round.
 	begin(start []F) error
 	// train makes a task's local steps from the round's start.
 	train(ctx context.Context, task Task, start, end []F) (Facts, error)
 	// add adds a task's end to the mean.
 	add(share Share, end []F) error
-	// finish makes the next model.
-	finish(start, next []F) error
+	// finish makes what is stored next.
+	finish(plan Plan, start, next []F) error
+	// shards returns the states of shards, to be read and written, nil where there are none.
+	shards() [][]float32
 }
 
 // RoundFacts is what a round tells about itself.
@@ -107,68 +79,113 @@ type RoundFacts struct {
 	Steps     int
 }
 
-// Round makes one round from start to next, which must not overlap.
+// Round makes one round from start to next, which must not overlap: blocks of what is stored, with Algorithm.Layout.
 func (r *RunnerIn[F]) Round(ctx context.Context, round int, start, next []F) (RoundFacts, error) {
-	r.prepare()
-	facts := RoundFacts{Plan: r.Algorithm.Plan(r.Job, round)}
+	return r.Carry(ctx, r.Algorithm.Plan(r.Job, round), start, next)
+}
+
+// Carry is Round for a plan that the caller has made, with Algorithm.PlanOf. When it fails, states of shards are as before.
+func (r *RunnerIn[F]) Carry(ctx context.Context, plan Plan, start, next []F) (RoundFacts, error) {
+	facts := RoundFacts{Plan: plan}
+	if err := r.prepare(); err != nil {
+		return facts, err
+	}
 	if err := r.arithmetic.begin(start); err != nil {
-		return facts, fmt.Errorf("beginning round %d: %w", round, err)
+		return facts, fmt.Errorf("beginning round %d: %w", plan.Round, err)
 	}
 	var loss LossMean
-	for _, share := range facts.Plan.Shares {
-		f, err := r.arithmetic.train(ctx, Task{Round: round, Shard: share.Shard}, start, r.end)
+	for i, planned := range plan.Tasks {
+		f, err := r.arithmetic.train(ctx, plan.Task(i), start, r.end)
 		if err != nil {
 			return facts, err
 		}
-		if err := r.arithmetic.add(share, r.end); err != nil {
-			return facts, fmt.Errorf("adding shard %d in round %d: %w", share.Shard, round, err)
+		if err := r.arithmetic.add(planned.Share, r.end); err != nil {
+			return facts, fmt.Errorf("adding shard %d in round %d: %w", planned.Shard, plan.Round, err)
 		}
 		facts.Steps += f.Steps
-		loss.Add(share.Weight, f)
+		loss.Add(planned.Weight, f)
 	}
 	facts.TrainLoss = loss.Value()
-	if err := r.arithmetic.finish(start, next); err != nil {
-		return facts, fmt.Errorf("finishing round %d: %w", round, err)
+	if err := r.arithmetic.finish(plan, start, next); err != nil {
+		return facts, fmt.Errorf("finishing round %d: %w", plan.Round, err)
 	}
 	return facts, nil
 }
 
-func (r *RunnerIn[F]) prepare() {
+func (r *RunnerIn[F]) prepare() error {
 	if r.arithmetic != nil {
-		return
+		return nil
 	}
-	r.end = make([]F, r.Job.Net.Parameters())
-	var a any = &single{trainer: NewTrainer(r.Job), algorithm: r.Algorithm, sum: &Sum{}}
-	if _, is := a.(arithmetic[F]); !is {
-		a = &double{solver: newSolver[float64](r.Job), algorithm: r.Algorithm, sum: make([]float64, len(r.end))}
+	r.end = make([]F, r.Job.Layout().Size())
+	var made any
+	var err error
+	if _, is := any(r.end).([]float32); is {
+		made, err = newSingle(r.Job, r.Algorithm)
+	} else {
+		made, err = newDouble(r.Job, r.Algorithm)
 	}
-	r.arithmetic = a.(arithmetic[F])
+	if err != nil {
+		return fmt.Errorf("preparing a run: %w", err)
+	}
+	r.arithmetic = made.(arithmetic[F])
+	return nil
+}
+
+// State returns a copy of the state after the last round that Run has made, also during its callback.
+func (r *RunnerIn[F]) State() RunState[F] {
+	s := r.state
+	if r.arithmetic != nil {
+		s.Shards = r.arithmetic.shards()
+	}
+	return s.Clone()
+}
+
+// Resume makes Run go on from a state that State has returned for the same job and algorithm.
+func (r *RunnerIn[F]) Resume(s RunState[F]) error {
+	if err := r.prepare(); err != nil {
+		return err
+	}
+	shards := r.arithmetic.shards()
+	if len(s.Block) != len(r.arithmetic.first()) || len(s.Shards) != len(shards) {
+		return fmt.Errorf("resuming round %d: a state of %d numbers and %d shards is not of this job and rule", s.Round, len(s.Block), len(s.Shards))
+	}
+	r.state = s.Clone()
+	copy(shards, r.state.Shards)
+	return nil
 }
 
 // ErrStop ends Run early and well when its callback returns it.
 var ErrStop = errors.New("stop")
 
-// Run makes rounds 1 to rounds from the job's start model and returns the last model. After each round it calls each,
-// whose model is valid during the call; ErrStop from it ends the run, any other error fails it.
+// Run makes the rounds up to the given number, from the job's start model or from where Resume has set it, and returns the
+// last model. After each round it calls each, whose model is valid during the call; ErrStop from it ends the run, any other
+// error fails it.
 func (r *RunnerIn[F]) Run(ctx context.Context, rounds int, each func(facts RoundFacts, model []F) error) ([]F, error) {
-	start := widened[F](r.Job.Start())
-	next := make([]F, len(start))
-	for round := 1; round <= rounds; round++ {
-		facts, err := r.Round(ctx, round, start, next)
+	if err := r.prepare(); err != nil {
+		return nil, err
+	}
+	if r.state.Block == nil {
+		r.state.Block = r.arithmetic.first()
+	}
+	n := r.Job.Net.Parameters()
+	next := make([]F, len(r.state.Block))
+	for r.state.Round < rounds {
+		facts, err := r.Round(ctx, r.state.Round+1, r.state.Block, next)
 		if err != nil {
-			return start, err
+			return r.state.Block[:n], err
 		}
-		start, next = next, start
+		r.state.Block, next = next, r.state.Block
+		r.state.Round++
 		if each == nil {
 			continue
 		}
-		if err := each(facts, start); errors.Is(err, ErrStop) {
-			return start, nil
+		if err := each(facts, r.state.Block[:n]); errors.Is(err, ErrStop) {
+			break
 		} else if err != nil {
-			return start, fmt.Errorf("after round %d: %w", round, err)
+			return r.state.Block[:n], fmt.Errorf("after round %d: %w", r.state.Round, err)
 		}
 	}
-	return start, nil
+	return r.state.Block[:n], nil
 }
 
 // LossMean is the training loss of a round: the weighted mean over tasks of their steps' mean loss. Tasks must be added in

@@ -155,7 +155,7 @@ func TestTrainerStopsBetweenSteps(t *testing.T) {
 	end := make([]float32, len(start))
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	f, err := NewTrainer(job).Train(ctx, Task{Round: 1}, NewGrid(job.Net.Layout(), start), start, end)
+	f, err := NewTrainer(job).Train(ctx, Task{Round: 1}, NewGrid(job.Net.Layout(), start), Blocks{Start: start, End: end})
 	if !errors.Is(err, context.Canceled) || f.Steps != 0 {
 		t.Errorf("%d steps, %v", f.Steps, err)
 	}
@@ -168,7 +168,7 @@ func TestTaskAllocatesNothing(t *testing.T) {
 		end := make([]float32, len(start))
 		grid, trainer := NewGrid(job.Net.Layout(), start), NewTrainer(job)
 		allocs := testing.AllocsPerRun(20, func() {
-			if _, err := trainer.Train(context.Background(), Task{Round: 1, Shard: 1}, grid, start, end); err != nil {
+			if _, err := trainer.Train(context.Background(), Task{Round: 1, Shard: 1}, grid, Blocks{Start: start, End: end}); err != nil {
 				t.Fatal(err)
 			}
 		})

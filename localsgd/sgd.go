@@ -53,3 +53,15 @@ func (s *sgdSink[F]) move() {
 	}
 	clear(s.velocity)
 }
+
+// load begins a task with the velocities that another one has left.
+func (s *sgdSink[F]) load(velocity []float32) {
+	s.move()
+	convert(s.velocity, velocity)
+}
+
+// save writes the velocities as they are.
+func (s *sgdSink[F]) save(velocity []float32) {
+	s.move()
+	convert(velocity, s.velocity)
+}

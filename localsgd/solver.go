@@ -25,18 +25,53 @@ type solver[F kernel.Float] struct {
 	machine *relu.Machine[F]
 	walk    shard.Walk
 	opt     *optimizer[F]
+
+	state    *shardState
+	origin   []F            // the parameters as the task begins, where something refers to them
+	controls []F            // c - c_i, with control variates
+	whole    *wholeGradient // with those of option 1
 }
 
 func newSolver[F kernel.Float](job *Job) *solver[F] {
-	return &solver[F]{job: job, machine: relu.NewMachine[F](job.Net, job.maxBatch()), opt: newOptimizer[F](job.Net, job.Local)}
+	state, err := job.shardState()
+	if err != nil {
+		panic("localsgd: a job that was not checked: " + err.Error())
+	}
+	s := &solver[F]{job: job, machine: relu.NewMachine[F](job.Net, job.maxBatch()), opt: newOptimizer[F](job.Net, job.Local), state: state}
+	n, l := job.Net.Parameters(), job.Local
+	if l.ProxMu != 0 || l.Controls != 0 {
+		s.origin = make([]F, n)
+	}
+	if l.Controls != 0 {
+		s.controls = make([]F, n)
+	}
+	if l.Controls == 1 {
+		s.whole = &wholeGradient{sum: make([]float64, n)}
+	}
+	return s
 }
 
 // solve makes the task's steps on params, which are the start before and the end after. It returns a *DivergedError for a
 // loss that is not finite, or the context's error when that ends it between two steps.
 func (s *solver[F]) solve(ctx context.Context, task Task, params []F) (Facts, error) {
+	s.begin(task, params)
+	return s.hold(ctx, task, params)
+}
+
+// begin makes the solver ready for a task on params.
+func (s *solver[F]) begin(task Task, params []F) {
 	s.opt.reset(task.Round, params)
-	s.walk.Reset(s.job.Seed, task.Round, task.Shard, s.job.Shards[task.Shard], s.job.schedule())
-	// The machine may hold the parameters if all updates come during the backward pass.
+	schedule, steps := s.job.walkOf(task)
+	s.walk.Reset(s.job.Seed, task.Round, task.Shard, s.job.Shards[task.Shard], schedule)
+	s.walk.Limit(steps)
+	copy(s.origin, params)
+	if c := s.opt.correct; c != nil {
+		c.params, c.origin, c.controls = params, s.origin, s.controls
+	}
+}
+
+// hold makes the steps while the machine holds the parameters, if all updates come during the backward pass.
+func (s *solver[F]) hold(ctx context.Context, task Task, params []F) (Facts, error) {
 	if s.opt.clip == nil {
 		s.machine.Hold(params)
 		defer s.machine.Release(params)

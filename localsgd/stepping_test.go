@@ -71,7 +71,7 @@ func TestHoldingChangesNoBit(t *testing.T) {
 			got, want := make([]float32, len(start)), slices.Clone(start)
 			for round := 1; round <= 2; round++ {
 				task := Task{Round: round}
-				facts, err := held.Train(context.Background(), task, NewGrid(job.Net.Layout(), start), start, got)
+				facts, err := held.Train(context.Background(), task, NewGrid(job.Net.Layout(), start), Blocks{Start: start, End: got})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -103,10 +103,10 @@ func TestTrainersForgetBrokenTasks(t *testing.T) {
 	other, end := make([]float32, len(start)), make([]float32, len(start))
 	stopped, stop := context.WithCancel(context.Background())
 	stop()
-	if _, err := trainer.Train(stopped, Task{Round: 1}, NewGrid(job.Net.Layout(), other), other, end); err == nil {
+	if _, err := trainer.Train(stopped, Task{Round: 1}, NewGrid(job.Net.Layout(), other), Blocks{Start: other, End: end}); err == nil {
 		t.Fatal("a stopped task has no error")
 	}
-	if _, err := trainer.Train(context.Background(), Task{Round: 1}, NewGrid(job.Net.Layout(), start), start, end); err != nil {
+	if _, err := trainer.Train(context.Background(), Task{Round: 1}, NewGrid(job.Net.Layout(), start), Blocks{Start: start, End: end}); err != nil {
 		t.Fatal(err)
 	}
 	if want, _ := train(t, job, start); !slices.Equal(end, want) {

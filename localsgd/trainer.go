@@ -41,48 +41,53 @@ type Trainer struct {
 	single *solver[float32] // one of the two
 	double *solver[float64]
 	block  []float64 // of double
+	state  *shardState
 }
 
 // NewTrainer returns a trainer for the job's tasks.
 func NewTrainer(job *Job) *Trainer {
 	if job.Precision == Float64 {
-		return &Trainer{job: job, double: newSolver[float64](job), block: make([]float64, job.Net.Parameters())}
+		double := newSolver[float64](job)
+		return &Trainer{job: job, double: double, block: make([]float64, job.Net.Parameters()), state: double.state}
 	}
-	return &Trainer{job: job, single: newSolver[float32](job)}
+	single := newSolver[float32](job)
+	return &Trainer{job: job, single: single, state: single.state}
 }
 
-// Train makes the task's local steps from start and leaves the end parameters in end; the two must not overlap. grid is
-// that of start. It returns a *DivergedError, or the context's error when that ends it between two steps; end is then
-// of no use.
-func (t *Trainer) Train(ctx context.Context, task Task, grid *Grid, start, end []float32) (Facts, error) {
-	f, err := t.solve(ctx, task, start, end)
+// Blocks are what a task works on. They must not overlap.
+type Blocks struct {
+	Start []float32 // the round's, with Job.Layout; only read
+	End   []float32 // gets the update, with the same layout
+	State []float32 // the shard's, with Job.ShardState, nil where it has none yet; only read
+	Next  []float32 // gets the shard's state after the task; nil where the job keeps none
+}
+
+// Train makes the task's local steps. grid is that of b.Start. It returns a *DivergedError, or the context's error when
+// that ends it between two steps; b.End and b.Next are then of no use.
+func (t *Trainer) Train(ctx context.Context, task Task, grid *Grid, b Blocks) (Facts, error) {
+	f, err := t.solve(ctx, task, b)
 	if err != nil {
 		return f, err
 	}
-	if err := grid.Check(end); err != nil {
+	if err := grid.Check(b.End); err != nil {
+		return f, &DivergedError{task.Round, task.Shard, f.Steps, err.Error()}
+	}
+	if err := CheckFinite(t.state.layout, b.Next); err != nil {
 		return f, &DivergedError{task.Round, task.Shard, f.Steps, err.Error()}
 	}
 	return f, nil
 }
 
-func (t *Trainer) solve(ctx context.Context, task Task, start, end []float32) (Facts, error) {
+func (t *Trainer) solve(ctx context.Context, task Task, b Blocks) (Facts, error) {
+	n := t.job.Net.Parameters()
 	if t.single != nil {
-		copy(end, start)
-		return t.single.solve(ctx, task, end)
+		copy(b.End[:n], b.Start)
+		return t.single.task(ctx, task, b, b.End[:n])
 	}
-	for i, x := range start {
-		t.block[i] = float64(x)
-	}
-	f, err := t.double.solve(ctx, task, t.block)
-	for i, x := range t.block {
-		end[i] = float32(x)
-	}
+	convert(t.block, b.Start)
+	f, err := t.double.task(ctx, task, b, t.block)
+	convert(b.End[:n], t.block)
 	return f, err
-}
-
-// Task names a piece of work: one shard's local training in one round.
-type Task struct {
-	Round, Shard int
 }
 
 // CheckFinite returns a *RangeError for the first value of a model that is NaN or infinite.

@@ -100,7 +100,7 @@ type comparison struct {
 func (c *comparison) compute(ctx context.Context, s *slot) (analysis.Sample, int, error) {
 	job := c.gear.job
 	if c.start != nil {
-		if _, err := s.use(job).Train(ctx, localsgd.Task{Round: c.Round, Shard: c.shard}, c.start.grid, c.start.block, c.end); err != nil {
+		if _, err := s.use(job).Train(ctx, localsgd.Task{Round: c.Round, Shard: c.shard}, c.start.grid, localsgd.Blocks{Start: c.start.block, End: c.end}); err != nil {
 			return analysis.Sample{}, 0, fmt.Errorf("repeating the task: %w", err)
 		}
 	}

@@ -143,7 +143,7 @@ func (s *setup) assign(round int, start tensor.Hash, ks ...int) wire.Assign {
 func (s *setup) end(round int, start []float32, k int) ([]float32, localsgd.Facts) {
 	s.t.Helper()
 	end := make([]float32, len(start))
-	facts, err := s.trainer.Train(context.Background(), localsgd.Task{Round: round, Shard: k}, localsgd.NewGrid(s.job.Net.Layout(), start), start, end)
+	facts, err := s.trainer.Train(context.Background(), localsgd.Task{Round: round, Shard: k}, localsgd.NewGrid(s.job.Net.Layout(), start), localsgd.Blocks{Start: start, End: end})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -142,7 +142,7 @@ func TestBenchSlotsTrainTheirOwnShards(t *testing.T) {
 	}
 	for i, s := range task.slots {
 		alone := make([]float32, len(task.start))
-		if _, err := s.trainer.Train(context.Background(), localsgd.Task{Round: 1, Shard: i}, task.grid, task.start, alone); err != nil {
+		if _, err := s.trainer.Train(context.Background(), localsgd.Task{Round: 1, Shard: i}, task.grid, localsgd.Blocks{Start: task.start, End: alone}); err != nil {
 			t.Fatal(err)
 		}
 		for j := range alone {

@@ -108,7 +108,7 @@ func (t *benchTask) time(ctx context.Context) (float64, error) {
 // train trains the slot's task once and takes its time.
 func (s *benchSlot) train(ctx context.Context, t *benchTask) {
 	began := time.Now()
-	_, s.err = s.trainer.Train(ctx, s.task, t.grid, t.start, s.end)
+	_, s.err = s.trainer.Train(ctx, s.task, t.grid, localsgd.Blocks{Start: t.start, End: s.end})
 	s.seconds = time.Since(began).Seconds()
 }
 

@@ -86,11 +86,16 @@ func Job(s *spec.Spec, data shard.Data) (*localsgd.Job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	job := &localsgd.Job{Seed: s.Seed, Net: net, Init: s.Model.Init, Data: data, Shards: shards, Local: s.Local, Precision: s.Precision}
+	algorithm := Algorithm(s)
+	local, err := algorithm.Prepare(s.Local)
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	job := &localsgd.Job{Seed: s.Seed, Net: net, Init: s.Model.Init, Data: data, Shards: shards, Local: local, Precision: s.Precision}
 	if err := job.Check(); err != nil {
 		return nil, err
 	}
-	return job, nil
+	return job, algorithm.Check(job)
 }
 
 // Algorithm returns the participation, weighting and rule of a spec.

@@ -62,6 +62,9 @@ func (s Schedule) cyclicStart(round, n int) int {
 // Steps returns the number of batches that Next yields in all.
 func (w *Walk) Steps() int { return w.steps }
 
+// Limit makes Next yield no more than so many batches in all: the first ones of the walk.
+func (w *Walk) Limit(steps int) { w.steps = min(w.steps, steps) }
+
 // Next returns the indices of the next batch, nil after the last one. They are valid until the next call of Next or Reset
 // and must not be modified.
 func (w *Walk) Next() []int32 {

@@ -137,6 +137,24 @@ func (l *Layout) Descs() []Desc {
 	return descs
 }
 
+// Extend returns the layout of blocks that hold one of l and, for each of the names, one more part of the same size behind
+// it, whose tensors have l's names behind name and a slash: "scaffold/0.weight". Without names it returns l itself. It
+// fails, as NewLayout does, where the block would have too many elements or two tensors one name.
+func (l *Layout) Extend(names ...string) (*Layout, error) {
+	if len(names) == 0 {
+		return l, nil
+	}
+	descs := l.Descs()
+	for _, name := range names {
+		for _, v := range l.views {
+			d := v.Desc
+			d.Name = name + "/" + d.Name
+			descs = append(descs, d)
+		}
+	}
+	return NewLayout(descs)
+}
+
 // Lookup returns the tensor called name.
 func (l *Layout) Lookup(name string) (View, bool) {
 	i, ok := l.byName[name]

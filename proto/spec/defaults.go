@@ -45,9 +45,7 @@ func fillDefaults(s *pb.Spec) {
 	if server := section(&s.Server); server.Rule == nil {
 		server.Rule = &pb.Server_Fedavg{Fedavg: &pb.FedAvg{}}
 	}
-	if rule := s.Server.GetFedavg(); rule != nil {
-		set(&rule.Lr, 1)
-	}
+	fillRule(s.Server)
 	fillClose(section(&s.Close))
 	fillMeasures(s)
 }

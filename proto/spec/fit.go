@@ -15,6 +15,7 @@ func (r *reader) fit(s *pb.Spec) {
 	r.fitShards(s)
 	r.fitParticipants(s)
 	r.fitTraining(s)
+	r.fitRule(s)
 	if s.Stop.GetAccuracy() > 0 && s.Evaluate.GetEvery() == 0 {
 		r.object("is never known with evaluate.every 0", "stop.accuracy", "evaluate.every")
 	}

@@ -41,6 +41,7 @@ func (r *reader) fitTraining(s *pb.Spec) {
 		}
 		r.fitGlobs(adamw.NoDecay, "local.optimizer.adamw.no_decay")
 	}
+	r.fitGlobs(s.Local.Personal, "local.personal")
 }
 
 // fitGlobs refuses malformed globs. Which tensors there are depends on the data.

@@ -39,7 +39,7 @@ func fromProto(m *pb.Spec) *Spec {
 		Precision:     precisions[m.GetPrecision()],
 		Local:         localFrom(m.Local, m.Model.Freeze),
 		Participation: participation(m.Participation),
-		Server:        localsgd.FedAvg{LR: m.Server.GetFedavg().GetLr()},
+		Server:        ruleFrom(m.Server),
 		Weighting:     weightings[m.GetWeighting()],
 		Close:         closeFrom(m.Close),
 		OnDivergence:  divergences[m.GetOnDivergence()],

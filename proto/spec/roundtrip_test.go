@@ -93,7 +93,6 @@ func anySpec(t *rapid.T) *Spec {
 		Loss:          rapid.SampledFrom([]relu.Loss{relu.CrossEntropy, relu.MSE}).Draw(t, "loss"),
 		Precision:     rapid.SampledFrom([]localsgd.Precision{localsgd.Float32, localsgd.Float64}).Draw(t, "precision"),
 		Participation: anyParticipation(t, count),
-		Server:        localsgd.FedAvg{LR: rapid.Float64Range(0, 1e12).Draw(t, "server lr")},
 		Weighting:     rapid.SampledFrom([]localsgd.Weighting{localsgd.ByExamples, localsgd.Uniform}).Draw(t, "weighting"),
 		OnDivergence:  rapid.SampledFrom([]Divergence{Fail, Continue}).Draw(t, "on_divergence"),
 		GiveUp:        anyDuration(t, 1),
@@ -115,6 +114,7 @@ func anySpec(t *rapid.T) *Spec {
 		},
 	}
 	s.Local = anyLocal(t, s.Model)
+	s.Server = anyRule(t, s.Local)
 	if s.Loss == relu.CrossEntropy {
 		s.Smoothing = rapid.SampledFrom([]float64{0, 0.1, 0.999}).Draw(t, "smoothing")
 	}
@@ -222,6 +222,13 @@ func anyLocal(t *rapid.T, m Model) localsgd.Local {
 		Warmup:   localsgd.Warmup{Rounds: rapid.IntRange(0, 9).Draw(t, "warm-up"), Start: rapid.Float64Range(0, 1).Draw(t, "start")},
 		ClipNorm: rapid.SampledFrom([]float64{0, 0.5}).Draw(t, "clip_norm"),
 		Freeze:   rapid.SampledFrom([][]string{nil, {"0.*", "[ab]"}}).Draw(t, "freeze"),
+
+		ProxMu:     rapid.SampledFrom([]float64{0, 1e-9, 1}).Draw(t, "prox_mu"),
+		ClipUpdate: rapid.SampledFrom([]float64{0, 2.5}).Draw(t, "clip_update"),
+		KeepState:  rapid.Bool().Draw(t, "keep_state"),
+		PostLocal:  rapid.IntRange(0, 9).Draw(t, "post_local"),
+		Personal:   rapid.SampledFrom([][]string{nil, {"*.bias"}}).Draw(t, "personal"),
+		FedBN:      rapid.Bool().Draw(t, "fedbn"),
 	}
 	noDecay := rapid.SampledFrom([][]string{nil, {"*.bias"}}).Draw(t, "no_decay")
 	if m.Shallow != nil {
@@ -240,6 +247,22 @@ func anyLocal(t *rapid.T, m Model) localsgd.Local {
 		l.Schedule.Steps = n
 	}
 	return l
+}
+
+// anyRule returns a rule that goes with the local work.
+func anyRule(t *rapid.T, l localsgd.Local) localsgd.Rule {
+	lr, half := rapid.Float64Range(0, 1e12).Draw(t, "server lr"), rapid.Float64Range(0, 0.999).Draw(t, "beta")
+	rule := rapid.SampledFrom(append(localsgd.Rules(),
+		localsgd.FedAvg{LR: lr}, localsgd.FedAvgM{LR: lr, Beta: half, Nesterov: true}, localsgd.DiLoCo{LR: lr, Beta: half},
+		localsgd.SlowMo{LR: lr, Beta: half}, localsgd.FedAdagrad{LR: lr, Beta1: half, Tau: 1}, localsgd.FedNova{LR: lr},
+		localsgd.FedAdam{LR: lr, Beta1: half, Tau: 1e-15}, localsgd.FedYogi{LR: lr, Beta2: half, Tau: 1}, localsgd.Scaffold{LR: lr, Option: 1},
+	)).Draw(t, "rule")
+	if local, is := rule.(localsgd.LocalRule); is {
+		if _, err := local.Local(l); err != nil {
+			return localsgd.FedAvg{LR: lr}
+		}
+	}
+	return rule
 }
 
 func anyParticipation(t *rapid.T, count int) localsgd.Participation {

@@ -53,13 +53,6 @@ func participationTo(p localsgd.Participation) *pb.Participation {
 	return &pb.Participation{Amount: &pb.Participation_Fraction{Fraction: p.Fraction}}
 }
 
-func serverTo(rule localsgd.Rule) *pb.Server {
-	if r, ok := rule.(localsgd.FedAvg); ok {
-		return &pb.Server{Rule: &pb.Server_Fedavg{Fedavg: &pb.FedAvg{Lr: &r.LR}}}
-	}
-	return &pb.Server{}
-}
-
 func closeTo(c Close) *pb.Close {
 	switch {
 	case c.Quorum != 0:

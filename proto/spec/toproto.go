@@ -33,7 +33,7 @@ func (s *Spec) message() *pb.Spec {
 		Precision:      key(precisions, s.Precision),
 		Local:          localTo(s.Local),
 		Participation:  participationTo(s.Participation),
-		Server:         serverTo(s.Server),
+		Server:         ruleTo(s.Server),
 		Weighting:      key(weightings, s.Weighting),
 		Close:          closeTo(s.Close),
 		OnDivergence:   key(divergences, s.OnDivergence),

@@ -16,6 +16,11 @@ func fillLocal(l *pb.Local, s *pb.Spec) {
 	set(&l.Batch, 10)
 	set(&l.Order, pb.Order_ORDER_SHUFFLE)
 	set(&l.ClipNorm, 0)
+	set(&l.ProxMu, 0)
+	set(&l.ClipUpdate, 0)
+	set(&l.KeepState, false)
+	set(&section(&l.PostLocal).Until, 0)
+	set(&l.Fedbn, false)
 	optimizer := section(&l.Optimizer)
 	if optimizer.Kind == nil {
 		optimizer.Kind = &pb.Optimizer_Sgd{Sgd: &pb.SGD{}}
@@ -80,6 +85,13 @@ func localFrom(m *pb.Local, freeze []string) localsgd.Local {
 		Warmup:   localsgd.Warmup{Rounds: int(m.Schedule.Warmup.GetRounds()), Start: m.Schedule.Warmup.GetStart()},
 		ClipNorm: m.GetClipNorm(),
 		Freeze:   globs(freeze),
+
+		ProxMu:     m.GetProxMu(),
+		ClipUpdate: m.GetClipUpdate(),
+		KeepState:  m.GetKeepState(),
+		PostLocal:  int(m.PostLocal.GetUntil()),
+		Personal:   globs(m.Personal),
+		FedBN:      m.GetFedbn(),
 	}
 	if sgd := m.Optimizer.GetSgd(); sgd != nil {
 		l.SGD = localsgd.SGD{
@@ -118,6 +130,13 @@ func localTo(l localsgd.Local) *pb.Local {
 		Optimizer: optimizerTo(l),
 		ClipNorm:  &l.ClipNorm,
 		Schedule:  ratesTo(l.Rates),
+
+		ProxMu:     &l.ProxMu,
+		ClipUpdate: &l.ClipUpdate,
+		KeepState:  &l.KeepState,
+		PostLocal:  &pb.PostLocal{Until: number32(l.PostLocal)},
+		Personal:   slices.Clone(l.Personal),
+		Fedbn:      &l.FedBN,
 	}
 	m.Schedule.Warmup = &pb.Warmup{Rounds: number32(l.Warmup.Rounds), Start: &l.Warmup.Start}
 	if l.Schedule.Steps != 0 {

@@ -283,7 +283,9 @@ func newBench(a *alien, m *fedreluv1.Assign) *bench {
 	b := &bench{a: a, run: m.GetRun(), round: int(m.GetRound()), hash: m.GetStartSha256(), trainer: localsgd.NewTrainer(a.job)}
 	b.start = a.fetch(b.run, b.hash)
 	b.grid = localsgd.NewGrid(a.job.Net.Layout(), b.start)
-	b.shares = a.plan.Plan(a.job, b.round).Shares
+	for _, t := range a.plan.Plan(a.job, b.round).Tasks {
+		b.shares = append(b.shares, t.Share)
+	}
 	return b
 }
 
@@ -318,7 +320,7 @@ func (b *bench) parcel(shards ...int) parcel {
 	}
 	for _, k := range shards {
 		end := make([]float32, len(b.start))
-		facts, err := b.trainer.Train(context.Background(), localsgd.Task{Round: b.round, Shard: k}, b.grid, b.start, end)
+		facts, err := b.trainer.Train(context.Background(), localsgd.Task{Round: b.round, Shard: k}, b.grid, localsgd.Blocks{Start: b.start, End: end})
 		if err != nil {
 			b.a.t.Fatal(err)
 		}

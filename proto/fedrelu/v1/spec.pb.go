@@ -3135,8 +3135,19 @@ type Local struct {
 	Order     *Order     `protobuf:"varint,4,opt,name=order,proto3,enum=fedrelu.v1.Order,oneof" json:"order,omitempty"`
 	Optimizer *Optimizer `protobuf:"bytes,5,opt,name=optimizer,proto3" json:"optimizer,omitempty"`
 	// The largest norm of the loss's gradient, to which longer ones are scaled; 0 is no bound. Default 0.
-	ClipNorm      *float64  `protobuf:"fixed64,6,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
-	Schedule      *Schedule `protobuf:"bytes,7,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	ClipNorm *float64  `protobuf:"fixed64,6,opt,name=clip_norm,json=clipNorm,proto3,oneof" json:"clip_norm,omitempty"`
+	Schedule *Schedule `protobuf:"bytes,7,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	// FedProx (Li et al. 2020): adds prox_mu (w - start) to the gradient, after clipping. Default 0.
+	ProxMu *float64 `protobuf:"fixed64,8,opt,name=prox_mu,json=proxMu,proto3,oneof" json:"prox_mu,omitempty"`
+	// The largest norm of a shard's difference from the start, to which longer ones are shortened; 0 is no bound. Default 0.
+	ClipUpdate *float64 `protobuf:"fixed64,9,opt,name=clip_update,json=clipUpdate,proto3,oneof" json:"clip_update,omitempty"`
+	// Each shard's optimizer state lives on from round to round. Default false.
+	KeepState *bool      `protobuf:"varint,10,opt,name=keep_state,json=keepState,proto3,oneof" json:"keep_state,omitempty"`
+	PostLocal *PostLocal `protobuf:"bytes,11,opt,name=post_local,json=postLocal,proto3" json:"post_local,omitempty"`
+	// Globs of the names of tensors that every shard keeps to itself; * also stands for dots. Default none.
+	Personal []string `protobuf:"bytes,12,rep,name=personal,proto3" json:"personal,omitempty"`
+	// The tensors of batch_norm layers are personal too (FedBN, Li et al. 2021). Default false.
+	Fedbn         *bool `protobuf:"varint,13,opt,name=fedbn,proto3,oneof" json:"fedbn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3231,6 +3242,48 @@ func (x *Local) GetSchedule() *Schedule {
 	return nil
 }
 
+func (x *Local) GetProxMu() float64 {
+	if x != nil && x.ProxMu != nil {
+		return *x.ProxMu
+	}
+	return 0
+}
+
+func (x *Local) GetClipUpdate() float64 {
+	if x != nil && x.ClipUpdate != nil {
+		return *x.ClipUpdate
+	}
+	return 0
+}
+
+func (x *Local) GetKeepState() bool {
+	if x != nil && x.KeepState != nil {
+		return *x.KeepState
+	}
+	return false
+}
+
+func (x *Local) GetPostLocal() *PostLocal {
+	if x != nil {
+		return x.PostLocal
+	}
+	return nil
+}
+
+func (x *Local) GetPersonal() []string {
+	if x != nil {
+		return x.Personal
+	}
+	return nil
+}
+
+func (x *Local) GetFedbn() bool {
+	if x != nil && x.Fedbn != nil {
+		return *x.Fedbn
+	}
+	return false
+}
+
 type isLocal_Length interface {
 	isLocal_Length()
 }
@@ -3248,6 +3301,52 @@ type Local_Steps struct {
 func (*Local_Epochs) isLocal_Length() {}
 
 func (*Local_Steps) isLocal_Length() {}
+
+// PostLocal (Lin et al. 2020) makes one step a round at first.
+type PostLocal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The last round of one step; 0 is none. Default 0.
+	Until         *int32 `protobuf:"varint,1,opt,name=until,proto3,oneof" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PostLocal) Reset() {
+	*x = PostLocal{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PostLocal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PostLocal) ProtoMessage() {}
+
+func (x *PostLocal) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PostLocal.ProtoReflect.Descriptor instead.
+func (*PostLocal) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *PostLocal) GetUntil() int32 {
+	if x != nil && x.Until != nil {
+		return *x.Until
+	}
+	return 0
+}
 
 // Schedule is how the learning rate goes from round to round; within a round it stays.
 type Schedule struct {
@@ -3269,7 +3368,7 @@ type Schedule struct {
 
 func (x *Schedule) Reset() {
 	*x = Schedule{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3281,7 +3380,7 @@ func (x *Schedule) String() string {
 func (*Schedule) ProtoMessage() {}
 
 func (x *Schedule) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3294,7 +3393,7 @@ func (x *Schedule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schedule.ProtoReflect.Descriptor instead.
 func (*Schedule) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{42}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Schedule) GetForm() isSchedule_Form {
@@ -3383,7 +3482,7 @@ type Constant struct {
 
 func (x *Constant) Reset() {
 	*x = Constant{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3395,7 +3494,7 @@ func (x *Constant) String() string {
 func (*Constant) ProtoMessage() {}
 
 func (x *Constant) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3408,7 +3507,7 @@ func (x *Constant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Constant.ProtoReflect.Descriptor instead.
 func (*Constant) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{43}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{44}
 }
 
 // Step multiplies the rate by gamma after every size rounds.
@@ -3423,7 +3522,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3435,7 +3534,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3448,7 +3547,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{44}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Step) GetSize() int32 {
@@ -3475,7 +3574,7 @@ type Exponential struct {
 
 func (x *Exponential) Reset() {
 	*x = Exponential{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3487,7 +3586,7 @@ func (x *Exponential) String() string {
 func (*Exponential) ProtoMessage() {}
 
 func (x *Exponential) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3500,7 +3599,7 @@ func (x *Exponential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exponential.ProtoReflect.Descriptor instead.
 func (*Exponential) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{45}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Exponential) GetGamma() float64 {
@@ -3523,7 +3622,7 @@ type Cosine struct {
 
 func (x *Cosine) Reset() {
 	*x = Cosine{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3535,7 +3634,7 @@ func (x *Cosine) String() string {
 func (*Cosine) ProtoMessage() {}
 
 func (x *Cosine) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3548,7 +3647,7 @@ func (x *Cosine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cosine.ProtoReflect.Descriptor instead.
 func (*Cosine) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{46}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Cosine) GetRounds() int32 {
@@ -3578,7 +3677,7 @@ type Warmup struct {
 
 func (x *Warmup) Reset() {
 	*x = Warmup{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3590,7 +3689,7 @@ func (x *Warmup) String() string {
 func (*Warmup) ProtoMessage() {}
 
 func (x *Warmup) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3603,7 +3702,7 @@ func (x *Warmup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warmup.ProtoReflect.Descriptor instead.
 func (*Warmup) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{47}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Warmup) GetRounds() int32 {
@@ -3634,7 +3733,7 @@ type Optimizer struct {
 
 func (x *Optimizer) Reset() {
 	*x = Optimizer{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3646,7 +3745,7 @@ func (x *Optimizer) String() string {
 func (*Optimizer) ProtoMessage() {}
 
 func (x *Optimizer) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3659,7 +3758,7 @@ func (x *Optimizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Optimizer.ProtoReflect.Descriptor instead.
 func (*Optimizer) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{48}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Optimizer) GetKind() isOptimizer_Kind {
@@ -3722,7 +3821,7 @@ type SGD struct {
 
 func (x *SGD) Reset() {
 	*x = SGD{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3734,7 +3833,7 @@ func (x *SGD) String() string {
 func (*SGD) ProtoMessage() {}
 
 func (x *SGD) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3747,7 +3846,7 @@ func (x *SGD) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SGD.ProtoReflect.Descriptor instead.
 func (*SGD) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{49}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SGD) GetLr() float64 {
@@ -3804,7 +3903,7 @@ type AdamW struct {
 
 func (x *AdamW) Reset() {
 	*x = AdamW{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3816,7 +3915,7 @@ func (x *AdamW) String() string {
 func (*AdamW) ProtoMessage() {}
 
 func (x *AdamW) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3829,7 +3928,7 @@ func (x *AdamW) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdamW.ProtoReflect.Descriptor instead.
 func (*AdamW) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{50}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *AdamW) GetLr() float64 {
@@ -3881,7 +3980,7 @@ type Participation struct {
 
 func (x *Participation) Reset() {
 	*x = Participation{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3893,7 +3992,7 @@ func (x *Participation) String() string {
 func (*Participation) ProtoMessage() {}
 
 func (x *Participation) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3906,7 +4005,7 @@ func (x *Participation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Participation.ProtoReflect.Descriptor instead.
 func (*Participation) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{51}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Participation) GetAmount() isParticipation_Amount {
@@ -3957,6 +4056,14 @@ type Server struct {
 	// Types that are valid to be assigned to Rule:
 	//
 	//	*Server_Fedavg
+	//	*Server_Fedavgm
+	//	*Server_Diloco
+	//	*Server_Slowmo
+	//	*Server_Fedadagrad
+	//	*Server_Fedadam
+	//	*Server_Fedyogi
+	//	*Server_Fednova
+	//	*Server_Scaffold
 	Rule          isServer_Rule `protobuf_oneof:"rule"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3964,7 +4071,7 @@ type Server struct {
 
 func (x *Server) Reset() {
 	*x = Server{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3976,7 +4083,7 @@ func (x *Server) String() string {
 func (*Server) ProtoMessage() {}
 
 func (x *Server) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3989,7 +4096,7 @@ func (x *Server) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Server.ProtoReflect.Descriptor instead.
 func (*Server) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{52}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Server) GetRule() isServer_Rule {
@@ -4008,6 +4115,78 @@ func (x *Server) GetFedavg() *FedAvg {
 	return nil
 }
 
+func (x *Server) GetFedavgm() *FedAvgM {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_Fedavgm); ok {
+			return x.Fedavgm
+		}
+	}
+	return nil
+}
+
+func (x *Server) GetDiloco() *DiLoCo {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_Diloco); ok {
+			return x.Diloco
+		}
+	}
+	return nil
+}
+
+func (x *Server) GetSlowmo() *SlowMo {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_Slowmo); ok {
+			return x.Slowmo
+		}
+	}
+	return nil
+}
+
+func (x *Server) GetFedadagrad() *FedAdagrad {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_Fedadagrad); ok {
+			return x.Fedadagrad
+		}
+	}
+	return nil
+}
+
+func (x *Server) GetFedadam() *FedAdam {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_Fedadam); ok {
+			return x.Fedadam
+		}
+	}
+	return nil
+}
+
+func (x *Server) GetFedyogi() *FedYogi {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_Fedyogi); ok {
+			return x.Fedyogi
+		}
+	}
+	return nil
+}
+
+func (x *Server) GetFednova() *FedNova {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_Fednova); ok {
+			return x.Fednova
+		}
+	}
+	return nil
+}
+
+func (x *Server) GetScaffold() *Scaffold {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_Scaffold); ok {
+			return x.Scaffold
+		}
+	}
+	return nil
+}
+
 type isServer_Rule interface {
 	isServer_Rule()
 }
@@ -4016,7 +4195,55 @@ type Server_Fedavg struct {
 	Fedavg *FedAvg `protobuf:"bytes,1,opt,name=fedavg,proto3,oneof"`
 }
 
+type Server_Fedavgm struct {
+	Fedavgm *FedAvgM `protobuf:"bytes,2,opt,name=fedavgm,proto3,oneof"`
+}
+
+type Server_Diloco struct {
+	Diloco *DiLoCo `protobuf:"bytes,3,opt,name=diloco,proto3,oneof"`
+}
+
+type Server_Slowmo struct {
+	Slowmo *SlowMo `protobuf:"bytes,4,opt,name=slowmo,proto3,oneof"`
+}
+
+type Server_Fedadagrad struct {
+	Fedadagrad *FedAdagrad `protobuf:"bytes,5,opt,name=fedadagrad,proto3,oneof"`
+}
+
+type Server_Fedadam struct {
+	Fedadam *FedAdam `protobuf:"bytes,6,opt,name=fedadam,proto3,oneof"`
+}
+
+type Server_Fedyogi struct {
+	Fedyogi *FedYogi `protobuf:"bytes,7,opt,name=fedyogi,proto3,oneof"`
+}
+
+type Server_Fednova struct {
+	Fednova *FedNova `protobuf:"bytes,8,opt,name=fednova,proto3,oneof"`
+}
+
+type Server_Scaffold struct {
+	Scaffold *Scaffold `protobuf:"bytes,9,opt,name=scaffold,proto3,oneof"`
+}
+
 func (*Server_Fedavg) isServer_Rule() {}
+
+func (*Server_Fedavgm) isServer_Rule() {}
+
+func (*Server_Diloco) isServer_Rule() {}
+
+func (*Server_Slowmo) isServer_Rule() {}
+
+func (*Server_Fedadagrad) isServer_Rule() {}
+
+func (*Server_Fedadam) isServer_Rule() {}
+
+func (*Server_Fedyogi) isServer_Rule() {}
+
+func (*Server_Fednova) isServer_Rule() {}
+
+func (*Server_Scaffold) isServer_Rule() {}
 
 // FedAvg adds lr times the mean difference; lr 1 takes the mean itself.
 type FedAvg struct {
@@ -4029,7 +4256,7 @@ type FedAvg struct {
 
 func (x *FedAvg) Reset() {
 	*x = FedAvg{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4041,7 +4268,7 @@ func (x *FedAvg) String() string {
 func (*FedAvg) ProtoMessage() {}
 
 func (x *FedAvg) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4054,12 +4281,496 @@ func (x *FedAvg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvg.ProtoReflect.Descriptor instead.
 func (*FedAvg) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{53}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *FedAvg) GetLr() float64 {
 	if x != nil && x.Lr != nil {
 		return *x.Lr
+	}
+	return 0
+}
+
+// FedAvgM has momentum on the server, as torch.optim.SGD has it, over the difference start - mean.
+type FedAvgM struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default 1.
+	Lr *float64 `protobuf:"fixed64,1,opt,name=lr,proto3,oneof" json:"lr,omitempty"`
+	// Default 0.9.
+	Beta *float64 `protobuf:"fixed64,2,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
+	// Default false.
+	Nesterov      *bool `protobuf:"varint,3,opt,name=nesterov,proto3,oneof" json:"nesterov,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FedAvgM) Reset() {
+	*x = FedAvgM{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FedAvgM) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FedAvgM) ProtoMessage() {}
+
+func (x *FedAvgM) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FedAvgM.ProtoReflect.Descriptor instead.
+func (*FedAvgM) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *FedAvgM) GetLr() float64 {
+	if x != nil && x.Lr != nil {
+		return *x.Lr
+	}
+	return 0
+}
+
+func (x *FedAvgM) GetBeta() float64 {
+	if x != nil && x.Beta != nil {
+		return *x.Beta
+	}
+	return 0
+}
+
+func (x *FedAvgM) GetNesterov() bool {
+	if x != nil && x.Nesterov != nil {
+		return *x.Nesterov
+	}
+	return false
+}
+
+// DiLoCo (Douillard et al. 2023) is fedavgm with nesterov. local.keep_state and adamw belong to it.
+type DiLoCo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default 0.7.
+	Lr *float64 `protobuf:"fixed64,1,opt,name=lr,proto3,oneof" json:"lr,omitempty"`
+	// Default 0.9.
+	Beta          *float64 `protobuf:"fixed64,2,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiLoCo) Reset() {
+	*x = DiLoCo{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiLoCo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiLoCo) ProtoMessage() {}
+
+func (x *DiLoCo) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiLoCo.ProtoReflect.Descriptor instead.
+func (*DiLoCo) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *DiLoCo) GetLr() float64 {
+	if x != nil && x.Lr != nil {
+		return *x.Lr
+	}
+	return 0
+}
+
+func (x *DiLoCo) GetBeta() float64 {
+	if x != nil && x.Beta != nil {
+		return *x.Beta
+	}
+	return 0
+}
+
+// SlowMo (Wang et al. 2020) is momentum in units of the round's local learning rate.
+type SlowMo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The paper's alpha. Default 1.
+	Lr *float64 `protobuf:"fixed64,1,opt,name=lr,proto3,oneof" json:"lr,omitempty"`
+	// Default 0.5.
+	Beta          *float64 `protobuf:"fixed64,2,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SlowMo) Reset() {
+	*x = SlowMo{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SlowMo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SlowMo) ProtoMessage() {}
+
+func (x *SlowMo) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SlowMo.ProtoReflect.Descriptor instead.
+func (*SlowMo) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *SlowMo) GetLr() float64 {
+	if x != nil && x.Lr != nil {
+		return *x.Lr
+	}
+	return 0
+}
+
+func (x *SlowMo) GetBeta() float64 {
+	if x != nil && x.Beta != nil {
+		return *x.Beta
+	}
+	return 0
+}
+
+// FedAdagrad is Reddi et al. 2021, Algorithm 2, as are FedAdam and FedYogi: no bias correction.
+type FedAdagrad struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default 1.
+	Lr *float64 `protobuf:"fixed64,1,opt,name=lr,proto3,oneof" json:"lr,omitempty"`
+	// Default 0.
+	Beta1 *float64 `protobuf:"fixed64,2,opt,name=beta1,proto3,oneof" json:"beta1,omitempty"`
+	// Adds to the root of the second moment, which begins as its square. Default 0.001.
+	Tau           *float64 `protobuf:"fixed64,3,opt,name=tau,proto3,oneof" json:"tau,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FedAdagrad) Reset() {
+	*x = FedAdagrad{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FedAdagrad) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FedAdagrad) ProtoMessage() {}
+
+func (x *FedAdagrad) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FedAdagrad.ProtoReflect.Descriptor instead.
+func (*FedAdagrad) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *FedAdagrad) GetLr() float64 {
+	if x != nil && x.Lr != nil {
+		return *x.Lr
+	}
+	return 0
+}
+
+func (x *FedAdagrad) GetBeta1() float64 {
+	if x != nil && x.Beta1 != nil {
+		return *x.Beta1
+	}
+	return 0
+}
+
+func (x *FedAdagrad) GetTau() float64 {
+	if x != nil && x.Tau != nil {
+		return *x.Tau
+	}
+	return 0
+}
+
+type FedAdam struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default 1.
+	Lr *float64 `protobuf:"fixed64,1,opt,name=lr,proto3,oneof" json:"lr,omitempty"`
+	// Default 0.9.
+	Beta1 *float64 `protobuf:"fixed64,2,opt,name=beta1,proto3,oneof" json:"beta1,omitempty"`
+	// Default 0.99.
+	Beta2 *float64 `protobuf:"fixed64,3,opt,name=beta2,proto3,oneof" json:"beta2,omitempty"`
+	// Adds to the root of the second moment, which begins as its square. Default 0.001.
+	Tau           *float64 `protobuf:"fixed64,4,opt,name=tau,proto3,oneof" json:"tau,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FedAdam) Reset() {
+	*x = FedAdam{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FedAdam) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FedAdam) ProtoMessage() {}
+
+func (x *FedAdam) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FedAdam.ProtoReflect.Descriptor instead.
+func (*FedAdam) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *FedAdam) GetLr() float64 {
+	if x != nil && x.Lr != nil {
+		return *x.Lr
+	}
+	return 0
+}
+
+func (x *FedAdam) GetBeta1() float64 {
+	if x != nil && x.Beta1 != nil {
+		return *x.Beta1
+	}
+	return 0
+}
+
+func (x *FedAdam) GetBeta2() float64 {
+	if x != nil && x.Beta2 != nil {
+		return *x.Beta2
+	}
+	return 0
+}
+
+func (x *FedAdam) GetTau() float64 {
+	if x != nil && x.Tau != nil {
+		return *x.Tau
+	}
+	return 0
+}
+
+type FedYogi struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default 1.
+	Lr *float64 `protobuf:"fixed64,1,opt,name=lr,proto3,oneof" json:"lr,omitempty"`
+	// Default 0.9.
+	Beta1 *float64 `protobuf:"fixed64,2,opt,name=beta1,proto3,oneof" json:"beta1,omitempty"`
+	// Default 0.99.
+	Beta2 *float64 `protobuf:"fixed64,3,opt,name=beta2,proto3,oneof" json:"beta2,omitempty"`
+	// Adds to the root of the second moment, which begins as its square. Default 0.001.
+	Tau           *float64 `protobuf:"fixed64,4,opt,name=tau,proto3,oneof" json:"tau,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FedYogi) Reset() {
+	*x = FedYogi{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FedYogi) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FedYogi) ProtoMessage() {}
+
+func (x *FedYogi) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FedYogi.ProtoReflect.Descriptor instead.
+func (*FedYogi) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *FedYogi) GetLr() float64 {
+	if x != nil && x.Lr != nil {
+		return *x.Lr
+	}
+	return 0
+}
+
+func (x *FedYogi) GetBeta1() float64 {
+	if x != nil && x.Beta1 != nil {
+		return *x.Beta1
+	}
+	return 0
+}
+
+func (x *FedYogi) GetBeta2() float64 {
+	if x != nil && x.Beta2 != nil {
+		return *x.Beta2
+	}
+	return 0
+}
+
+func (x *FedYogi) GetTau() float64 {
+	if x != nil && x.Tau != nil {
+		return *x.Tau
+	}
+	return 0
+}
+
+// FedNova (Wang et al. 2020) normalises differences by the local steps behind them.
+type FedNova struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default 1.
+	Lr            *float64 `protobuf:"fixed64,1,opt,name=lr,proto3,oneof" json:"lr,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FedNova) Reset() {
+	*x = FedNova{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FedNova) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FedNova) ProtoMessage() {}
+
+func (x *FedNova) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FedNova.ProtoReflect.Descriptor instead.
+func (*FedNova) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *FedNova) GetLr() float64 {
+	if x != nil && x.Lr != nil {
+		return *x.Lr
+	}
+	return 0
+}
+
+// Scaffold (Karimireddy et al. 2020) corrects local steps by control variates. Its mean is uniform whatever weighting says.
+type Scaffold struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default 1.
+	Lr *float64 `protobuf:"fixed64,1,opt,name=lr,proto3,oneof" json:"lr,omitempty"`
+	// How a shard renews its control variate: 1 by the gradient at the start over the whole shard, 2 by the mean gradient of
+	// its steps. Default 2.
+	Option        *int32 `protobuf:"varint,2,opt,name=option,proto3,oneof" json:"option,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Scaffold) Reset() {
+	*x = Scaffold{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Scaffold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Scaffold) ProtoMessage() {}
+
+func (x *Scaffold) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Scaffold.ProtoReflect.Descriptor instead.
+func (*Scaffold) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *Scaffold) GetLr() float64 {
+	if x != nil && x.Lr != nil {
+		return *x.Lr
+	}
+	return 0
+}
+
+func (x *Scaffold) GetOption() int32 {
+	if x != nil && x.Option != nil {
+		return *x.Option
 	}
 	return 0
 }
@@ -4079,7 +4790,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4091,7 +4802,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4104,7 +4815,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{54}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Close) GetWhen() isClose_When {
@@ -4172,7 +4883,7 @@ type All struct {
 
 func (x *All) Reset() {
 	*x = All{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4184,7 +4895,7 @@ func (x *All) String() string {
 func (*All) ProtoMessage() {}
 
 func (x *All) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4197,7 +4908,7 @@ func (x *All) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use All.ProtoReflect.Descriptor instead.
 func (*All) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{55}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{64}
 }
 
 // Quorum closes a round when count participants have answered and grace has passed since, or when all have answered.
@@ -4212,7 +4923,7 @@ type Quorum struct {
 
 func (x *Quorum) Reset() {
 	*x = Quorum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4224,7 +4935,7 @@ func (x *Quorum) String() string {
 func (*Quorum) ProtoMessage() {}
 
 func (x *Quorum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4237,7 +4948,7 @@ func (x *Quorum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quorum.ProtoReflect.Descriptor instead.
 func (*Quorum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{56}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Quorum) GetCount() int32 {
@@ -4264,7 +4975,7 @@ type Deadline struct {
 
 func (x *Deadline) Reset() {
 	*x = Deadline{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4276,7 +4987,7 @@ func (x *Deadline) String() string {
 func (*Deadline) ProtoMessage() {}
 
 func (x *Deadline) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4289,7 +5000,7 @@ func (x *Deadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deadline.ProtoReflect.Descriptor instead.
 func (*Deadline) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{57}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Deadline) GetAfter() *durationpb.Duration {
@@ -4310,7 +5021,7 @@ type Checks struct {
 
 func (x *Checks) Reset() {
 	*x = Checks{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4322,7 +5033,7 @@ func (x *Checks) String() string {
 func (*Checks) ProtoMessage() {}
 
 func (x *Checks) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4335,7 +5046,7 @@ func (x *Checks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checks.ProtoReflect.Descriptor instead.
 func (*Checks) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{58}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Checks) GetDrift() *Drift {
@@ -4367,7 +5078,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4379,7 +5090,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4392,7 +5103,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{59}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Drift) GetEvery() int32 {
@@ -4431,7 +5142,7 @@ type Rank struct {
 
 func (x *Rank) Reset() {
 	*x = Rank{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4443,7 +5154,7 @@ func (x *Rank) String() string {
 func (*Rank) ProtoMessage() {}
 
 func (x *Rank) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4456,7 +5167,7 @@ func (x *Rank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rank.ProtoReflect.Descriptor instead.
 func (*Rank) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{60}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Rank) GetEvery() int32 {
@@ -4491,7 +5202,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4503,7 +5214,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4516,7 +5227,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{61}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Evaluate) GetEvery() int32 {
@@ -4541,7 +5252,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4553,7 +5264,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4566,7 +5277,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{62}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Keep) GetLast() int32 {
@@ -4849,7 +5560,7 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x01p\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x01p\x88\x01\x01B\x04\n" +
 	"\x02_cB\x04\n" +
 	"\x02_p\"\x06\n" +
-	"\x04Zero\"\x88\x03\n" +
+	"\x04Zero\"\xdc\x05\n" +
 	"\x05Local\x12%\n" +
 	"\x06epochs\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x00R\x06epochs\x12%\n" +
 	"\x05steps\x18\x02 \x01(\x05B\r\xbaH\n" +
@@ -4859,12 +5570,31 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\x05order\x88\x01\x01\x123\n" +
 	"\toptimizer\x18\x05 \x01(\v2\x15.fedrelu.v1.OptimizerR\toptimizer\x12;\n" +
 	"\tclip_norm\x18\x06 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\bclipNorm\x88\x01\x01\x120\n" +
-	"\bschedule\x18\a \x01(\v2\x14.fedrelu.v1.ScheduleR\bscheduleB\b\n" +
+	"\bschedule\x18\a \x01(\v2\x14.fedrelu.v1.ScheduleR\bschedule\x127\n" +
+	"\aprox_mu\x18\b \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x04R\x06proxMu\x88\x01\x01\x12?\n" +
+	"\vclip_update\x18\t \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x05R\n" +
+	"clipUpdate\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"keep_state\x18\n" +
+	" \x01(\bH\x06R\tkeepState\x88\x01\x01\x124\n" +
+	"\n" +
+	"post_local\x18\v \x01(\v2\x15.fedrelu.v1.PostLocalR\tpostLocal\x12.\n" +
+	"\bpersonal\x18\f \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\xe8\a\"\ar\x05\x10\x01\x18\xe8\aR\bpersonal\x12\x19\n" +
+	"\x05fedbn\x18\r \x01(\bH\aR\x05fedbn\x88\x01\x01B\b\n" +
 	"\x06lengthB\b\n" +
 	"\x06_batchB\b\n" +
 	"\x06_orderB\f\n" +
 	"\n" +
-	"_clip_norm\"\x85\x02\n" +
+	"_clip_normB\n" +
+	"\n" +
+	"\b_prox_muB\x0e\n" +
+	"\f_clip_updateB\r\n" +
+	"\v_keep_stateB\b\n" +
+	"\x06_fedbn\"?\n" +
+	"\tPostLocal\x12(\n" +
+	"\x05until\x18\x01 \x01(\x05B\r\xbaH\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x00H\x00R\x05until\x88\x01\x01B\b\n" +
+	"\x06_until\"\x85\x02\n" +
 	"\bSchedule\x122\n" +
 	"\bconstant\x18\x01 \x01(\v2\x14.fedrelu.v1.ConstantH\x00R\bconstant\x12&\n" +
 	"\x04step\x18\x02 \x01(\v2\x10.fedrelu.v1.StepH\x00R\x04step\x12;\n" +
@@ -4920,13 +5650,74 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\rParticipation\x127\n" +
 	"\bfraction\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\bfraction\x12#\n" +
 	"\x05count\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x00R\x05countB\b\n" +
-	"\x06amount\">\n" +
+	"\x06amount\"\xcc\x03\n" +
 	"\x06Server\x12,\n" +
-	"\x06fedavg\x18\x01 \x01(\v2\x12.fedrelu.v1.FedAvgH\x00R\x06fedavgB\x06\n" +
+	"\x06fedavg\x18\x01 \x01(\v2\x12.fedrelu.v1.FedAvgH\x00R\x06fedavg\x12/\n" +
+	"\afedavgm\x18\x02 \x01(\v2\x13.fedrelu.v1.FedAvgMH\x00R\afedavgm\x12,\n" +
+	"\x06diloco\x18\x03 \x01(\v2\x12.fedrelu.v1.DiLoCoH\x00R\x06diloco\x12,\n" +
+	"\x06slowmo\x18\x04 \x01(\v2\x12.fedrelu.v1.SlowMoH\x00R\x06slowmo\x128\n" +
+	"\n" +
+	"fedadagrad\x18\x05 \x01(\v2\x16.fedrelu.v1.FedAdagradH\x00R\n" +
+	"fedadagrad\x12/\n" +
+	"\afedadam\x18\x06 \x01(\v2\x13.fedrelu.v1.FedAdamH\x00R\afedadam\x12/\n" +
+	"\afedyogi\x18\a \x01(\v2\x13.fedrelu.v1.FedYogiH\x00R\afedyogi\x12/\n" +
+	"\afednova\x18\b \x01(\v2\x13.fedrelu.v1.FedNovaH\x00R\afednova\x122\n" +
+	"\bscaffold\x18\t \x01(\v2\x14.fedrelu.v1.ScaffoldH\x00R\bscaffoldB\x06\n" +
 	"\x04rule\"?\n" +
 	"\x06FedAvg\x12.\n" +
 	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01B\x05\n" +
-	"\x03_lr\"\x96\x01\n" +
+	"\x03_lr\"\xab\x01\n" +
+	"\aFedAvgM\x12.\n" +
+	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01\x122\n" +
+	"\x04beta\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x04beta\x88\x01\x01\x12\x1f\n" +
+	"\bnesterov\x18\x03 \x01(\bH\x02R\bnesterov\x88\x01\x01B\x05\n" +
+	"\x03_lrB\a\n" +
+	"\x05_betaB\v\n" +
+	"\t_nesterov\"|\n" +
+	"\x06DiLoCo\x12.\n" +
+	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01\x122\n" +
+	"\x04beta\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x04beta\x88\x01\x01B\x05\n" +
+	"\x03_lrB\a\n" +
+	"\x05_beta\"|\n" +
+	"\x06SlowMo\x12.\n" +
+	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01\x122\n" +
+	"\x04beta\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x04beta\x88\x01\x01B\x05\n" +
+	"\x03_lrB\a\n" +
+	"\x05_beta\"\xbd\x01\n" +
+	"\n" +
+	"FedAdagrad\x12.\n" +
+	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01\x124\n" +
+	"\x05beta1\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x05beta1\x88\x01\x01\x120\n" +
+	"\x03tau\x18\x03 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x16V瞯\x03\xd2<H\x02R\x03tau\x88\x01\x01B\x05\n" +
+	"\x03_lrB\b\n" +
+	"\x06_beta1B\x06\n" +
+	"\x04_tau\"\xfa\x01\n" +
+	"\aFedAdam\x12.\n" +
+	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01\x124\n" +
+	"\x05beta1\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x05beta1\x88\x01\x01\x124\n" +
+	"\x05beta2\x18\x03 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\x05beta2\x88\x01\x01\x120\n" +
+	"\x03tau\x18\x04 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x16V瞯\x03\xd2<H\x03R\x03tau\x88\x01\x01B\x05\n" +
+	"\x03_lrB\b\n" +
+	"\x06_beta1B\b\n" +
+	"\x06_beta2B\x06\n" +
+	"\x04_tau\"\xfa\x01\n" +
+	"\aFedYogi\x12.\n" +
+	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01\x124\n" +
+	"\x05beta1\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x05beta1\x88\x01\x01\x124\n" +
+	"\x05beta2\x18\x03 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\x05beta2\x88\x01\x01\x120\n" +
+	"\x03tau\x18\x04 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x16V瞯\x03\xd2<H\x03R\x03tau\x88\x01\x01B\x05\n" +
+	"\x03_lrB\b\n" +
+	"\x06_beta1B\b\n" +
+	"\x06_beta2B\x06\n" +
+	"\x04_tau\"@\n" +
+	"\aFedNova\x12.\n" +
+	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01B\x05\n" +
+	"\x03_lr\"t\n" +
+	"\bScaffold\x12.\n" +
+	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01\x12&\n" +
+	"\x06option\x18\x02 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\x02(\x01H\x01R\x06option\x88\x01\x01B\x05\n" +
+	"\x03_lrB\t\n" +
+	"\a_option\"\x96\x01\n" +
 	"\x05Close\x12#\n" +
 	"\x03all\x18\x01 \x01(\v2\x0f.fedrelu.v1.AllH\x00R\x03all\x12,\n" +
 	"\x06quorum\x18\x02 \x01(\v2\x12.fedrelu.v1.QuorumH\x00R\x06quorum\x122\n" +
@@ -5017,7 +5808,7 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
+var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(DirichletForm)(0),          // 0: fedrelu.v1.DirichletForm
 	(Norm)(0),                   // 1: fedrelu.v1.Norm
@@ -5068,28 +5859,37 @@ var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(*Identity)(nil),            // 46: fedrelu.v1.Identity
 	(*Zero)(nil),                // 47: fedrelu.v1.Zero
 	(*Local)(nil),               // 48: fedrelu.v1.Local
-	(*Schedule)(nil),            // 49: fedrelu.v1.Schedule
-	(*Constant)(nil),            // 50: fedrelu.v1.Constant
-	(*Step)(nil),                // 51: fedrelu.v1.Step
-	(*Exponential)(nil),         // 52: fedrelu.v1.Exponential
-	(*Cosine)(nil),              // 53: fedrelu.v1.Cosine
-	(*Warmup)(nil),              // 54: fedrelu.v1.Warmup
-	(*Optimizer)(nil),           // 55: fedrelu.v1.Optimizer
-	(*SGD)(nil),                 // 56: fedrelu.v1.SGD
-	(*AdamW)(nil),               // 57: fedrelu.v1.AdamW
-	(*Participation)(nil),       // 58: fedrelu.v1.Participation
-	(*Server)(nil),              // 59: fedrelu.v1.Server
-	(*FedAvg)(nil),              // 60: fedrelu.v1.FedAvg
-	(*Close)(nil),               // 61: fedrelu.v1.Close
-	(*All)(nil),                 // 62: fedrelu.v1.All
-	(*Quorum)(nil),              // 63: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 64: fedrelu.v1.Deadline
-	(*Checks)(nil),              // 65: fedrelu.v1.Checks
-	(*Drift)(nil),               // 66: fedrelu.v1.Drift
-	(*Rank)(nil),                // 67: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 68: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 69: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 70: google.protobuf.Duration
+	(*PostLocal)(nil),           // 49: fedrelu.v1.PostLocal
+	(*Schedule)(nil),            // 50: fedrelu.v1.Schedule
+	(*Constant)(nil),            // 51: fedrelu.v1.Constant
+	(*Step)(nil),                // 52: fedrelu.v1.Step
+	(*Exponential)(nil),         // 53: fedrelu.v1.Exponential
+	(*Cosine)(nil),              // 54: fedrelu.v1.Cosine
+	(*Warmup)(nil),              // 55: fedrelu.v1.Warmup
+	(*Optimizer)(nil),           // 56: fedrelu.v1.Optimizer
+	(*SGD)(nil),                 // 57: fedrelu.v1.SGD
+	(*AdamW)(nil),               // 58: fedrelu.v1.AdamW
+	(*Participation)(nil),       // 59: fedrelu.v1.Participation
+	(*Server)(nil),              // 60: fedrelu.v1.Server
+	(*FedAvg)(nil),              // 61: fedrelu.v1.FedAvg
+	(*FedAvgM)(nil),             // 62: fedrelu.v1.FedAvgM
+	(*DiLoCo)(nil),              // 63: fedrelu.v1.DiLoCo
+	(*SlowMo)(nil),              // 64: fedrelu.v1.SlowMo
+	(*FedAdagrad)(nil),          // 65: fedrelu.v1.FedAdagrad
+	(*FedAdam)(nil),             // 66: fedrelu.v1.FedAdam
+	(*FedYogi)(nil),             // 67: fedrelu.v1.FedYogi
+	(*FedNova)(nil),             // 68: fedrelu.v1.FedNova
+	(*Scaffold)(nil),            // 69: fedrelu.v1.Scaffold
+	(*Close)(nil),               // 70: fedrelu.v1.Close
+	(*All)(nil),                 // 71: fedrelu.v1.All
+	(*Quorum)(nil),              // 72: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 73: fedrelu.v1.Deadline
+	(*Checks)(nil),              // 74: fedrelu.v1.Checks
+	(*Drift)(nil),               // 75: fedrelu.v1.Drift
+	(*Rank)(nil),                // 76: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 77: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 78: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 79: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	8,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
@@ -5099,15 +5899,15 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	2,  // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
 	3,  // 5: fedrelu.v1.Spec.precision:type_name -> fedrelu.v1.Precision
 	48, // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
-	58, // 7: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
-	59, // 8: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
+	59, // 7: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
+	60, // 8: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
 	5,  // 9: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	61, // 10: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	70, // 10: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
 	6,  // 11: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	70, // 12: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	65, // 13: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	68, // 14: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	69, // 15: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	79, // 12: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	74, // 13: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	77, // 14: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	78, // 15: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
 	10, // 16: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
 	11, // 17: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
 	12, // 18: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
@@ -5152,28 +5952,37 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	46, // 57: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
 	47, // 58: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
 	4,  // 59: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
-	55, // 60: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
-	49, // 61: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
-	50, // 62: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
-	51, // 63: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
-	52, // 64: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
-	53, // 65: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
-	54, // 66: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
-	56, // 67: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
-	57, // 68: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
-	60, // 69: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
-	62, // 70: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	63, // 71: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	64, // 72: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	70, // 73: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	70, // 74: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	66, // 75: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	67, // 76: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	77, // [77:77] is the sub-list for method output_type
-	77, // [77:77] is the sub-list for method input_type
-	77, // [77:77] is the sub-list for extension type_name
-	77, // [77:77] is the sub-list for extension extendee
-	0,  // [0:77] is the sub-list for field type_name
+	56, // 60: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
+	50, // 61: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
+	49, // 62: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
+	51, // 63: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
+	52, // 64: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
+	53, // 65: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
+	54, // 66: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
+	55, // 67: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
+	57, // 68: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
+	58, // 69: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
+	61, // 70: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
+	62, // 71: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
+	63, // 72: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
+	64, // 73: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
+	65, // 74: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
+	66, // 75: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
+	67, // 76: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
+	68, // 77: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
+	69, // 78: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
+	71, // 79: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	72, // 80: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	73, // 81: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	79, // 82: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	79, // 83: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	75, // 84: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	76, // 85: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	86, // [86:86] is the sub-list for method output_type
+	86, // [86:86] is the sub-list for method input_type
+	86, // [86:86] is the sub-list for extension type_name
+	86, // [86:86] is the sub-list for extension extendee
+	0,  // [0:86] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -5247,47 +6056,64 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Local_Epochs)(nil),
 		(*Local_Steps)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[42].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[42].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[43].OneofWrappers = []any{
 		(*Schedule_Constant)(nil),
 		(*Schedule_Step)(nil),
 		(*Schedule_Exponential)(nil),
 		(*Schedule_Cosine)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[44].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[45].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[46].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[47].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[48].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[48].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[49].OneofWrappers = []any{
 		(*Optimizer_Sgd)(nil),
 		(*Optimizer_Adamw)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[49].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[50].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[51].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[51].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[52].OneofWrappers = []any{
 		(*Participation_Fraction)(nil),
 		(*Participation_Count)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[52].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[53].OneofWrappers = []any{
 		(*Server_Fedavg)(nil),
+		(*Server_Fedavgm)(nil),
+		(*Server_Diloco)(nil),
+		(*Server_Slowmo)(nil),
+		(*Server_Fedadagrad)(nil),
+		(*Server_Fedadam)(nil),
+		(*Server_Fedyogi)(nil),
+		(*Server_Fednova)(nil),
+		(*Server_Scaffold)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[53].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[54].OneofWrappers = []any{
-		(*Close_All)(nil),
-		(*Close_Quorum)(nil),
-		(*Close_Deadline)(nil),
-	}
+	file_fedrelu_v1_spec_proto_msgTypes[54].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[55].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[56].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[57].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[58].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[59].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[60].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[61].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[62].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[63].OneofWrappers = []any{
+		(*Close_All)(nil),
+		(*Close_Quorum)(nil),
+		(*Close_Deadline)(nil),
+	}
+	file_fedrelu_v1_spec_proto_msgTypes[65].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[68].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[69].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[70].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[71].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   63,
+			NumMessages:   72,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
