@@ -13,7 +13,7 @@ var layers = [][]string{
 	{"localsgd/relu", "localsgd/shard"},
 	{"localsgd/shard/mnist", "localsgd"},
 	{"analysis"},
-	{"analysis/activity"},
+	{"analysis/activity", "analysis/norm", "analysis/theory"},
 	{"coordinator/round", "proto/fedrelu/v1"},
 	{"coordinator/record", "proto/spec", "proto/wire"},
 	{"coordinator/store", "internal/workload", "worker/store"},

@@ -118,6 +118,9 @@ func (n *Network) Parameters() int { return n.layout.Size() }
 // Inputs returns the number of inputs per example.
 func (n *Network) Inputs() int { return product(n.input) }
 
+// InputShape returns the shape of one example.
+func (n *Network) InputShape() []int { return slices.Clone(n.input) }
+
 // Outputs returns the number of outputs per example; for class labels, the number of classes.
 func (n *Network) Outputs() int { return n.outputs }
 
