@@ -175,7 +175,7 @@ func (b *beacon) fire() {
 
 // dataCache keeps the data of the last run: runs in a queue often share theirs. Only the active owner uses it.
 type dataCache struct {
-	of    spec.Data
+	of    spec.Source
 	data  shard.Data
 	print shard.Fingerprint
 }

@@ -45,13 +45,13 @@ func (o *owner) build() error {
 		return fmt.Errorf("%w: %w", errLocalOnly, err)
 	}
 	cache := &o.c.data
-	if cache.of != o.spec.Data {
+	if cache.of != o.spec.Source() {
 		began := time.Now()
-		data, err := workload.Load(o.spec.Data, o.c.cfg.Data, shard.TrainY|shard.Testing)
+		data, err := workload.Load(o.spec.Source(), o.c.cfg.Data, shard.TrainY|shard.Testing)
 		if err != nil {
 			return err
 		}
-		*cache = dataCache{of: o.spec.Data, data: data, print: data.Fingerprint()}
+		*cache = dataCache{of: o.spec.Source(), data: data, print: data.Fingerprint()}
 		o.log.Info("data loaded", "seconds", time.Since(began).Seconds())
 	}
 	if o.job, err = workload.Job(o.spec, cache.data); err != nil {

@@ -44,7 +44,7 @@ func parse(t testing.TB, rounds int, more string) *spec.Spec {
 }
 
 // mnistOnce is loaded for all tests of the package.
-var mnistOnce = sync.OnceValues(func() (shard.Data, error) { return workload.Load(spec.MNIST{}, "", shard.All) })
+var mnistOnce = sync.OnceValues(func() (shard.Data, error) { return workload.Load(spec.Source{Data: spec.MNIST{}}, "", shard.All) })
 
 func jobOf(t testing.TB, s *spec.Spec) *localsgd.Job {
 	t.Helper()

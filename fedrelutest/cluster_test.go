@@ -88,7 +88,7 @@ func alone(t *testing.T, specYAML, dir string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := workload.Load(s.Data, dir, shard.Training|shard.Testing)
+	data, err := workload.Load(s.Source(), dir, shard.Training|shard.Testing)
 	if err != nil {
 		t.Fatal(err)
 	}

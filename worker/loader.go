@@ -17,7 +17,7 @@ import (
 type loader struct {
 	root string
 
-	source spec.Data // of data; nil: nothing is loaded
+	source spec.Source // of data; zero: nothing is loaded
 	data   shard.Data
 	print  shard.Fingerprint
 	spec   []byte // of job
@@ -33,7 +33,7 @@ func (l *loader) load(m wire.StartRun) error {
 	if err != nil {
 		return fmt.Errorf("reading the spec: %w", err)
 	}
-	if err := l.loadData(s.Data, m.Data); err != nil {
+	if err := l.loadData(s.Source(), m.Data); err != nil {
 		return err
 	}
 	if !l.has(m.Spec) {
@@ -52,7 +52,7 @@ func (l *loader) load(m wire.StartRun) error {
 
 // loadData makes sure that the data are those of the source and have the wanted fingerprint. If what was loaded earlier
 // has another one, the files are read again: they may have been put right.
-func (l *loader) loadData(source spec.Data, want shard.Fingerprint) error {
+func (l *loader) loadData(source spec.Source, want shard.Fingerprint) error {
 	if l.source == source {
 		err := l.print.Check(want)
 		if err == nil || !errors.Is(err, shard.ErrOtherData) {

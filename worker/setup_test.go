@@ -92,7 +92,7 @@ func newSetup(t *testing.T, text string) *setup {
 func openSetup(t *testing.T, dir, text string) *setup {
 	t.Helper()
 	s := openSpec(t, text)
-	data, err := workload.Load(s.Data, dir, shard.Training)
+	data, err := workload.Load(s.Source(), dir, shard.Training)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -246,7 +246,7 @@ func TestRunIsRefusedInWords(t *testing.T) {
 		change     func(*setup)
 	}{
 		{"other data", "training features differ", func(s *setup) { s.start.Data.TrainX = tensor.Hash{1} }},
-		{"other labels", "training labels differ", func(s *setup) { s.start.Data.TrainY = tensor.Hash{1} }},
+		{"other labels", "training labels or groups differ", func(s *setup) { s.start.Data.TrainY = tensor.Hash{1} }},
 		{"another network", "layout", func(s *setup) { s.start.Layout = tensor.Hash{1} }},
 		{"no spec", "spec", func(s *setup) { s.start.Spec = []byte("nonsense") }},
 		{"more shards than examples", "shards", func(s *setup) {

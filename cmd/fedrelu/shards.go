@@ -41,7 +41,7 @@ func splitShards(path string, set []string) (view.Shards, error) {
 	if err != nil {
 		return view.Shards{}, err
 	}
-	data, err := workload.Load(s.Data, "", shard.TrainY)
+	data, err := workload.Load(s.Source(), "", shard.TrainY)
 	if err != nil {
 		return view.Shards{}, &codeError{exitUsage, err}
 	}

@@ -47,7 +47,7 @@ func localSpec(path string, set []string) (*spec.Spec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the folder of %s: %w", path, err)
 	}
-	s.Data = s.Data.Under(folder)
+	s.Under(folder)
 	return s, nil
 }
 
@@ -58,7 +58,7 @@ func checkWorkload(s *spec.Spec) error {
 	if _, embedded := s.Data.(spec.MNIST); embedded {
 		need = shard.TrainY | shard.Testing // the training images are known to be sound
 	}
-	data, err := workload.Load(s.Data, "", need)
+	data, err := workload.Load(s.Source(), "", need)
 	if err == nil {
 		_, err = workload.Job(s, data)
 	}

@@ -14,6 +14,7 @@ import (
 var ErrOtherData = errors.New("other data than the run's")
 
 // Fingerprint identifies the arrays of a Data by their type, shape and values as loaded; the kind of file does not matter.
+// TrainY covers the groups and the lists of shards too, where there are any.
 // A zero hash stands for an array that this process does not hold.
 type Fingerprint struct{ TrainX, TrainY, TestX, TestY tensor.Hash }
 
@@ -21,7 +22,7 @@ type Fingerprint struct{ TrainX, TrainY, TestX, TestY tensor.Hash }
 func (d Data) Fingerprint() Fingerprint {
 	var f Fingerprint
 	if d.Train != nil {
-		f.TrainX, f.TrainY = d.Train.hashX(), d.Train.hashY()
+		f.TrainX, f.TrainY = d.Train.hashX(), d.Train.hashShards(d.Train.hashY())
 	}
 	if d.Test != nil {
 		f.TestX, f.TestY = d.Test.hashX(), d.Test.hashY()
@@ -35,7 +36,7 @@ func (f Fingerprint) Check(other Fingerprint) error {
 		name       string
 		mine, your tensor.Hash
 	}{
-		{"training features", f.TrainX, other.TrainX}, {"training labels", f.TrainY, other.TrainY},
+		{"training features", f.TrainX, other.TrainX}, {"training labels or groups", f.TrainY, other.TrainY},
 		{"test features", f.TestX, other.TestX}, {"test labels", f.TestY, other.TestY},
 	} {
 		if !a.mine.IsZero() && !a.your.IsZero() && a.mine != a.your {
@@ -61,20 +62,39 @@ func (s *Set) hashY() tensor.Hash {
 	switch {
 	case s.Labels != nil:
 		h := newHash("labels", s.N, nil)
-		var b [4096]byte
-		for rest := s.Labels; len(rest) > 0; {
-			n := min(len(rest), len(b)/4)
-			for i, l := range rest[:n] {
-				binary.LittleEndian.PutUint32(b[4*i:], uint32(l))
-			}
-			h.Write(b[:4*n])
-			rest = rest[n:]
-		}
+		hashInts(h, s.Labels)
 		return tensor.Hash(h.Sum(nil))
 	case s.Targets != nil:
 		return hashFloats(newHash("targets", s.N, []int{s.Outputs}), s.Targets)
 	}
 	return tensor.Hash{}
+}
+
+// hashShards returns y itself if the set has neither groups nor lists, and otherwise a hash of all of them.
+func (s *Set) hashShards(y tensor.Hash) tensor.Hash {
+	if s.Groups == nil && s.Given == nil {
+		return y
+	}
+	h := newHash("shards", s.N, []int{len(s.Groups), len(s.Given)})
+	h.Write(y[:])
+	hashInts(h, s.Groups)
+	for _, list := range s.Given {
+		hashInts(h, []int32{int32(len(list))})
+		hashInts(h, list)
+	}
+	return tensor.Hash(h.Sum(nil))
+}
+
+func hashInts(h hash.Hash, values []int32) {
+	var b [4096]byte
+	for len(values) > 0 {
+		n := min(len(values), len(b)/4)
+		for i, v := range values[:n] {
+			binary.LittleEndian.PutUint32(b[4*i:], uint32(v))
+		}
+		h.Write(b[:4*n])
+		values = values[n:]
+	}
 }
 
 // newHash starts with what the bytes that follow mean.

@@ -26,6 +26,8 @@ type Set struct {
 	Targets []float32 // N x Outputs, row-major, or nil
 	Bytes   []uint8   // N x Size, row-major, or nil; handed out as float32(v)/255
 	Values  []float32 // N x Size, row-major, or nil; handed out as they are
+	Groups  []int32   // N, from 0, or nil: the group of each example, for Natural
+	Given   Shards    // the lists of Explicit, or nil
 }
 
 // Data is what a run trains on and is tested on. Either set may be nil in a process that does not need it.
@@ -76,11 +78,14 @@ func (s *Set) Validate() error {
 		len, per int
 	}{
 		{"Bytes", len(s.Bytes), s.Size()}, {"Values", len(s.Values), s.Size()},
-		{"Labels", len(s.Labels), 1}, {"Targets", len(s.Targets), s.Outputs},
+		{"Labels", len(s.Labels), 1}, {"Targets", len(s.Targets), s.Outputs}, {"Groups", len(s.Groups), 1},
 	} {
 		if a.len != 0 && a.len != s.N*a.per {
 			return fmt.Errorf("%w: %s has %d elements, want %d x %d", ErrData, a.name, a.len, s.N, a.per)
 		}
+	}
+	if len(s.Groups) > 0 && slices.Min(s.Groups) < 0 {
+		return fmt.Errorf("%w: group %d, want 0 or more", ErrData, slices.Min(s.Groups))
 	}
 	return s.CheckOutputs(s.Outputs)
 }

@@ -17,8 +17,8 @@ const MaxDraws = 100
 // Shards holds the examples of each shard, in ascending order. No example is in two shards.
 type Shards [][]int32
 
-// Partition is a way to split a training set into shards: IID, Contiguous, LabelShards, Labels or Dirichlet.
-// The zero value of each has its meaning in its own comment.
+// Partition is a way to split a training set into shards: IID, Contiguous, LabelShards, Labels, Dirichlet, Quantity, Natural
+// or Explicit. The zero value of each has its meaning in its own comment.
 type Partition interface {
 	// String returns the name of the partition as the spec spells it.
 	String() string
@@ -36,6 +36,8 @@ type input struct {
 	n, count int
 	labels   []int32 // nil for regression
 	classes  int
+	groups   []int32 // nil: none are known
+	given    Shards  // nil: no lists were loaded
 	seed     uint64
 	draw     uint64 // 0, then up to MaxDraws-1 while a shard is empty
 }
@@ -74,13 +76,16 @@ func (e *SizesError) Unwrap() error { return ErrPartition }
 // A random partition that leaves a shard empty is drawn again, up to MaxDraws times in all, then refused as a *SizesError;
 // each draw has a key of its own, so that the result depends on the seed alone.
 func Split(p Partition, train *Set, count, limit int, seed uint64) (Shards, error) {
-	in := &input{n: train.N, count: count, labels: train.Labels, classes: train.Classes, seed: seed}
+	in := &input{
+		n: train.N, count: count, labels: train.Labels, classes: train.Classes, groups: train.Groups, given: train.Given, seed: seed,
+	}
 	if limit < 0 {
 		return nil, fmt.Errorf("%w: limit is %d, want 0 or more", ErrPartition, limit)
 	}
 	if limit > 0 && limit < in.n {
 		in.n = limit
 		in.labels = in.labels[:min(limit, len(in.labels))]
+		in.groups = in.groups[:min(limit, len(in.groups))]
 	}
 	if count < 1 || count > in.n {
 		return nil, fmt.Errorf("%w: %d shards of %d examples, want 1 to %d", ErrPartition, count, in.n, in.n)

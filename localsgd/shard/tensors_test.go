@@ -34,7 +34,7 @@ func TestLoadSafetensors(t *testing.T) {
 	for _, l := range labels {
 		t.Run("labels "+l.name, func(t *testing.T) {
 			f := tensorFile(t, "a", x, safetensors.Tensor{Shape: []int{3}, Values: l.values})
-			d, err := LoadSafetensors(f, f, All)
+			d, err := LoadSafetensors(Files{Train: f, Test: f}, All)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,7 +56,7 @@ func TestLoadSafetensors(t *testing.T) {
 	t.Run("bytes and targets", func(t *testing.T) {
 		f := tensorFile(t, "a", safetensors.Tensor{Shape: []int{2, 2}, Values: []uint8{0, 255, 51, 1}},
 			safetensors.Tensor{Shape: []int{2, 3}, Values: []float32{1, 2, 3, 4, 5, 6}})
-		d, err := LoadSafetensors(f, File{}, Training)
+		d, err := LoadSafetensors(Files{Train: f}, Training)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestLoadSafetensors(t *testing.T) {
 	t.Run("test labels take the training classes", func(t *testing.T) {
 		train := tensorFile(t, "a", x, safetensors.Tensor{Shape: []int{3}, Values: []int32{2, 0, 1}})
 		test := tensorFile(t, "b", x, safetensors.Tensor{Shape: []int{3}, Values: []int32{0, 3, 0}})
-		d, err := LoadSafetensors(train, test, TrainY|Testing)
+		d, err := LoadSafetensors(Files{Train: train, Test: test}, TrainY|Testing)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +118,7 @@ func TestLoadSafetensorsRefuses(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := LoadSafetensors(tensorFile(t, "a.safetensors", c.x, c.y), File{}, Training)
+			_, err := LoadSafetensors(Files{Train: tensorFile(t, "a.safetensors", c.x, c.y)}, Training)
 			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) || !strings.Contains(err.Error(), "training set: a.safetensors: ") {
 				t.Errorf("error %v, want %v naming the file and %q", err, c.want, c.text)
 			}
@@ -132,7 +132,7 @@ func TestLoadSafetensorsRefuses(t *testing.T) {
 		{"kinds differ", with([]int{1, 2}, []float32{1, 2}), with([]int{1, 1}, []float32{0})},
 	}
 	for _, c := range sets {
-		if _, err := LoadSafetensors(tensorFile(t, "a", x, y), tensorFile(t, "b", c.x, c.y), All); !errors.Is(err, ErrData) {
+		if _, err := LoadSafetensors(Files{Train: tensorFile(t, "a", x, y), Test: tensorFile(t, "b", c.x, c.y)}, All); !errors.Is(err, ErrData) {
 			t.Errorf("%s between training and test set: %v", c.name, err)
 		}
 	}
@@ -141,7 +141,7 @@ func TestLoadSafetensorsRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := File{"c", bytes.NewReader(other.Bytes()), int64(other.Len())}
-	if _, err := LoadSafetensors(f, f, Testing); !errors.Is(err, safetensors.ErrMissing) || !strings.Contains(err.Error(), `["X"]`) {
+	if _, err := LoadSafetensors(Files{Train: f, Test: f}, Testing); !errors.Is(err, safetensors.ErrMissing) || !strings.Contains(err.Error(), `["X"]`) {
 		t.Errorf("a file without x and y: %v", err)
 	}
 }
@@ -156,7 +156,7 @@ func TestReferenceData(t *testing.T) {
 		t.Error("testdata differs from the reference case")
 	}
 	f := File{"data", bytes.NewReader(b), int64(len(b))}
-	d, err := LoadSafetensors(f, f, All)
+	d, err := LoadSafetensors(Files{Train: f, Test: f}, All)
 	if err != nil {
 		t.Fatal(err)
 	}

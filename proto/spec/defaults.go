@@ -34,6 +34,7 @@ func fillDefaults(s *pb.Spec) {
 	set(&s.Weighting, pb.Weighting_WEIGHTING_EXAMPLES)
 	set(&s.OnDivergence, pb.OnDivergence_ON_DIVERGENCE_FAIL)
 	setDuration(&s.GiveUp, 10*time.Minute)
+	fillData(s.Data)
 	fillShards(section(&s.Shards))
 	if s.Model != nil {
 		fillModel(s.Model)

@@ -27,6 +27,9 @@ func (r *reader) fitShards(s *pb.Spec) {
 	if s.Shards.Limit != nil && limit < count {
 		r.object(fmt.Sprintf("%d examples are too few for %d shards", limit, count), "shards.limit", "shards.count")
 	}
+	if s.Shards.Partition.GetNatural() != nil && s.Data.GetCsv() == nil && s.Data.GetNpz() == nil && s.Data.GetSafetensors() == nil {
+		r.object("only data of csv, npz and safetensors name groups", "shards.partition.natural", "data")
+	}
 	const path = "shards.partition.contiguous.sizes"
 	sizes := s.Shards.Partition.GetContiguous().GetSizes()
 	if len(sizes) == 0 {

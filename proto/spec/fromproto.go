@@ -1,8 +1,6 @@
 package spec
 
 import (
-	"fmt"
-
 	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
@@ -49,34 +47,6 @@ func fromProto(m *pb.Spec) *Spec {
 		EvaluateEvery: int(m.Evaluate.GetEvery()),
 		Keep:          Keep{Last: int(m.Keep.GetLast()), Every: int(m.Keep.GetEvery()), Best: m.Keep.GetBest()},
 	}
-}
-
-func dataFrom(m *pb.Data) Data {
-	switch source := m.Source.(type) {
-	case *pb.Data_Mnist:
-		return MNIST{}
-	case *pb.Data_Idx:
-		return IDX{Dir: source.Idx.GetDir()}
-	case *pb.Data_Safetensors:
-		return Safetensors{Train: source.Safetensors.GetTrain(), Test: source.Safetensors.GetTest()}
-	}
-	panic(fmt.Sprintf("spec: no conversion of %T", m.Source))
-}
-
-func partitionFrom(m *pb.Partition) shard.Partition {
-	switch form := m.Form.(type) {
-	case *pb.Partition_Iid:
-		return shard.IID{}
-	case *pb.Partition_Contiguous:
-		return shard.Contiguous{Sizes: convert[int](form.Contiguous.GetSizes())}
-	case *pb.Partition_LabelShards:
-		return shard.LabelShards{PerShard: int(form.LabelShards.GetPerShard())}
-	case *pb.Partition_Labels:
-		return shard.Labels{PerShard: int(form.Labels.GetPerShard())}
-	case *pb.Partition_Dirichlet:
-		return shard.Dirichlet{Alpha: form.Dirichlet.GetAlpha(), Form: forms[form.Dirichlet.GetForm()]}
-	}
-	panic(fmt.Sprintf("spec: no conversion of %T", m.Form))
 }
 
 func closeFrom(m *pb.Close) Close {

@@ -52,9 +52,33 @@ func TestUnder(t *testing.T) {
 		{IDX{Dir: "letters"}, IDX{Dir: "specs/letters"}},
 		{IDX{Dir: "/data/letters"}, IDX{Dir: "/data/letters"}},
 		{Safetensors{Train: "a", Test: "../b"}, Safetensors{Train: "specs/a", Test: "b"}},
+		{NPZ{Train: "a", Test: "../b"}, NPZ{Train: "specs/a", Test: "b"}},
+		{CIFAR10{Dir: "c"}, CIFAR10{Dir: "specs/c"}},
+		{CSV{Train: "a", Test: "../b", Label: "y"}, CSV{Train: "specs/a", Test: "b", Label: "y"}},
 	} {
 		if got := test.data.Under("specs"); got != test.want {
 			t.Errorf("%+v under specs is %+v, want %+v", test.data, got, test.want)
 		}
+	}
+}
+
+// TestSource: what two runs load from is equal exactly if they may share it.
+func TestSource(t *testing.T) {
+	s := &Spec{Data: NPZ{Train: "a", Test: "b"}, Shards: Shards{Partition: shard.Explicit{File: "l.json"}}}
+	want := Source{Data: NPZ{Train: "d/a", Test: "d/b"}, Lists: "d/l.json"}
+	if got := s.Source().Under("d"); got != want {
+		t.Errorf("source %+v, want %+v", got, want)
+	}
+	s.Under("d")
+	if got := s.Source(); got != want {
+		t.Errorf("source of the spec under d: %+v, want %+v", got, want)
+	}
+	s.Shards.Partition = shard.Natural{By: "user"}
+	if got := s.Source(); got.Groups != "user" || got == want {
+		t.Errorf("source by groups: %+v", got)
+	}
+	s.Shards.Partition = shard.IID{}
+	if got := (Source{Data: s.Data}); s.Source() != got || got.Under("x").Lists != "" {
+		t.Errorf("source of an iid spec: %+v", s.Source())
 	}
 }

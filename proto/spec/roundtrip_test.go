@@ -113,6 +113,9 @@ func anySpec(t *rapid.T) *Spec {
 			Best:  rapid.Bool().Draw(t, "best"),
 		},
 	}
+	if s.Source().Groups != "" {
+		s.Data = NPZ{Train: "a", Test: "b"} // other data have no groups
+	}
 	s.Local = anyLocal(t, s.Model)
 	s.Server = anyRule(t, s.Local)
 	if s.Loss == relu.CrossEntropy {
@@ -145,6 +148,11 @@ func anyData(t *rapid.T) Data {
 		rapid.Just[Data](MNIST{}),
 		rapid.Map(path, func(p string) Data { return IDX{Dir: p} }),
 		rapid.Map(path, func(p string) Data { return Safetensors{Train: p, Test: p + "2"} }),
+		rapid.Map(path, func(p string) Data { return CIFAR10{Dir: p} }),
+		rapid.Map(path, func(p string) Data { return NPZ{Train: p, Test: p + "2"} }),
+		rapid.Map(path, func(p string) Data {
+			return CSV{Train: p, Test: p, Label: p, Regression: len(p)%2 == 0, NoHeader: len(p)%3 == 0}
+		}),
 	).Draw(t, "data")
 }
 
@@ -153,6 +161,7 @@ func anyPartition(t *rapid.T) shard.Partition {
 	return rapid.SampledFrom([]shard.Partition{
 		shard.IID{}, shard.Contiguous{}, shard.LabelShards{PerShard: k}, shard.Labels{PerShard: k},
 		shard.Dirichlet{Alpha: float64(k), Form: shard.ByClass}, shard.Dirichlet{Alpha: 1 / float64(k), Form: shard.ByShard},
+		shard.Quantity{Law: shard.Power, Rate: 1 / float64(k)}, shard.Quantity{Law: shard.Exponential}, shard.Natural{By: "k"}, shard.Explicit{File: "k.csv"},
 	}).Draw(t, "partition")
 }
 

@@ -4,44 +4,11 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/fedrelu/fedrelu/localsgd"
-	"github.com/fedrelu/fedrelu/localsgd/shard"
 	pb "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
 )
 
 // The conversions of sections are inverse to those in fromproto.go. A value that the schema does not have becomes an
 // absent choice.
-
-func dataTo(d Data) *pb.Data {
-	switch d := d.(type) {
-	case MNIST:
-		return &pb.Data{Source: &pb.Data_Mnist{Mnist: &pb.MNIST{}}}
-	case IDX:
-		return &pb.Data{Source: &pb.Data_Idx{Idx: &pb.IDX{Dir: &d.Dir}}}
-	case Safetensors:
-		return &pb.Data{Source: &pb.Data_Safetensors{Safetensors: &pb.Safetensors{Train: &d.Train, Test: &d.Test}}}
-	}
-	return &pb.Data{}
-}
-
-func partitionTo(p shard.Partition) *pb.Partition {
-	switch p := p.(type) {
-	case shard.IID:
-		return &pb.Partition{Form: &pb.Partition_Iid{Iid: &pb.IID{}}}
-	case shard.Contiguous:
-		sizes := make([]int32, len(p.Sizes))
-		for i, n := range p.Sizes {
-			sizes[i] = *number32(n)
-		}
-		return &pb.Partition{Form: &pb.Partition_Contiguous{Contiguous: &pb.Contiguous{Sizes: sizes}}}
-	case shard.LabelShards:
-		return &pb.Partition{Form: &pb.Partition_LabelShards{LabelShards: &pb.LabelShards{PerShard: number32(p.PerShard)}}}
-	case shard.Labels:
-		return &pb.Partition{Form: &pb.Partition_Labels{Labels: &pb.Labels{PerShard: number32(p.PerShard)}}}
-	case shard.Dirichlet:
-		return &pb.Partition{Form: &pb.Partition_Dirichlet{Dirichlet: &pb.Dirichlet{Alpha: &p.Alpha, Form: key(forms, p.Form)}}}
-	}
-	return &pb.Partition{}
-}
 
 func participationTo(p localsgd.Participation) *pb.Participation {
 	switch {

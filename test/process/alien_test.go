@@ -181,7 +181,7 @@ func (a *alien) takePart(dir string) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	data, err := workload.Load(s.Data, dir, shard.Training)
+	data, err := workload.Load(s.Source(), dir, shard.Training)
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -652,6 +652,9 @@ type Data struct {
 	//	*Data_Mnist
 	//	*Data_Idx
 	//	*Data_Safetensors
+	//	*Data_Cifar10
+	//	*Data_Csv
+	//	*Data_Npz
 	Source        isData_Source `protobuf_oneof:"source"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -721,6 +724,33 @@ func (x *Data) GetSafetensors() *Safetensors {
 	return nil
 }
 
+func (x *Data) GetCifar10() *CIFAR10 {
+	if x != nil {
+		if x, ok := x.Source.(*Data_Cifar10); ok {
+			return x.Cifar10
+		}
+	}
+	return nil
+}
+
+func (x *Data) GetCsv() *CSV {
+	if x != nil {
+		if x, ok := x.Source.(*Data_Csv); ok {
+			return x.Csv
+		}
+	}
+	return nil
+}
+
+func (x *Data) GetNpz() *NPZ {
+	if x != nil {
+		if x, ok := x.Source.(*Data_Npz); ok {
+			return x.Npz
+		}
+	}
+	return nil
+}
+
 type isData_Source interface {
 	isData_Source()
 }
@@ -740,11 +770,32 @@ type Data_Safetensors struct {
 	Safetensors *Safetensors `protobuf:"bytes,3,opt,name=safetensors,proto3,oneof"`
 }
 
+type Data_Cifar10 struct {
+	// A folder with the binary version of CIFAR-10: images [3, 32, 32], 10 classes.
+	Cifar10 *CIFAR10 `protobuf:"bytes,4,opt,name=cifar10,proto3,oneof"`
+}
+
+type Data_Csv struct {
+	// Two files with a row for each example.
+	Csv *CSV `protobuf:"bytes,5,opt,name=csv,proto3,oneof"`
+}
+
+type Data_Npz struct {
+	// Two files of NumPy's with the arrays x and y.
+	Npz *NPZ `protobuf:"bytes,6,opt,name=npz,proto3,oneof"`
+}
+
 func (*Data_Mnist) isData_Source() {}
 
 func (*Data_Idx) isData_Source() {}
 
 func (*Data_Safetensors) isData_Source() {}
+
+func (*Data_Cifar10) isData_Source() {}
+
+func (*Data_Csv) isData_Source() {}
+
+func (*Data_Npz) isData_Source() {}
 
 type MNIST struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -878,6 +929,182 @@ func (x *Safetensors) GetTest() string {
 	return ""
 }
 
+type CIFAR10 struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Dir           *string                `protobuf:"bytes,1,opt,name=dir,proto3,oneof" json:"dir,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CIFAR10) Reset() {
+	*x = CIFAR10{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CIFAR10) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CIFAR10) ProtoMessage() {}
+
+func (x *CIFAR10) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CIFAR10.ProtoReflect.Descriptor instead.
+func (*CIFAR10) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CIFAR10) GetDir() string {
+	if x != nil && x.Dir != nil {
+		return *x.Dir
+	}
+	return ""
+}
+
+// CSV takes every column but the label's, and that of shards.partition.natural, for a feature; values are not scaled.
+type CSV struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Train *string                `protobuf:"bytes,1,opt,name=train,proto3,oneof" json:"train,omitempty"`
+	Test  *string                `protobuf:"bytes,2,opt,name=test,proto3,oneof" json:"test,omitempty"`
+	// The name of the label's column, or its number from 0 in quotes. Labels are whole numbers from 0, or words.
+	Label *string `protobuf:"bytes,3,opt,name=label,proto3,oneof" json:"label,omitempty"`
+	// The label is a number to be predicted, and no class. Default false.
+	Regression *bool `protobuf:"varint,4,opt,name=regression,proto3,oneof" json:"regression,omitempty"`
+	// The first row has the names of the columns; otherwise they are called by their numbers. Default true.
+	Header        *bool `protobuf:"varint,5,opt,name=header,proto3,oneof" json:"header,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CSV) Reset() {
+	*x = CSV{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CSV) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CSV) ProtoMessage() {}
+
+func (x *CSV) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CSV.ProtoReflect.Descriptor instead.
+func (*CSV) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CSV) GetTrain() string {
+	if x != nil && x.Train != nil {
+		return *x.Train
+	}
+	return ""
+}
+
+func (x *CSV) GetTest() string {
+	if x != nil && x.Test != nil {
+		return *x.Test
+	}
+	return ""
+}
+
+func (x *CSV) GetLabel() string {
+	if x != nil && x.Label != nil {
+		return *x.Label
+	}
+	return ""
+}
+
+func (x *CSV) GetRegression() bool {
+	if x != nil && x.Regression != nil {
+		return *x.Regression
+	}
+	return false
+}
+
+func (x *CSV) GetHeader() bool {
+	if x != nil && x.Header != nil {
+		return *x.Header
+	}
+	return false
+}
+
+type NPZ struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Train         *string                `protobuf:"bytes,1,opt,name=train,proto3,oneof" json:"train,omitempty"`
+	Test          *string                `protobuf:"bytes,2,opt,name=test,proto3,oneof" json:"test,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NPZ) Reset() {
+	*x = NPZ{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NPZ) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NPZ) ProtoMessage() {}
+
+func (x *NPZ) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NPZ.ProtoReflect.Descriptor instead.
+func (*NPZ) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *NPZ) GetTrain() string {
+	if x != nil && x.Train != nil {
+		return *x.Train
+	}
+	return ""
+}
+
+func (x *NPZ) GetTest() string {
+	if x != nil && x.Test != nil {
+		return *x.Test
+	}
+	return ""
+}
+
 // Shards says how the training examples are given out.
 type Shards struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -892,7 +1119,7 @@ type Shards struct {
 
 func (x *Shards) Reset() {
 	*x = Shards{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[6]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +1131,7 @@ func (x *Shards) String() string {
 func (*Shards) ProtoMessage() {}
 
 func (x *Shards) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[6]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +1144,7 @@ func (x *Shards) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shards.ProtoReflect.Descriptor instead.
 func (*Shards) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{6}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Shards) GetCount() int32 {
@@ -951,6 +1178,9 @@ type Partition struct {
 	//	*Partition_LabelShards
 	//	*Partition_Labels
 	//	*Partition_Dirichlet
+	//	*Partition_Quantity
+	//	*Partition_Natural
+	//	*Partition_Explicit
 	Form          isPartition_Form `protobuf_oneof:"form"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -958,7 +1188,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[7]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1200,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[7]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1213,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{7}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Partition) GetForm() isPartition_Form {
@@ -1038,6 +1268,33 @@ func (x *Partition) GetDirichlet() *Dirichlet {
 	return nil
 }
 
+func (x *Partition) GetQuantity() *Quantity {
+	if x != nil {
+		if x, ok := x.Form.(*Partition_Quantity); ok {
+			return x.Quantity
+		}
+	}
+	return nil
+}
+
+func (x *Partition) GetNatural() *Natural {
+	if x != nil {
+		if x, ok := x.Form.(*Partition_Natural); ok {
+			return x.Natural
+		}
+	}
+	return nil
+}
+
+func (x *Partition) GetExplicit() *Explicit {
+	if x != nil {
+		if x, ok := x.Form.(*Partition_Explicit); ok {
+			return x.Explicit
+		}
+	}
+	return nil
+}
+
 type isPartition_Form interface {
 	isPartition_Form()
 }
@@ -1066,6 +1323,21 @@ type Partition_Dirichlet struct {
 	Dirichlet *Dirichlet `protobuf:"bytes,5,opt,name=dirichlet,proto3,oneof"`
 }
 
+type Partition_Quantity struct {
+	// Shards of unequal sizes and like contents.
+	Quantity *Quantity `protobuf:"bytes,6,opt,name=quantity,proto3,oneof"`
+}
+
+type Partition_Natural struct {
+	// Shards of whole groups (users, devices) that the data name.
+	Natural *Natural `protobuf:"bytes,7,opt,name=natural,proto3,oneof"`
+}
+
+type Partition_Explicit struct {
+	// Shards that a file lists.
+	Explicit *Explicit `protobuf:"bytes,8,opt,name=explicit,proto3,oneof"`
+}
+
 func (*Partition_Iid) isPartition_Form() {}
 
 func (*Partition_Contiguous) isPartition_Form() {}
@@ -1076,6 +1348,12 @@ func (*Partition_Labels) isPartition_Form() {}
 
 func (*Partition_Dirichlet) isPartition_Form() {}
 
+func (*Partition_Quantity) isPartition_Form() {}
+
+func (*Partition_Natural) isPartition_Form() {}
+
+func (*Partition_Explicit) isPartition_Form() {}
+
 type IID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1084,7 +1362,7 @@ type IID struct {
 
 func (x *IID) Reset() {
 	*x = IID{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1374,7 @@ func (x *IID) String() string {
 func (*IID) ProtoMessage() {}
 
 func (x *IID) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1387,7 @@ func (x *IID) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IID.ProtoReflect.Descriptor instead.
 func (*IID) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{8}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{11}
 }
 
 type Contiguous struct {
@@ -1122,7 +1400,7 @@ type Contiguous struct {
 
 func (x *Contiguous) Reset() {
 	*x = Contiguous{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1412,7 @@ func (x *Contiguous) String() string {
 func (*Contiguous) ProtoMessage() {}
 
 func (x *Contiguous) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1425,7 @@ func (x *Contiguous) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contiguous.ProtoReflect.Descriptor instead.
 func (*Contiguous) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{9}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Contiguous) GetSizes() []int32 {
@@ -1167,7 +1445,7 @@ type LabelShards struct {
 
 func (x *LabelShards) Reset() {
 	*x = LabelShards{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1179,7 +1457,7 @@ func (x *LabelShards) String() string {
 func (*LabelShards) ProtoMessage() {}
 
 func (x *LabelShards) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1192,7 +1470,7 @@ func (x *LabelShards) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LabelShards.ProtoReflect.Descriptor instead.
 func (*LabelShards) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{10}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LabelShards) GetPerShard() int32 {
@@ -1212,7 +1490,7 @@ type Labels struct {
 
 func (x *Labels) Reset() {
 	*x = Labels{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1502,7 @@ func (x *Labels) String() string {
 func (*Labels) ProtoMessage() {}
 
 func (x *Labels) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1515,7 @@ func (x *Labels) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Labels.ProtoReflect.Descriptor instead.
 func (*Labels) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{11}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Labels) GetPerShard() int32 {
@@ -1259,7 +1537,7 @@ type Dirichlet struct {
 
 func (x *Dirichlet) Reset() {
 	*x = Dirichlet{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1271,7 +1549,7 @@ func (x *Dirichlet) String() string {
 func (*Dirichlet) ProtoMessage() {}
 
 func (x *Dirichlet) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1284,7 +1562,7 @@ func (x *Dirichlet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dirichlet.ProtoReflect.Descriptor instead.
 func (*Dirichlet) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{12}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Dirichlet) GetAlpha() float64 {
@@ -1299,6 +1577,183 @@ func (x *Dirichlet) GetForm() DirichletForm {
 		return *x.Form
 	}
 	return DirichletForm_DIRICHLET_FORM_UNSPECIFIED
+}
+
+// Quantity cuts a keyed permutation into blocks whose sizes fall by a law, the largest first.
+type Quantity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Law:
+	//
+	//	*Quantity_Power
+	//	*Quantity_Exponential
+	Law           isQuantity_Law `protobuf_oneof:"law"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Quantity) Reset() {
+	*x = Quantity{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Quantity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Quantity) ProtoMessage() {}
+
+func (x *Quantity) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Quantity.ProtoReflect.Descriptor instead.
+func (*Quantity) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Quantity) GetLaw() isQuantity_Law {
+	if x != nil {
+		return x.Law
+	}
+	return nil
+}
+
+func (x *Quantity) GetPower() float64 {
+	if x != nil {
+		if x, ok := x.Law.(*Quantity_Power); ok {
+			return x.Power
+		}
+	}
+	return 0
+}
+
+func (x *Quantity) GetExponential() float64 {
+	if x != nil {
+		if x, ok := x.Law.(*Quantity_Exponential); ok {
+			return x.Exponential
+		}
+	}
+	return 0
+}
+
+type isQuantity_Law interface {
+	isQuantity_Law()
+}
+
+type Quantity_Power struct {
+	// The share of shard k, from 0, is proportional to (k + 1)^-power.
+	Power float64 `protobuf:"fixed64,1,opt,name=power,proto3,oneof"`
+}
+
+type Quantity_Exponential struct {
+	// It is proportional to e^(-exponential k).
+	Exponential float64 `protobuf:"fixed64,2,opt,name=exponential,proto3,oneof"`
+}
+
+func (*Quantity_Power) isQuantity_Law() {}
+
+func (*Quantity_Exponential) isQuantity_Law() {}
+
+// Natural keeps the examples of a group together: one group a shard, or where there are fewer shards, equally many (to one).
+type Natural struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The column (csv) or the array (npz, safetensors) with the group of each training example.
+	By            *string `protobuf:"bytes,1,opt,name=by,proto3,oneof" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Natural) Reset() {
+	*x = Natural{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Natural) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Natural) ProtoMessage() {}
+
+func (x *Natural) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Natural.ProtoReflect.Descriptor instead.
+func (*Natural) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Natural) GetBy() string {
+	if x != nil && x.By != nil {
+		return *x.By
+	}
+	return ""
+}
+
+// Explicit takes the examples of each shard from a file: .json, [[0, 4], [1, 2]]; .csv with the header example,shard; or
+// .npz with the arrays example and shard. Both count from 0. Examples that are not listed are not used.
+type Explicit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          *string                `protobuf:"bytes,1,opt,name=file,proto3,oneof" json:"file,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Explicit) Reset() {
+	*x = Explicit{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Explicit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Explicit) ProtoMessage() {}
+
+func (x *Explicit) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Explicit.ProtoReflect.Descriptor instead.
+func (*Explicit) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Explicit) GetFile() string {
+	if x != nil && x.File != nil {
+		return *x.File
+	}
+	return ""
 }
 
 // Model is the network: exactly one of mlp, cnn, resnet, shallow and layers. Sizes of inputs and outputs that are not
@@ -1320,7 +1775,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1787,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1800,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{13}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Model) GetMlp() *MLP {
@@ -1415,7 +1870,7 @@ type MLP struct {
 
 func (x *MLP) Reset() {
 	*x = MLP{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1882,7 @@ func (x *MLP) String() string {
 func (*MLP) ProtoMessage() {}
 
 func (x *MLP) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1895,7 @@ func (x *MLP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MLP.ProtoReflect.Descriptor instead.
 func (*MLP) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{14}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *MLP) GetHidden() []int32 {
@@ -1487,7 +1942,7 @@ type CNN struct {
 
 func (x *CNN) Reset() {
 	*x = CNN{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1499,7 +1954,7 @@ func (x *CNN) String() string {
 func (*CNN) ProtoMessage() {}
 
 func (x *CNN) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1512,7 +1967,7 @@ func (x *CNN) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CNN.ProtoReflect.Descriptor instead.
 func (*CNN) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{15}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{21}
 }
 
 // ResNet is the residual network of He et al. 2016 for small images, with batch norm.
@@ -1528,7 +1983,7 @@ type ResNet struct {
 
 func (x *ResNet) Reset() {
 	*x = ResNet{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1540,7 +1995,7 @@ func (x *ResNet) String() string {
 func (*ResNet) ProtoMessage() {}
 
 func (x *ResNet) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1553,7 +2008,7 @@ func (x *ResNet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResNet.ProtoReflect.Descriptor instead.
 func (*ResNet) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{16}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ResNet) GetDepth() int32 {
@@ -1584,7 +2039,7 @@ type Shallow struct {
 
 func (x *Shallow) Reset() {
 	*x = Shallow{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1596,7 +2051,7 @@ func (x *Shallow) String() string {
 func (*Shallow) ProtoMessage() {}
 
 func (x *Shallow) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1609,7 +2064,7 @@ func (x *Shallow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shallow.ProtoReflect.Descriptor instead.
 func (*Shallow) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{17}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Shallow) GetWidth() int32 {
@@ -1647,7 +2102,7 @@ type Activation struct {
 
 func (x *Activation) Reset() {
 	*x = Activation{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1659,7 +2114,7 @@ func (x *Activation) String() string {
 func (*Activation) ProtoMessage() {}
 
 func (x *Activation) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1672,7 +2127,7 @@ func (x *Activation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activation.ProtoReflect.Descriptor instead.
 func (*Activation) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{18}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Activation) GetFunction() isActivation_Function {
@@ -1742,7 +2197,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1754,7 +2209,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1767,7 +2222,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{19}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Layer) GetKind() isLayer_Kind {
@@ -2003,7 +2458,7 @@ type Linear struct {
 
 func (x *Linear) Reset() {
 	*x = Linear{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2015,7 +2470,7 @@ func (x *Linear) String() string {
 func (*Linear) ProtoMessage() {}
 
 func (x *Linear) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2483,7 @@ func (x *Linear) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Linear.ProtoReflect.Descriptor instead.
 func (*Linear) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{20}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Linear) GetIn() int32 {
@@ -2060,7 +2515,7 @@ type ReLU struct {
 
 func (x *ReLU) Reset() {
 	*x = ReLU{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2072,7 +2527,7 @@ func (x *ReLU) String() string {
 func (*ReLU) ProtoMessage() {}
 
 func (x *ReLU) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2085,7 +2540,7 @@ func (x *ReLU) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReLU.ProtoReflect.Descriptor instead.
 func (*ReLU) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{21}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{27}
 }
 
 type LeakyReLU struct {
@@ -2098,7 +2553,7 @@ type LeakyReLU struct {
 
 func (x *LeakyReLU) Reset() {
 	*x = LeakyReLU{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2110,7 +2565,7 @@ func (x *LeakyReLU) String() string {
 func (*LeakyReLU) ProtoMessage() {}
 
 func (x *LeakyReLU) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2123,7 +2578,7 @@ func (x *LeakyReLU) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeakyReLU.ProtoReflect.Descriptor instead.
 func (*LeakyReLU) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{22}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LeakyReLU) GetSlope() float64 {
@@ -2151,7 +2606,7 @@ type Conv2D struct {
 
 func (x *Conv2D) Reset() {
 	*x = Conv2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2163,7 +2618,7 @@ func (x *Conv2D) String() string {
 func (*Conv2D) ProtoMessage() {}
 
 func (x *Conv2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2176,7 +2631,7 @@ func (x *Conv2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Conv2D.ProtoReflect.Descriptor instead.
 func (*Conv2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{23}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Conv2D) GetIn() int32 {
@@ -2232,7 +2687,7 @@ type MaxPool2D struct {
 
 func (x *MaxPool2D) Reset() {
 	*x = MaxPool2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2244,7 +2699,7 @@ func (x *MaxPool2D) String() string {
 func (*MaxPool2D) ProtoMessage() {}
 
 func (x *MaxPool2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2257,7 +2712,7 @@ func (x *MaxPool2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaxPool2D.ProtoReflect.Descriptor instead.
 func (*MaxPool2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{24}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *MaxPool2D) GetKernel() int32 {
@@ -2285,7 +2740,7 @@ type AvgPool2D struct {
 
 func (x *AvgPool2D) Reset() {
 	*x = AvgPool2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +2752,7 @@ func (x *AvgPool2D) String() string {
 func (*AvgPool2D) ProtoMessage() {}
 
 func (x *AvgPool2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +2765,7 @@ func (x *AvgPool2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AvgPool2D.ProtoReflect.Descriptor instead.
 func (*AvgPool2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{25}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AvgPool2D) GetKernel() int32 {
@@ -2336,7 +2791,7 @@ type GlobalAvgPool2D struct {
 
 func (x *GlobalAvgPool2D) Reset() {
 	*x = GlobalAvgPool2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2348,7 +2803,7 @@ func (x *GlobalAvgPool2D) String() string {
 func (*GlobalAvgPool2D) ProtoMessage() {}
 
 func (x *GlobalAvgPool2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2361,7 +2816,7 @@ func (x *GlobalAvgPool2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GlobalAvgPool2D.ProtoReflect.Descriptor instead.
 func (*GlobalAvgPool2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{26}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{32}
 }
 
 type Flatten struct {
@@ -2372,7 +2827,7 @@ type Flatten struct {
 
 func (x *Flatten) Reset() {
 	*x = Flatten{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2384,7 +2839,7 @@ func (x *Flatten) String() string {
 func (*Flatten) ProtoMessage() {}
 
 func (x *Flatten) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2397,7 +2852,7 @@ func (x *Flatten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flatten.ProtoReflect.Descriptor instead.
 func (*Flatten) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{27}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{33}
 }
 
 // BatchNorm normalises each feature over the batch in training, by running statistics in evaluation.
@@ -2416,7 +2871,7 @@ type BatchNorm struct {
 
 func (x *BatchNorm) Reset() {
 	*x = BatchNorm{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2428,7 +2883,7 @@ func (x *BatchNorm) String() string {
 func (*BatchNorm) ProtoMessage() {}
 
 func (x *BatchNorm) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2441,7 +2896,7 @@ func (x *BatchNorm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchNorm.ProtoReflect.Descriptor instead.
 func (*BatchNorm) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{28}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *BatchNorm) GetFeatures() int32 {
@@ -2484,7 +2939,7 @@ type LayerNorm struct {
 
 func (x *LayerNorm) Reset() {
 	*x = LayerNorm{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2496,7 +2951,7 @@ func (x *LayerNorm) String() string {
 func (*LayerNorm) ProtoMessage() {}
 
 func (x *LayerNorm) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2509,7 +2964,7 @@ func (x *LayerNorm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerNorm.ProtoReflect.Descriptor instead.
 func (*LayerNorm) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{29}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LayerNorm) GetFeatures() int32 {
@@ -2539,7 +2994,7 @@ type GroupNorm struct {
 
 func (x *GroupNorm) Reset() {
 	*x = GroupNorm{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2551,7 +3006,7 @@ func (x *GroupNorm) String() string {
 func (*GroupNorm) ProtoMessage() {}
 
 func (x *GroupNorm) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2564,7 +3019,7 @@ func (x *GroupNorm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupNorm.ProtoReflect.Descriptor instead.
 func (*GroupNorm) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{30}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GroupNorm) GetGroups() int32 {
@@ -2600,7 +3055,7 @@ type Residual struct {
 
 func (x *Residual) Reset() {
 	*x = Residual{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2612,7 +3067,7 @@ func (x *Residual) String() string {
 func (*Residual) ProtoMessage() {}
 
 func (x *Residual) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2625,7 +3080,7 @@ func (x *Residual) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Residual.ProtoReflect.Descriptor instead.
 func (*Residual) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{31}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Residual) GetBody() []*Layer {
@@ -2651,7 +3106,7 @@ type Scale struct {
 
 func (x *Scale) Reset() {
 	*x = Scale{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2663,7 +3118,7 @@ func (x *Scale) String() string {
 func (*Scale) ProtoMessage() {}
 
 func (x *Scale) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2676,7 +3131,7 @@ func (x *Scale) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scale.ProtoReflect.Descriptor instead.
 func (*Scale) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{32}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Scale) GetFactor() float64 {
@@ -2694,7 +3149,7 @@ type Softplus struct {
 
 func (x *Softplus) Reset() {
 	*x = Softplus{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2706,7 +3161,7 @@ func (x *Softplus) String() string {
 func (*Softplus) ProtoMessage() {}
 
 func (x *Softplus) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2719,7 +3174,7 @@ func (x *Softplus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Softplus.ProtoReflect.Descriptor instead.
 func (*Softplus) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{33}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{39}
 }
 
 // Init draws the model of round 0. Default kaiming_uniform.
@@ -2740,7 +3195,7 @@ type Init struct {
 
 func (x *Init) Reset() {
 	*x = Init{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2752,7 +3207,7 @@ func (x *Init) String() string {
 func (*Init) ProtoMessage() {}
 
 func (x *Init) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2765,7 +3220,7 @@ func (x *Init) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Init.ProtoReflect.Descriptor instead.
 func (*Init) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{34}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Init) GetKind() isInit_Kind {
@@ -2884,7 +3339,7 @@ type KaimingUniform struct {
 
 func (x *KaimingUniform) Reset() {
 	*x = KaimingUniform{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2896,7 +3351,7 @@ func (x *KaimingUniform) String() string {
 func (*KaimingUniform) ProtoMessage() {}
 
 func (x *KaimingUniform) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2909,7 +3364,7 @@ func (x *KaimingUniform) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KaimingUniform.ProtoReflect.Descriptor instead.
 func (*KaimingUniform) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{35}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{41}
 }
 
 type KaimingNormal struct {
@@ -2920,7 +3375,7 @@ type KaimingNormal struct {
 
 func (x *KaimingNormal) Reset() {
 	*x = KaimingNormal{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2932,7 +3387,7 @@ func (x *KaimingNormal) String() string {
 func (*KaimingNormal) ProtoMessage() {}
 
 func (x *KaimingNormal) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2945,7 +3400,7 @@ func (x *KaimingNormal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KaimingNormal.ProtoReflect.Descriptor instead.
 func (*KaimingNormal) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{36}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{42}
 }
 
 type Xavier struct {
@@ -2956,7 +3411,7 @@ type Xavier struct {
 
 func (x *Xavier) Reset() {
 	*x = Xavier{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2968,7 +3423,7 @@ func (x *Xavier) String() string {
 func (*Xavier) ProtoMessage() {}
 
 func (x *Xavier) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2981,7 +3436,7 @@ func (x *Xavier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Xavier.ProtoReflect.Descriptor instead.
 func (*Xavier) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{37}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{43}
 }
 
 type Gaussian struct {
@@ -2994,7 +3449,7 @@ type Gaussian struct {
 
 func (x *Gaussian) Reset() {
 	*x = Gaussian{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3006,7 +3461,7 @@ func (x *Gaussian) String() string {
 func (*Gaussian) ProtoMessage() {}
 
 func (x *Gaussian) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3019,7 +3474,7 @@ func (x *Gaussian) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gaussian.ProtoReflect.Descriptor instead.
 func (*Gaussian) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{38}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Gaussian) GetStd() float64 {
@@ -3041,7 +3496,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3053,7 +3508,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3066,7 +3521,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{39}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Identity) GetC() float64 {
@@ -3091,7 +3546,7 @@ type Zero struct {
 
 func (x *Zero) Reset() {
 	*x = Zero{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3103,7 +3558,7 @@ func (x *Zero) String() string {
 func (*Zero) ProtoMessage() {}
 
 func (x *Zero) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3116,7 +3571,7 @@ func (x *Zero) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Zero.ProtoReflect.Descriptor instead.
 func (*Zero) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{40}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{46}
 }
 
 // Local is what every participant does in a round.
@@ -3154,7 +3609,7 @@ type Local struct {
 
 func (x *Local) Reset() {
 	*x = Local{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3166,7 +3621,7 @@ func (x *Local) String() string {
 func (*Local) ProtoMessage() {}
 
 func (x *Local) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3179,7 +3634,7 @@ func (x *Local) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Local.ProtoReflect.Descriptor instead.
 func (*Local) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{41}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Local) GetLength() isLocal_Length {
@@ -3313,7 +3768,7 @@ type PostLocal struct {
 
 func (x *PostLocal) Reset() {
 	*x = PostLocal{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3325,7 +3780,7 @@ func (x *PostLocal) String() string {
 func (*PostLocal) ProtoMessage() {}
 
 func (x *PostLocal) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3338,7 +3793,7 @@ func (x *PostLocal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PostLocal.ProtoReflect.Descriptor instead.
 func (*PostLocal) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{42}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PostLocal) GetUntil() int32 {
@@ -3368,7 +3823,7 @@ type Schedule struct {
 
 func (x *Schedule) Reset() {
 	*x = Schedule{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3380,7 +3835,7 @@ func (x *Schedule) String() string {
 func (*Schedule) ProtoMessage() {}
 
 func (x *Schedule) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3393,7 +3848,7 @@ func (x *Schedule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schedule.ProtoReflect.Descriptor instead.
 func (*Schedule) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{43}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Schedule) GetForm() isSchedule_Form {
@@ -3482,7 +3937,7 @@ type Constant struct {
 
 func (x *Constant) Reset() {
 	*x = Constant{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3494,7 +3949,7 @@ func (x *Constant) String() string {
 func (*Constant) ProtoMessage() {}
 
 func (x *Constant) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3507,7 +3962,7 @@ func (x *Constant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Constant.ProtoReflect.Descriptor instead.
 func (*Constant) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{44}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{50}
 }
 
 // Step multiplies the rate by gamma after every size rounds.
@@ -3522,7 +3977,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3534,7 +3989,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3547,7 +4002,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{45}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Step) GetSize() int32 {
@@ -3574,7 +4029,7 @@ type Exponential struct {
 
 func (x *Exponential) Reset() {
 	*x = Exponential{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3586,7 +4041,7 @@ func (x *Exponential) String() string {
 func (*Exponential) ProtoMessage() {}
 
 func (x *Exponential) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3599,7 +4054,7 @@ func (x *Exponential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exponential.ProtoReflect.Descriptor instead.
 func (*Exponential) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{46}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Exponential) GetGamma() float64 {
@@ -3622,7 +4077,7 @@ type Cosine struct {
 
 func (x *Cosine) Reset() {
 	*x = Cosine{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3634,7 +4089,7 @@ func (x *Cosine) String() string {
 func (*Cosine) ProtoMessage() {}
 
 func (x *Cosine) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3647,7 +4102,7 @@ func (x *Cosine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cosine.ProtoReflect.Descriptor instead.
 func (*Cosine) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{47}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Cosine) GetRounds() int32 {
@@ -3677,7 +4132,7 @@ type Warmup struct {
 
 func (x *Warmup) Reset() {
 	*x = Warmup{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3689,7 +4144,7 @@ func (x *Warmup) String() string {
 func (*Warmup) ProtoMessage() {}
 
 func (x *Warmup) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3702,7 +4157,7 @@ func (x *Warmup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warmup.ProtoReflect.Descriptor instead.
 func (*Warmup) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{48}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Warmup) GetRounds() int32 {
@@ -3733,7 +4188,7 @@ type Optimizer struct {
 
 func (x *Optimizer) Reset() {
 	*x = Optimizer{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3745,7 +4200,7 @@ func (x *Optimizer) String() string {
 func (*Optimizer) ProtoMessage() {}
 
 func (x *Optimizer) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3758,7 +4213,7 @@ func (x *Optimizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Optimizer.ProtoReflect.Descriptor instead.
 func (*Optimizer) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{49}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Optimizer) GetKind() isOptimizer_Kind {
@@ -3821,7 +4276,7 @@ type SGD struct {
 
 func (x *SGD) Reset() {
 	*x = SGD{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3833,7 +4288,7 @@ func (x *SGD) String() string {
 func (*SGD) ProtoMessage() {}
 
 func (x *SGD) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3846,7 +4301,7 @@ func (x *SGD) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SGD.ProtoReflect.Descriptor instead.
 func (*SGD) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{50}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SGD) GetLr() float64 {
@@ -3903,7 +4358,7 @@ type AdamW struct {
 
 func (x *AdamW) Reset() {
 	*x = AdamW{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3915,7 +4370,7 @@ func (x *AdamW) String() string {
 func (*AdamW) ProtoMessage() {}
 
 func (x *AdamW) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3928,7 +4383,7 @@ func (x *AdamW) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdamW.ProtoReflect.Descriptor instead.
 func (*AdamW) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{51}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *AdamW) GetLr() float64 {
@@ -3980,7 +4435,7 @@ type Participation struct {
 
 func (x *Participation) Reset() {
 	*x = Participation{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3992,7 +4447,7 @@ func (x *Participation) String() string {
 func (*Participation) ProtoMessage() {}
 
 func (x *Participation) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4005,7 +4460,7 @@ func (x *Participation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Participation.ProtoReflect.Descriptor instead.
 func (*Participation) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{52}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Participation) GetAmount() isParticipation_Amount {
@@ -4071,7 +4526,7 @@ type Server struct {
 
 func (x *Server) Reset() {
 	*x = Server{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4083,7 +4538,7 @@ func (x *Server) String() string {
 func (*Server) ProtoMessage() {}
 
 func (x *Server) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4096,7 +4551,7 @@ func (x *Server) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Server.ProtoReflect.Descriptor instead.
 func (*Server) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{53}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Server) GetRule() isServer_Rule {
@@ -4256,7 +4711,7 @@ type FedAvg struct {
 
 func (x *FedAvg) Reset() {
 	*x = FedAvg{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4268,7 +4723,7 @@ func (x *FedAvg) String() string {
 func (*FedAvg) ProtoMessage() {}
 
 func (x *FedAvg) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4281,7 +4736,7 @@ func (x *FedAvg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvg.ProtoReflect.Descriptor instead.
 func (*FedAvg) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{54}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *FedAvg) GetLr() float64 {
@@ -4306,7 +4761,7 @@ type FedAvgM struct {
 
 func (x *FedAvgM) Reset() {
 	*x = FedAvgM{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4318,7 +4773,7 @@ func (x *FedAvgM) String() string {
 func (*FedAvgM) ProtoMessage() {}
 
 func (x *FedAvgM) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4331,7 +4786,7 @@ func (x *FedAvgM) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvgM.ProtoReflect.Descriptor instead.
 func (*FedAvgM) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{55}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *FedAvgM) GetLr() float64 {
@@ -4368,7 +4823,7 @@ type DiLoCo struct {
 
 func (x *DiLoCo) Reset() {
 	*x = DiLoCo{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4380,7 +4835,7 @@ func (x *DiLoCo) String() string {
 func (*DiLoCo) ProtoMessage() {}
 
 func (x *DiLoCo) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4393,7 +4848,7 @@ func (x *DiLoCo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiLoCo.ProtoReflect.Descriptor instead.
 func (*DiLoCo) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{56}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *DiLoCo) GetLr() float64 {
@@ -4423,7 +4878,7 @@ type SlowMo struct {
 
 func (x *SlowMo) Reset() {
 	*x = SlowMo{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4435,7 +4890,7 @@ func (x *SlowMo) String() string {
 func (*SlowMo) ProtoMessage() {}
 
 func (x *SlowMo) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4448,7 +4903,7 @@ func (x *SlowMo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlowMo.ProtoReflect.Descriptor instead.
 func (*SlowMo) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{57}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SlowMo) GetLr() float64 {
@@ -4480,7 +4935,7 @@ type FedAdagrad struct {
 
 func (x *FedAdagrad) Reset() {
 	*x = FedAdagrad{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4492,7 +4947,7 @@ func (x *FedAdagrad) String() string {
 func (*FedAdagrad) ProtoMessage() {}
 
 func (x *FedAdagrad) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4505,7 +4960,7 @@ func (x *FedAdagrad) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAdagrad.ProtoReflect.Descriptor instead.
 func (*FedAdagrad) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{58}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *FedAdagrad) GetLr() float64 {
@@ -4545,7 +5000,7 @@ type FedAdam struct {
 
 func (x *FedAdam) Reset() {
 	*x = FedAdam{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4557,7 +5012,7 @@ func (x *FedAdam) String() string {
 func (*FedAdam) ProtoMessage() {}
 
 func (x *FedAdam) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4570,7 +5025,7 @@ func (x *FedAdam) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAdam.ProtoReflect.Descriptor instead.
 func (*FedAdam) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{59}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *FedAdam) GetLr() float64 {
@@ -4617,7 +5072,7 @@ type FedYogi struct {
 
 func (x *FedYogi) Reset() {
 	*x = FedYogi{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4629,7 +5084,7 @@ func (x *FedYogi) String() string {
 func (*FedYogi) ProtoMessage() {}
 
 func (x *FedYogi) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4642,7 +5097,7 @@ func (x *FedYogi) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedYogi.ProtoReflect.Descriptor instead.
 func (*FedYogi) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{60}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *FedYogi) GetLr() float64 {
@@ -4684,7 +5139,7 @@ type FedNova struct {
 
 func (x *FedNova) Reset() {
 	*x = FedNova{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4696,7 +5151,7 @@ func (x *FedNova) String() string {
 func (*FedNova) ProtoMessage() {}
 
 func (x *FedNova) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4709,7 +5164,7 @@ func (x *FedNova) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedNova.ProtoReflect.Descriptor instead.
 func (*FedNova) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{61}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *FedNova) GetLr() float64 {
@@ -4733,7 +5188,7 @@ type Scaffold struct {
 
 func (x *Scaffold) Reset() {
 	*x = Scaffold{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4745,7 +5200,7 @@ func (x *Scaffold) String() string {
 func (*Scaffold) ProtoMessage() {}
 
 func (x *Scaffold) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4758,7 +5213,7 @@ func (x *Scaffold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scaffold.ProtoReflect.Descriptor instead.
 func (*Scaffold) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{62}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Scaffold) GetLr() float64 {
@@ -4790,7 +5245,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4802,7 +5257,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4815,7 +5270,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{63}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Close) GetWhen() isClose_When {
@@ -4883,7 +5338,7 @@ type All struct {
 
 func (x *All) Reset() {
 	*x = All{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4895,7 +5350,7 @@ func (x *All) String() string {
 func (*All) ProtoMessage() {}
 
 func (x *All) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4908,7 +5363,7 @@ func (x *All) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use All.ProtoReflect.Descriptor instead.
 func (*All) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{64}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{70}
 }
 
 // Quorum closes a round when count participants have answered and grace has passed since, or when all have answered.
@@ -4923,7 +5378,7 @@ type Quorum struct {
 
 func (x *Quorum) Reset() {
 	*x = Quorum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4935,7 +5390,7 @@ func (x *Quorum) String() string {
 func (*Quorum) ProtoMessage() {}
 
 func (x *Quorum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4948,7 +5403,7 @@ func (x *Quorum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quorum.ProtoReflect.Descriptor instead.
 func (*Quorum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{65}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Quorum) GetCount() int32 {
@@ -4975,7 +5430,7 @@ type Deadline struct {
 
 func (x *Deadline) Reset() {
 	*x = Deadline{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4987,7 +5442,7 @@ func (x *Deadline) String() string {
 func (*Deadline) ProtoMessage() {}
 
 func (x *Deadline) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5000,7 +5455,7 @@ func (x *Deadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deadline.ProtoReflect.Descriptor instead.
 func (*Deadline) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{66}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Deadline) GetAfter() *durationpb.Duration {
@@ -5021,7 +5476,7 @@ type Checks struct {
 
 func (x *Checks) Reset() {
 	*x = Checks{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5033,7 +5488,7 @@ func (x *Checks) String() string {
 func (*Checks) ProtoMessage() {}
 
 func (x *Checks) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5046,7 +5501,7 @@ func (x *Checks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checks.ProtoReflect.Descriptor instead.
 func (*Checks) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{67}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Checks) GetDrift() *Drift {
@@ -5078,7 +5533,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5090,7 +5545,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5103,7 +5558,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{68}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Drift) GetEvery() int32 {
@@ -5142,7 +5597,7 @@ type Rank struct {
 
 func (x *Rank) Reset() {
 	*x = Rank{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5154,7 +5609,7 @@ func (x *Rank) String() string {
 func (*Rank) ProtoMessage() {}
 
 func (x *Rank) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5167,7 +5622,7 @@ func (x *Rank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rank.ProtoReflect.Descriptor instead.
 func (*Rank) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{69}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Rank) GetEvery() int32 {
@@ -5202,7 +5657,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5214,7 +5669,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5227,7 +5682,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{70}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Evaluate) GetEvery() int32 {
@@ -5252,7 +5707,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5264,7 +5719,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5277,7 +5732,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{71}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Keep) GetLast() int32 {
@@ -5346,11 +5801,14 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x0e_on_divergence\"O\n" +
 	"\x04Stop\x12:\n" +
 	"\baccuracy\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\baccuracy\x88\x01\x01B\v\n" +
-	"\t_accuracy\"\xa4\x01\n" +
+	"\t_accuracy\"\x9f\x02\n" +
 	"\x04Data\x12)\n" +
 	"\x05mnist\x18\x01 \x01(\v2\x11.fedrelu.v1.MNISTH\x00R\x05mnist\x12#\n" +
 	"\x03idx\x18\x02 \x01(\v2\x0f.fedrelu.v1.IDXH\x00R\x03idx\x12;\n" +
-	"\vsafetensors\x18\x03 \x01(\v2\x17.fedrelu.v1.SafetensorsH\x00R\vsafetensorsB\x0f\n" +
+	"\vsafetensors\x18\x03 \x01(\v2\x17.fedrelu.v1.SafetensorsH\x00R\vsafetensors\x12/\n" +
+	"\acifar10\x18\x04 \x01(\v2\x13.fedrelu.v1.CIFAR10H\x00R\acifar10\x12#\n" +
+	"\x03csv\x18\x05 \x01(\v2\x0f.fedrelu.v1.CSVH\x00R\x03csv\x12#\n" +
+	"\x03npz\x18\x06 \x01(\v2\x0f.fedrelu.v1.NPZH\x00R\x03npzB\x0f\n" +
 	"\x06source\x12\x05\xbaH\x02\b\x01\"\a\n" +
 	"\x05MNIST\"3\n" +
 	"\x03IDX\x12$\n" +
@@ -5363,6 +5821,33 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x04test\x18\x02 \x01(\tB\r\xbaH\n" +
 	"\xc8\x01\x01r\x05\x10\x01\x18\x80 H\x01R\x04test\x88\x01\x01B\b\n" +
 	"\x06_trainB\a\n" +
+	"\x05_test\"7\n" +
+	"\aCIFAR10\x12$\n" +
+	"\x03dir\x18\x01 \x01(\tB\r\xbaH\n" +
+	"\xc8\x01\x01r\x05\x10\x01\x18\x80 H\x00R\x03dir\x88\x01\x01B\x06\n" +
+	"\x04_dir\"\xfa\x01\n" +
+	"\x03CSV\x12(\n" +
+	"\x05train\x18\x01 \x01(\tB\r\xbaH\n" +
+	"\xc8\x01\x01r\x05\x10\x01\x18\x80 H\x00R\x05train\x88\x01\x01\x12&\n" +
+	"\x04test\x18\x02 \x01(\tB\r\xbaH\n" +
+	"\xc8\x01\x01r\x05\x10\x01\x18\x80 H\x01R\x04test\x88\x01\x01\x12(\n" +
+	"\x05label\x18\x03 \x01(\tB\r\xbaH\n" +
+	"\xc8\x01\x01r\x05\x10\x01\x18\xe8\aH\x02R\x05label\x88\x01\x01\x12#\n" +
+	"\n" +
+	"regression\x18\x04 \x01(\bH\x03R\n" +
+	"regression\x88\x01\x01\x12\x1b\n" +
+	"\x06header\x18\x05 \x01(\bH\x04R\x06header\x88\x01\x01B\b\n" +
+	"\x06_trainB\a\n" +
+	"\x05_testB\b\n" +
+	"\x06_labelB\r\n" +
+	"\v_regressionB\t\n" +
+	"\a_header\"j\n" +
+	"\x03NPZ\x12(\n" +
+	"\x05train\x18\x01 \x01(\tB\r\xbaH\n" +
+	"\xc8\x01\x01r\x05\x10\x01\x18\x80 H\x00R\x05train\x88\x01\x01\x12&\n" +
+	"\x04test\x18\x02 \x01(\tB\r\xbaH\n" +
+	"\xc8\x01\x01r\x05\x10\x01\x18\x80 H\x01R\x04test\x88\x01\x01B\b\n" +
+	"\x06_trainB\a\n" +
 	"\x05_test\"\xa3\x01\n" +
 	"\x06Shards\x12&\n" +
 	"\x05count\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x00R\x05count\x88\x01\x01\x123\n" +
@@ -5370,7 +5855,7 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x05limit\x18\x03 \x01(\x05B\r\xbaH\n" +
 	"\x1a\b\x18\xff\xff\xff\xff\a(\x01H\x01R\x05limit\x88\x01\x01B\b\n" +
 	"\x06_countB\b\n" +
-	"\x06_limit\"\x95\x02\n" +
+	"\x06_limit\"\xae\x03\n" +
 	"\tPartition\x12#\n" +
 	"\x03iid\x18\x01 \x01(\v2\x0f.fedrelu.v1.IIDH\x00R\x03iid\x128\n" +
 	"\n" +
@@ -5378,7 +5863,10 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"contiguous\x12<\n" +
 	"\flabel_shards\x18\x03 \x01(\v2\x17.fedrelu.v1.LabelShardsH\x00R\vlabelShards\x12,\n" +
 	"\x06labels\x18\x04 \x01(\v2\x12.fedrelu.v1.LabelsH\x00R\x06labels\x125\n" +
-	"\tdirichlet\x18\x05 \x01(\v2\x15.fedrelu.v1.DirichletH\x00R\tdirichletB\x06\n" +
+	"\tdirichlet\x18\x05 \x01(\v2\x15.fedrelu.v1.DirichletH\x00R\tdirichlet\x122\n" +
+	"\bquantity\x18\x06 \x01(\v2\x14.fedrelu.v1.QuantityH\x00R\bquantity\x12/\n" +
+	"\anatural\x18\a \x01(\v2\x13.fedrelu.v1.NaturalH\x00R\anatural\x122\n" +
+	"\bexplicit\x18\b \x01(\v2\x14.fedrelu.v1.ExplicitH\x00R\bexplicitB\x06\n" +
 	"\x04form\"\x05\n" +
 	"\x03IID\":\n" +
 	"\n" +
@@ -5398,7 +5886,19 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x04form\x18\x02 \x01(\x0e2\x19.fedrelu.v1.DirichletFormB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x01R\x04form\x88\x01\x01B\b\n" +
 	"\x06_alphaB\a\n" +
-	"\x05_form\"\xdc\x02\n" +
+	"\x05_form\"\x8a\x01\n" +
+	"\bQuantity\x121\n" +
+	"\x05power\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05power\x12=\n" +
+	"\vexponential\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\vexponentialB\f\n" +
+	"\x03law\x12\x05\xbaH\x02\b\x01\"4\n" +
+	"\aNatural\x12\"\n" +
+	"\x02by\x18\x01 \x01(\tB\r\xbaH\n" +
+	"\xc8\x01\x01r\x05\x10\x01\x18\xe8\aH\x00R\x02by\x88\x01\x01B\x05\n" +
+	"\x03_by\";\n" +
+	"\bExplicit\x12&\n" +
+	"\x04file\x18\x01 \x01(\tB\r\xbaH\n" +
+	"\xc8\x01\x01r\x05\x10\x01\x18\x80 H\x00R\x04file\x88\x01\x01B\a\n" +
+	"\x05_file\"\xdc\x02\n" +
 	"\x05Model\x12!\n" +
 	"\x03mlp\x18\x01 \x01(\v2\x0f.fedrelu.v1.MLPR\x03mlp\x12!\n" +
 	"\x03cnn\x18\x04 \x01(\v2\x0f.fedrelu.v1.CNNR\x03cnn\x12*\n" +
@@ -5808,7 +6308,7 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
+var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(DirichletForm)(0),          // 0: fedrelu.v1.DirichletForm
 	(Norm)(0),                   // 1: fedrelu.v1.Norm
@@ -5823,166 +6323,178 @@ var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(*MNIST)(nil),               // 10: fedrelu.v1.MNIST
 	(*IDX)(nil),                 // 11: fedrelu.v1.IDX
 	(*Safetensors)(nil),         // 12: fedrelu.v1.Safetensors
-	(*Shards)(nil),              // 13: fedrelu.v1.Shards
-	(*Partition)(nil),           // 14: fedrelu.v1.Partition
-	(*IID)(nil),                 // 15: fedrelu.v1.IID
-	(*Contiguous)(nil),          // 16: fedrelu.v1.Contiguous
-	(*LabelShards)(nil),         // 17: fedrelu.v1.LabelShards
-	(*Labels)(nil),              // 18: fedrelu.v1.Labels
-	(*Dirichlet)(nil),           // 19: fedrelu.v1.Dirichlet
-	(*Model)(nil),               // 20: fedrelu.v1.Model
-	(*MLP)(nil),                 // 21: fedrelu.v1.MLP
-	(*CNN)(nil),                 // 22: fedrelu.v1.CNN
-	(*ResNet)(nil),              // 23: fedrelu.v1.ResNet
-	(*Shallow)(nil),             // 24: fedrelu.v1.Shallow
-	(*Activation)(nil),          // 25: fedrelu.v1.Activation
-	(*Layer)(nil),               // 26: fedrelu.v1.Layer
-	(*Linear)(nil),              // 27: fedrelu.v1.Linear
-	(*ReLU)(nil),                // 28: fedrelu.v1.ReLU
-	(*LeakyReLU)(nil),           // 29: fedrelu.v1.LeakyReLU
-	(*Conv2D)(nil),              // 30: fedrelu.v1.Conv2D
-	(*MaxPool2D)(nil),           // 31: fedrelu.v1.MaxPool2D
-	(*AvgPool2D)(nil),           // 32: fedrelu.v1.AvgPool2D
-	(*GlobalAvgPool2D)(nil),     // 33: fedrelu.v1.GlobalAvgPool2D
-	(*Flatten)(nil),             // 34: fedrelu.v1.Flatten
-	(*BatchNorm)(nil),           // 35: fedrelu.v1.BatchNorm
-	(*LayerNorm)(nil),           // 36: fedrelu.v1.LayerNorm
-	(*GroupNorm)(nil),           // 37: fedrelu.v1.GroupNorm
-	(*Residual)(nil),            // 38: fedrelu.v1.Residual
-	(*Scale)(nil),               // 39: fedrelu.v1.Scale
-	(*Softplus)(nil),            // 40: fedrelu.v1.Softplus
-	(*Init)(nil),                // 41: fedrelu.v1.Init
-	(*KaimingUniform)(nil),      // 42: fedrelu.v1.KaimingUniform
-	(*KaimingNormal)(nil),       // 43: fedrelu.v1.KaimingNormal
-	(*Xavier)(nil),              // 44: fedrelu.v1.Xavier
-	(*Gaussian)(nil),            // 45: fedrelu.v1.Gaussian
-	(*Identity)(nil),            // 46: fedrelu.v1.Identity
-	(*Zero)(nil),                // 47: fedrelu.v1.Zero
-	(*Local)(nil),               // 48: fedrelu.v1.Local
-	(*PostLocal)(nil),           // 49: fedrelu.v1.PostLocal
-	(*Schedule)(nil),            // 50: fedrelu.v1.Schedule
-	(*Constant)(nil),            // 51: fedrelu.v1.Constant
-	(*Step)(nil),                // 52: fedrelu.v1.Step
-	(*Exponential)(nil),         // 53: fedrelu.v1.Exponential
-	(*Cosine)(nil),              // 54: fedrelu.v1.Cosine
-	(*Warmup)(nil),              // 55: fedrelu.v1.Warmup
-	(*Optimizer)(nil),           // 56: fedrelu.v1.Optimizer
-	(*SGD)(nil),                 // 57: fedrelu.v1.SGD
-	(*AdamW)(nil),               // 58: fedrelu.v1.AdamW
-	(*Participation)(nil),       // 59: fedrelu.v1.Participation
-	(*Server)(nil),              // 60: fedrelu.v1.Server
-	(*FedAvg)(nil),              // 61: fedrelu.v1.FedAvg
-	(*FedAvgM)(nil),             // 62: fedrelu.v1.FedAvgM
-	(*DiLoCo)(nil),              // 63: fedrelu.v1.DiLoCo
-	(*SlowMo)(nil),              // 64: fedrelu.v1.SlowMo
-	(*FedAdagrad)(nil),          // 65: fedrelu.v1.FedAdagrad
-	(*FedAdam)(nil),             // 66: fedrelu.v1.FedAdam
-	(*FedYogi)(nil),             // 67: fedrelu.v1.FedYogi
-	(*FedNova)(nil),             // 68: fedrelu.v1.FedNova
-	(*Scaffold)(nil),            // 69: fedrelu.v1.Scaffold
-	(*Close)(nil),               // 70: fedrelu.v1.Close
-	(*All)(nil),                 // 71: fedrelu.v1.All
-	(*Quorum)(nil),              // 72: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 73: fedrelu.v1.Deadline
-	(*Checks)(nil),              // 74: fedrelu.v1.Checks
-	(*Drift)(nil),               // 75: fedrelu.v1.Drift
-	(*Rank)(nil),                // 76: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 77: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 78: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 79: google.protobuf.Duration
+	(*CIFAR10)(nil),             // 13: fedrelu.v1.CIFAR10
+	(*CSV)(nil),                 // 14: fedrelu.v1.CSV
+	(*NPZ)(nil),                 // 15: fedrelu.v1.NPZ
+	(*Shards)(nil),              // 16: fedrelu.v1.Shards
+	(*Partition)(nil),           // 17: fedrelu.v1.Partition
+	(*IID)(nil),                 // 18: fedrelu.v1.IID
+	(*Contiguous)(nil),          // 19: fedrelu.v1.Contiguous
+	(*LabelShards)(nil),         // 20: fedrelu.v1.LabelShards
+	(*Labels)(nil),              // 21: fedrelu.v1.Labels
+	(*Dirichlet)(nil),           // 22: fedrelu.v1.Dirichlet
+	(*Quantity)(nil),            // 23: fedrelu.v1.Quantity
+	(*Natural)(nil),             // 24: fedrelu.v1.Natural
+	(*Explicit)(nil),            // 25: fedrelu.v1.Explicit
+	(*Model)(nil),               // 26: fedrelu.v1.Model
+	(*MLP)(nil),                 // 27: fedrelu.v1.MLP
+	(*CNN)(nil),                 // 28: fedrelu.v1.CNN
+	(*ResNet)(nil),              // 29: fedrelu.v1.ResNet
+	(*Shallow)(nil),             // 30: fedrelu.v1.Shallow
+	(*Activation)(nil),          // 31: fedrelu.v1.Activation
+	(*Layer)(nil),               // 32: fedrelu.v1.Layer
+	(*Linear)(nil),              // 33: fedrelu.v1.Linear
+	(*ReLU)(nil),                // 34: fedrelu.v1.ReLU
+	(*LeakyReLU)(nil),           // 35: fedrelu.v1.LeakyReLU
+	(*Conv2D)(nil),              // 36: fedrelu.v1.Conv2D
+	(*MaxPool2D)(nil),           // 37: fedrelu.v1.MaxPool2D
+	(*AvgPool2D)(nil),           // 38: fedrelu.v1.AvgPool2D
+	(*GlobalAvgPool2D)(nil),     // 39: fedrelu.v1.GlobalAvgPool2D
+	(*Flatten)(nil),             // 40: fedrelu.v1.Flatten
+	(*BatchNorm)(nil),           // 41: fedrelu.v1.BatchNorm
+	(*LayerNorm)(nil),           // 42: fedrelu.v1.LayerNorm
+	(*GroupNorm)(nil),           // 43: fedrelu.v1.GroupNorm
+	(*Residual)(nil),            // 44: fedrelu.v1.Residual
+	(*Scale)(nil),               // 45: fedrelu.v1.Scale
+	(*Softplus)(nil),            // 46: fedrelu.v1.Softplus
+	(*Init)(nil),                // 47: fedrelu.v1.Init
+	(*KaimingUniform)(nil),      // 48: fedrelu.v1.KaimingUniform
+	(*KaimingNormal)(nil),       // 49: fedrelu.v1.KaimingNormal
+	(*Xavier)(nil),              // 50: fedrelu.v1.Xavier
+	(*Gaussian)(nil),            // 51: fedrelu.v1.Gaussian
+	(*Identity)(nil),            // 52: fedrelu.v1.Identity
+	(*Zero)(nil),                // 53: fedrelu.v1.Zero
+	(*Local)(nil),               // 54: fedrelu.v1.Local
+	(*PostLocal)(nil),           // 55: fedrelu.v1.PostLocal
+	(*Schedule)(nil),            // 56: fedrelu.v1.Schedule
+	(*Constant)(nil),            // 57: fedrelu.v1.Constant
+	(*Step)(nil),                // 58: fedrelu.v1.Step
+	(*Exponential)(nil),         // 59: fedrelu.v1.Exponential
+	(*Cosine)(nil),              // 60: fedrelu.v1.Cosine
+	(*Warmup)(nil),              // 61: fedrelu.v1.Warmup
+	(*Optimizer)(nil),           // 62: fedrelu.v1.Optimizer
+	(*SGD)(nil),                 // 63: fedrelu.v1.SGD
+	(*AdamW)(nil),               // 64: fedrelu.v1.AdamW
+	(*Participation)(nil),       // 65: fedrelu.v1.Participation
+	(*Server)(nil),              // 66: fedrelu.v1.Server
+	(*FedAvg)(nil),              // 67: fedrelu.v1.FedAvg
+	(*FedAvgM)(nil),             // 68: fedrelu.v1.FedAvgM
+	(*DiLoCo)(nil),              // 69: fedrelu.v1.DiLoCo
+	(*SlowMo)(nil),              // 70: fedrelu.v1.SlowMo
+	(*FedAdagrad)(nil),          // 71: fedrelu.v1.FedAdagrad
+	(*FedAdam)(nil),             // 72: fedrelu.v1.FedAdam
+	(*FedYogi)(nil),             // 73: fedrelu.v1.FedYogi
+	(*FedNova)(nil),             // 74: fedrelu.v1.FedNova
+	(*Scaffold)(nil),            // 75: fedrelu.v1.Scaffold
+	(*Close)(nil),               // 76: fedrelu.v1.Close
+	(*All)(nil),                 // 77: fedrelu.v1.All
+	(*Quorum)(nil),              // 78: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 79: fedrelu.v1.Deadline
+	(*Checks)(nil),              // 80: fedrelu.v1.Checks
+	(*Drift)(nil),               // 81: fedrelu.v1.Drift
+	(*Rank)(nil),                // 82: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 83: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 84: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 85: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	8,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
 	9,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
-	13, // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
-	20, // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
+	16, // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
+	26, // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
 	2,  // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
 	3,  // 5: fedrelu.v1.Spec.precision:type_name -> fedrelu.v1.Precision
-	48, // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
-	59, // 7: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
-	60, // 8: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
+	54, // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
+	65, // 7: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
+	66, // 8: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
 	5,  // 9: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	70, // 10: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	76, // 10: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
 	6,  // 11: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	79, // 12: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	74, // 13: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	77, // 14: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	78, // 15: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	85, // 12: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	80, // 13: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	83, // 14: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	84, // 15: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
 	10, // 16: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
 	11, // 17: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
 	12, // 18: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
-	14, // 19: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
-	15, // 20: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
-	16, // 21: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
-	17, // 22: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
-	18, // 23: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
-	19, // 24: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
-	0,  // 25: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
-	21, // 26: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
-	22, // 27: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
-	23, // 28: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
-	24, // 29: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
-	26, // 30: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
-	41, // 31: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
-	25, // 32: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
-	1,  // 33: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
-	25, // 34: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
-	28, // 35: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
-	29, // 36: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	27, // 37: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
-	28, // 38: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
-	29, // 39: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	30, // 40: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
-	31, // 41: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
-	32, // 42: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
-	33, // 43: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
-	34, // 44: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
-	35, // 45: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
-	36, // 46: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
-	37, // 47: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
-	38, // 48: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
-	39, // 49: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
-	40, // 50: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
-	26, // 51: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
-	26, // 52: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
-	42, // 53: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
-	43, // 54: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
-	44, // 55: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
-	45, // 56: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
-	46, // 57: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
-	47, // 58: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
-	4,  // 59: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
-	56, // 60: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
-	50, // 61: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
-	49, // 62: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
-	51, // 63: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
-	52, // 64: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
-	53, // 65: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
-	54, // 66: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
-	55, // 67: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
-	57, // 68: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
-	58, // 69: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
-	61, // 70: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
-	62, // 71: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
-	63, // 72: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
-	64, // 73: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
-	65, // 74: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
-	66, // 75: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
-	67, // 76: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
-	68, // 77: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
-	69, // 78: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
-	71, // 79: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	72, // 80: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	73, // 81: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	79, // 82: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	79, // 83: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	75, // 84: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	76, // 85: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	86, // [86:86] is the sub-list for method output_type
-	86, // [86:86] is the sub-list for method input_type
-	86, // [86:86] is the sub-list for extension type_name
-	86, // [86:86] is the sub-list for extension extendee
-	0,  // [0:86] is the sub-list for field type_name
+	13, // 19: fedrelu.v1.Data.cifar10:type_name -> fedrelu.v1.CIFAR10
+	14, // 20: fedrelu.v1.Data.csv:type_name -> fedrelu.v1.CSV
+	15, // 21: fedrelu.v1.Data.npz:type_name -> fedrelu.v1.NPZ
+	17, // 22: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
+	18, // 23: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
+	19, // 24: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
+	20, // 25: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
+	21, // 26: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
+	22, // 27: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
+	23, // 28: fedrelu.v1.Partition.quantity:type_name -> fedrelu.v1.Quantity
+	24, // 29: fedrelu.v1.Partition.natural:type_name -> fedrelu.v1.Natural
+	25, // 30: fedrelu.v1.Partition.explicit:type_name -> fedrelu.v1.Explicit
+	0,  // 31: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
+	27, // 32: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
+	28, // 33: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
+	29, // 34: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
+	30, // 35: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
+	32, // 36: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
+	47, // 37: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
+	31, // 38: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
+	1,  // 39: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
+	31, // 40: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
+	34, // 41: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
+	35, // 42: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	33, // 43: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
+	34, // 44: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
+	35, // 45: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	36, // 46: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
+	37, // 47: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
+	38, // 48: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
+	39, // 49: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
+	40, // 50: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
+	41, // 51: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
+	42, // 52: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
+	43, // 53: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
+	44, // 54: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
+	45, // 55: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
+	46, // 56: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
+	32, // 57: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
+	32, // 58: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
+	48, // 59: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
+	49, // 60: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
+	50, // 61: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
+	51, // 62: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
+	52, // 63: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
+	53, // 64: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
+	4,  // 65: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
+	62, // 66: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
+	56, // 67: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
+	55, // 68: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
+	57, // 69: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
+	58, // 70: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
+	59, // 71: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
+	60, // 72: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
+	61, // 73: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
+	63, // 74: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
+	64, // 75: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
+	67, // 76: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
+	68, // 77: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
+	69, // 78: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
+	70, // 79: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
+	71, // 80: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
+	72, // 81: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
+	73, // 82: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
+	74, // 83: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
+	75, // 84: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
+	77, // 85: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	78, // 86: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	79, // 87: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	85, // 88: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	85, // 89: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	81, // 90: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	82, // 91: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	92, // [92:92] is the sub-list for method output_type
+	92, // [92:92] is the sub-list for method input_type
+	92, // [92:92] is the sub-list for extension type_name
+	92, // [92:92] is the sub-list for extension extendee
+	0,  // [0:92] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -5996,28 +6508,43 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Data_Mnist)(nil),
 		(*Data_Idx)(nil),
 		(*Data_Safetensors)(nil),
+		(*Data_Cifar10)(nil),
+		(*Data_Csv)(nil),
+		(*Data_Npz)(nil),
 	}
 	file_fedrelu_v1_spec_proto_msgTypes[4].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[5].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[6].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[7].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[7].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[8].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[9].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[10].OneofWrappers = []any{
 		(*Partition_Iid)(nil),
 		(*Partition_Contiguous)(nil),
 		(*Partition_LabelShards)(nil),
 		(*Partition_Labels)(nil),
 		(*Partition_Dirichlet)(nil),
+		(*Partition_Quantity)(nil),
+		(*Partition_Natural)(nil),
+		(*Partition_Explicit)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[10].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[11].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[12].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[13].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[14].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[16].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[15].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[16].OneofWrappers = []any{
+		(*Quantity_Power)(nil),
+		(*Quantity_Exponential)(nil),
+	}
 	file_fedrelu_v1_spec_proto_msgTypes[17].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[18].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[18].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[20].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[22].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[23].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[24].OneofWrappers = []any{
 		(*Activation_Relu)(nil),
 		(*Activation_LeakyRelu)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[19].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[25].OneofWrappers = []any{
 		(*Layer_Linear)(nil),
 		(*Layer_Relu)(nil),
 		(*Layer_LeakyRelu)(nil),
@@ -6033,16 +6560,16 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Layer_Scale)(nil),
 		(*Layer_Softplus)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[20].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[22].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[23].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[24].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[25].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[26].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[28].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[29].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[30].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[32].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[34].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[31].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[34].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[35].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[36].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[38].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[40].OneofWrappers = []any{
 		(*Init_KaimingUniform)(nil),
 		(*Init_KaimingNormal)(nil),
 		(*Init_Xavier)(nil),
@@ -6050,34 +6577,34 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Init_Identity)(nil),
 		(*Init_Zero)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[38].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[39].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[41].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[44].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[45].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[47].OneofWrappers = []any{
 		(*Local_Epochs)(nil),
 		(*Local_Steps)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[42].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[43].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[48].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[49].OneofWrappers = []any{
 		(*Schedule_Constant)(nil),
 		(*Schedule_Step)(nil),
 		(*Schedule_Exponential)(nil),
 		(*Schedule_Cosine)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[45].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[46].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[47].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[48].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[49].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[51].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[52].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[53].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[54].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[55].OneofWrappers = []any{
 		(*Optimizer_Sgd)(nil),
 		(*Optimizer_Adamw)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[50].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[51].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[52].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[56].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[57].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[58].OneofWrappers = []any{
 		(*Participation_Fraction)(nil),
 		(*Participation_Count)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[53].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[59].OneofWrappers = []any{
 		(*Server_Fedavg)(nil),
 		(*Server_Fedavgm)(nil),
 		(*Server_Diloco)(nil),
@@ -6088,32 +6615,32 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Server_Fednova)(nil),
 		(*Server_Scaffold)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[54].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[55].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[56].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[57].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[58].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[59].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[60].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[61].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[62].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[63].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[63].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[64].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[65].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[66].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[67].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[68].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[69].OneofWrappers = []any{
 		(*Close_All)(nil),
 		(*Close_Quorum)(nil),
 		(*Close_Deadline)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[65].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[68].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[69].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[70].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[71].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[74].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[75].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[76].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[77].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   72,
+			NumMessages:   78,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
