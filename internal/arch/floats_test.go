@@ -17,7 +17,7 @@ import (
 
 // exactPackages are those whose floating point has the same bits on every machine.
 var exactPackages = []string{"./localsgd/...", "./internal/kernel", "./internal/detmath",
-	"./analysis/activity", "./analysis/norm", "./analysis/theory"}
+	"./analysis/activity", "./analysis/averaging", "./analysis/noise", "./analysis/norm", "./analysis/theory"}
 
 // exactMath are the functions of package math that every machine computes alike: they round once, or not at all.
 var exactMath = strings.Fields(`Abs Ceil Copysign FMA Float32bits Float32frombits Float64bits Float64frombits Floor Frexp
