@@ -2,7 +2,7 @@
 STATICCHECK = go tool -modfile=tools/go.mod staticcheck
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: build image generate check-generated generate-kernels check-kernels lint test clean
+.PHONY: build image generate check-generated generate-kernels check-kernels lint test test-arm64 clean
 
 # build (what a plain `make` does) writes bin/fedrelu, a static binary that runs anywhere, and all that Dockerfile and
 # docker-compose.yml need: bin/image is what goes into the image, .env names the image after the binary's bytes, so that
@@ -44,6 +44,14 @@ lint:
 
 test:
 	go test ./...
+
+# test-arm64 runs the tests of kernels and golden bits as an arm64 processor would (needs qemu-aarch64: Debian's qemu-user).
+ARM64 = CGO_ENABLED=0 GOARCH=arm64 go
+test-arm64:
+	$(ARM64) build ./...
+	$(ARM64) vet ./internal/kernel
+	$(ARM64) test -exec qemu-aarch64 ./internal/kernel -rapid.checks=20
+	$(ARM64) test -exec qemu-aarch64 -run 'Kernel|Numerics|Golden|Known|PyTorch' ./internal/detmath ./localsgd/keyed ./localsgd ./localsgd/relu
 
 clean:
 	rm -rf bin .env

@@ -41,6 +41,7 @@ func wideJob(t *testing.T, mlp relu.MLP, sgd SGD) *Job {
 //
 //	GOAMD64=v3 go test ./localsgd ./localsgd/relu
 //	GODEBUG=cpu.fma=off,cpu.avx2=off go test ./localsgd ./localsgd/relu
+//	make test-arm64
 func TestEveryKernelTrainsToTheSameBits(t *testing.T) {
 	before := kernel.InUse()
 	defer func() { _ = kernel.Use(before) }()

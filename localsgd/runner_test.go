@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/keyed"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
@@ -180,8 +181,33 @@ func TestTaskAllocatesNothing(t *testing.T) {
 
 var update = flag.Bool("update", false, "write the golden hashes anew; raise Numerics when they change")
 
-// The models of tiny runs, bit for bit. When this test fails and the change is meant, raise Numerics, and run it with -update.
+// The models of tiny runs, bit for bit and by every kernel. When this test fails and the change is meant, raise Numerics,
+// and run it with -update.
 func TestNumericsVersion(t *testing.T) {
+	path := filepath.Join("testdata", "numerics.txt")
+	if *update {
+		if err := os.WriteFile(path, []byte(tinyModels(t)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := kernel.InUse()
+	defer func() { _ = kernel.Use(before) }()
+	for _, name := range kernel.Available() {
+		if err := kernel.Use(name); err != nil {
+			t.Fatal(err)
+		}
+		if got := tinyModels(t); got != string(want) {
+			t.Errorf("%s: the bits of tiny runs have changed: raise localsgd.Numerics, then run this test with -update\ngot\n%swant\n%s", name, got, want)
+		}
+	}
+}
+
+// tinyModels returns the numerics version and the hashes of models that tiny runs end with.
+func tinyModels(t *testing.T) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "numerics %d\n", Numerics)
 	for _, c := range []struct {
@@ -199,19 +225,7 @@ func TestNumericsVersion(t *testing.T) {
 		job := tinyJob(t, 7, c.local)
 		fmt.Fprintf(&b, "%s: %s\n", c.name, tensor.HashBlock(runTiny(t, job, c.algo, 5)))
 	}
-	path := filepath.Join("testdata", "numerics.txt")
-	if *update {
-		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.String() != string(want) {
-		t.Errorf("the bits of tiny runs have changed: raise localsgd.Numerics, then run this test with -update\ngot\n%swant\n%s", &b, want)
-	}
+	return b.String()
 }
 
 func TestParticipantsAreKeyedAndAscending(t *testing.T) {

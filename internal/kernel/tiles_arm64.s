@@ -1,10 +1,10 @@
 // The tiles of matrix products for arm64 with NEON, by hand: what tools/kernelasm writes for amd64, with the same bits.
 //
 // Every tile computes R rows by 4 or 2 vectors of C = sum over k of A[i,k]*B[k,j], one fused multiply-add for each k in
-// ascending order, from +0 or from what is given: the vector lanes run over j, so no sum is ever split. Then it does with the sums what the mode
-// says, and goes on with the next block of rows. Vector v of row r is summed in V(4*r+v): six rows of four vectors fill
-// 24 of the 32 registers, and a term of them takes 24 multiply-adds, which hide their latency on every core, for 4 vectors
-// and 6 numbers loaded.
+// ascending order, from +0 or from what is given: the vector lanes run over j, so no sum is ever split. Then it does with
+// the sums what the mode says, and goes on with the next block of rows. Vector v of row r is summed in V(4*r+v): six rows
+// of four vectors fill 24 of the 32 registers, and a term of them takes 24 multiply-adds, which hide their latency on
+// every core, for 4 vectors and 6 numbers loaded.
 
 #include "go_asm.h"
 #include "textflag.h"
@@ -14,7 +14,7 @@
 //	R0 *tile          R1 A of the block   R2 C, row by row    R3 extra, row by row
 //	R4 rowC           R5 rowExtra         R6 blocks left      R7 mode; scratch
 //	R8+r row r of A   R14 place in it     R15 termA           R19 terms left
-//	R20 row of B      R21 rowB          R22 spans left          R23 what the sums go on from, row by row
+//	R20 row of B      R21 rowB            R22 spans left      R23 what the sums go on from, row by row
 //	V24+v the vectors of B's row          V28+r%4 a number of A's row r
 
 // Instructions that Go's assembler does not have, or that take numbers computed from a row and a vector: d, n and m are

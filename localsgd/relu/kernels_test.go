@@ -8,7 +8,8 @@ import (
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
-// Training gives the same bits with every kernel that the machine has, for networks of every kind of layer.
+// Training gives the same bits with every kernel that the machine has, for networks of every kind of layer, and on every
+// machine: all have to come to the same golden hashes.
 func TestEveryKernelTrainsEveryNetworkToTheSameBits(t *testing.T) {
 	before := kernel.InUse()
 	defer func() { _ = kernel.Use(before) }()
@@ -24,6 +25,7 @@ func TestEveryKernelTrainsEveryNetworkToTheSameBits(t *testing.T) {
 		layers []relu.Layer
 		want   string
 	}{
+		{"mlp", append([]relu.Layer{relu.Flatten{}}, relu.MLP{Input: 2 * 9 * 8, Hidden: []int{70, 41}, Output: 10}.Layers()...), "2a2d5f94fd4c150d"},
 		{"cnn", relu.CNN{Input: input, Output: 10}.Layers(), "95505bef4f571231"},
 		{"resnet", relu.ResNet{Input: input, Output: 10, Blocks: 1, Widths: []int{5, 9}}.Layers(), "bd4953478d34f550"},
 		{"mixed", mixed, "f98ad50975d9d0f1"},
