@@ -18,7 +18,8 @@ type Local struct {
 	AdamW    *AdamW     // the optimizer, if not nil
 	Rates    LRSchedule // nil is constant
 	Warmup   Warmup     // on top of Rates
-	ClipNorm float64    // of the gradient of the loss, before weight decay; 0 is none
+	ClipNorm float64    // of the gradient of the loss, before penalty and weight decay; 0 is none
+	PathNorm float64    // times the path norm is added to what training makes small, not to its loss; see relu.Network.OneHiddenLayer
 	Freeze   []string   // globs of the names of tensors that stay as they are
 
 	// ProxMu is FedProx's (Li et al. 2020): the gradient is that of the loss + ProxMu/2 |w - start|^2. 0 is plain.
@@ -70,7 +71,7 @@ func (j *Job) Check() error {
 		}
 	}
 	_, err := j.shardState()
-	if err := errors.Join(j.checkBatches(), j.Local.checkGlobs(j.Net.Layout()), err); err != nil {
+	if err := errors.Join(j.checkBatches(), j.checkPathNorm(), j.Local.checkGlobs(j.Net.Layout()), err); err != nil {
 		return fmt.Errorf("%w: %w", ErrJob, err)
 	}
 	return nil

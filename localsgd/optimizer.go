@@ -31,18 +31,19 @@ func (s *sgdSink[F]) decays(on bool) {
 }
 
 // optimizer turns the gradients of a task's steps into updates: the updater behind whatever has to come before it. Without
-// globs and clipping the updater gets the pieces from the backward pass itself. Linear layers take the steps themselves
-// (first is a relu.Stepper) exactly if that is SGD, nothing is clipped or corrected, no velocity is kept and the globs fit
-// none of their tensors.
+// globs, penalties and clipping the updater gets the pieces from the backward pass itself. Linear layers take the steps
+// themselves (first is a relu.Stepper) exactly if that is SGD, nothing is clipped, added or corrected, no velocity is kept and
+// the globs fit none of their tensors.
 type optimizer[F kernel.Float] struct {
 	local Local
 	sgd   sgdSink[F]
 	adam  adamSink[F]
 
 	updater[F]
-	chosen  *chosenSink[F]  // with globs
-	correct *correctSink[F] // with a pull, control variates or velocities that are kept
-	clip    *clipSink[F]    // with a bound
+	chosen  *chosenSink[F]   // with globs
+	correct *correctSink[F]  // with a pull, control variates or velocities that are kept
+	paths   *pathNormSink[F] // with a penalty
+	clip    *clipSink[F]     // with a bound
 	first   relu.Sink[F]
 }
 
@@ -65,6 +66,10 @@ func newOptimizer[F kernel.Float](net *relu.Network, local Local) *optimizer[F] 
 		o.correct = &correctSink[F]{next: o.first, mu: F(local.ProxMu)}
 		o.first = o.correct
 	}
+	if local.PathNorm > 0 {
+		o.paths = newPathNormSink(net, local.PathNorm, o.first)
+		o.first = o.paths
+	}
 	if local.ClipNorm > 0 {
 		o.clip = newClipSink(layout, local, o.first)
 		o.first = o.clip
@@ -74,6 +79,9 @@ func newOptimizer[F kernel.Float](net *relu.Network, local Local) *optimizer[F] 
 
 // reset begins a task that works on params.
 func (o *optimizer[F]) reset(round int, params []F) {
+	if o.paths != nil {
+		o.paths.params = params
+	}
 	if o.local.AdamW != nil {
 		a := *o.local.AdamW
 		a.LR = o.local.rate(a.LR, round)
@@ -88,6 +96,9 @@ func (o *optimizer[F]) reset(round int, params []F) {
 // begin begins a step and returns what its backward pass hands the gradient to.
 func (o *optimizer[F]) begin() relu.Sink[F] {
 	o.updater.begin()
+	if o.paths != nil {
+		o.paths.begin()
+	}
 	return o.first
 }
 

@@ -37,7 +37,7 @@ func readSpec(path string, set []string) (*spec.Spec, error) {
 	return spec.Parse(path, data, set)
 }
 
-// localSpec reads a spec file whose data are on this machine: their paths, which are relative to the file, become absolute.
+// localSpec reads a spec file whose data and start model are on this machine: their paths, which are relative to the file, become absolute.
 func localSpec(path string, set []string) (*spec.Spec, error) {
 	s, err := readSpec(path, set)
 	if err != nil {

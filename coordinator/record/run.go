@@ -71,13 +71,14 @@ type Run struct {
 	ShardSizes []int // examples of each shard; empty until the run was planned
 	Build      string
 	Numerics   uint32
-	StartModel tensor.Hash // zero until the run was planned
+	StartModel tensor.Hash // zero until the run was planned, unless it was submitted
+	StartGiven bool        // the start model was submitted with the run
 	Keep       Keep
 	Wall       time.Duration // that the run took so far, over all its sittings
 	Started    time.Time     // of its first sitting; zero: it never ran
 	Ended      time.Time     // of its last sitting; zero while it runs or never ran
 	Committed  *Commit       // of the last round, while no later entry says it
-	Tensors    []tensor.Desc // of the model's layout, in the order of the block; empty until the run was planned
+	Tensors    []tensor.Desc // of the model's layout, in the order of the block; empty until the run was planned, unless the start model was submitted
 }
 
 const (
@@ -106,6 +107,7 @@ func (r *Run) Validate() error {
 	f.small("keep.last", r.Keep.Last)
 	f.small("keep.every", r.Keep.Every)
 	f.check(len(r.Tensors) <= MaxTensors, "tensors", len(r.Tensors), "at most 2^17")
+	f.check(!r.StartGiven || !r.StartModel.IsZero(), "start_model", r.StartModel, "the SHA-256 of the model that was submitted")
 	f.check(r.Wall >= 0, "wall", r.Wall, "not negative")
 	f.commit(r.Committed)
 	return f.err

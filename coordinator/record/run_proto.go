@@ -41,8 +41,9 @@ func (r *Run) Proto() (*fedreluv1.RunRecord, error) {
 			TestX: hashBytes(r.Data.TestX), TestY: hashBytes(r.Data.TestY),
 		},
 		ShardSizes: numbers[uint64](r.ShardSizes), Build: text(r.Build), Numerics: r.Numerics, StartModel: hashBytes(r.StartModel),
-		Keep:      &fedreluv1.KeepRule{Last: uint32(r.Keep.Last), Every: uint32(r.Keep.Every), Best: r.Keep.Best},
-		WallNanos: int64(r.Wall), Started: nanos(r.Started), Ended: nanos(r.Ended), Committed: commitProto(r.Committed),
+		StartGiven: r.StartGiven,
+		Keep:       &fedreluv1.KeepRule{Last: uint32(r.Keep.Last), Every: uint32(r.Keep.Every), Best: r.Keep.Best},
+		WallNanos:  int64(r.Wall), Started: nanos(r.Started), Ended: nanos(r.Ended), Committed: commitProto(r.Committed),
 		Tensors: each(r.Tensors, tensorProto),
 	}, nil
 }
@@ -59,9 +60,9 @@ func RunFromProto(m *fedreluv1.RunRecord) (Run, error) {
 			TestX: f.hash("data.test_x", data.GetTestX()), TestY: f.hash("data.test_y", data.GetTestY()),
 		},
 		ShardSizes: f.sizes("shard_sizes", m.GetShardSizes()), Build: m.GetBuild(), Numerics: m.GetNumerics(),
-		StartModel: f.hash("start_model", m.GetStartModel()),
-		Keep:       Keep{Last: int(keep.GetLast()), Every: int(keep.GetEvery()), Best: keep.GetBest()},
-		Wall:       time.Duration(m.GetWallNanos()), Started: instant(m.GetStarted()), Ended: instant(m.GetEnded()), Committed: commitFromProto(m.GetCommitted()),
+		StartModel: f.hash("start_model", m.GetStartModel()), StartGiven: m.GetStartGiven(),
+		Keep: Keep{Last: int(keep.GetLast()), Every: int(keep.GetEvery()), Best: keep.GetBest()},
+		Wall: time.Duration(m.GetWallNanos()), Started: instant(m.GetStarted()), Ended: instant(m.GetEnded()), Committed: commitFromProto(m.GetCommitted()),
 		Tensors: each(m.GetTensors(), f.tensor),
 	}
 	if f.err != nil {

@@ -91,9 +91,11 @@ func checkNext(tx *bbolt.Tx, run string, round *record.Round) error {
 	return nil
 }
 
-// isReferenced tells whether a round of the run has this very model already, in which case it is stored.
+// isReferenced tells whether a round of the run has this very model already, or the run was submitted with it. Then it is
+// stored.
 func (s *Store) isReferenced(key modelKey) bool {
-	referenced := false
+	r, err := s.Run(key.run)
+	referenced := err == nil && given(&r, key.hash)
 	models, err := s.Models(key.run)
 	for _, m := range models {
 		referenced = referenced || m.Hash == key.hash

@@ -10,6 +10,8 @@
 //   - Models are named by the SHA-256 of their values and stored once for each run, as chunks of about 1 MiB with a
 //     CRC-32C each, each chunk a bucket of its own: bbolt rewrites a leaf whole, and two to four chunks would share one.
 //     No function holds a whole model as bytes, and no reader holds a transaction longer than for one chunk.
+//   - A model that is submitted with a run is received the same way, and becomes part of the run in the transaction that
+//     creates it. It stays as long as the run does: nobody could make it again.
 //   - Nothing that is read is believed: pages are checked for soundness before bbolt maps them (damaged ones could crash
 //     it), entries by hash, chunks by CRC and models by SHA-256, the rest by CRC. Damage that Open finds in the pages is
 //     cut out: the sound parts go to a new file, and the old one is kept beside it. Load says what is damaged in a run and

@@ -78,14 +78,20 @@ func (s *Store) restore(run string, number int, block []float32, repaired record
 		return record.Entry{}, err
 	}
 	key, large := modelKey{run, round.Model}, 4*len(block) > smallBytes
-	if large {
+	// A model that was submitted is never written over: if it is not intact, nobody has this block.
+	r, err := s.Run(run)
+	if err != nil {
+		return record.Entry{}, err
+	}
+	stored := given(&r, round.Model)
+	if large && !stored {
 		if err := s.restage(key, block); err != nil {
 			return record.Entry{}, err
 		}
 	}
 	repaired.Round, repaired.Model = number, round.Model
 	e, err := s.appendAlone(run, &repaired, func(b runBuckets, _ head) error {
-		if !large {
+		if !large && !stored {
 			if err := putModel(b, round.Model, block); err != nil {
 				return err
 			}

@@ -1,10 +1,8 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"runtime"
 
 	"go.etcd.io/bbolt"
@@ -64,7 +62,7 @@ func (s *Store) stage(run string, hash tensor.Hash, block []float32) error {
 		if err != nil {
 			return err
 		}
-		_, err = newModel(b, hash, len(block))
+		_, err = newModel(b.models, hash, len(block))
 		return err
 	})
 	for group := 0; group*groupValues < len(block) && err == nil; group++ {
@@ -109,26 +107,21 @@ func writeGroup(tx *bbolt.Tx, key modelKey, block []float32, group int) error {
 }
 
 // newModel makes the bucket of a model without chunks; what was there is removed.
-func newModel(b runBuckets, hash tensor.Hash, values int) (*bbolt.Bucket, error) {
-	if err := b.models.DeleteBucket(hash[:]); err != nil && !errors.Is(err, berrors.ErrBucketNotFound) {
+func newModel(models *bbolt.Bucket, hash tensor.Hash, values int) (*bbolt.Bucket, error) {
+	if err := models.DeleteBucket(hash[:]); err != nil && !errors.Is(err, berrors.ErrBucketNotFound) {
 		return nil, err
 	}
-	model, err := b.models.CreateBucket(hash[:])
+	model, err := models.CreateBucket(hash[:])
 	if err != nil {
 		return nil, err
 	}
 	return model, model.Put(valuesKey, seal(key64(uint64(values))))
 }
 
-// writeChunks writes values as the chunks from number first on. bbolt keeps references to the block until the commit.
+// writeChunks writes values as the chunks from number first on.
 func writeChunks(model *bbolt.Bucket, values []float32, first int) error {
 	for data := range tensor.Chunks(values, chunkBytes) {
-		chunk, err := model.CreateBucket(key32(first))
-		if err != nil {
-			return err
-		}
-		crc := binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, castagnoli))
-		if err := errors.Join(chunk.Put(crcKey, crc), chunk.Put(dataKey, data)); err != nil {
+		if err := putChunk(model, first, data); err != nil {
 			return err
 		}
 		first++
@@ -138,7 +131,7 @@ func writeChunks(model *bbolt.Bucket, values []float32, first int) error {
 
 // putModel writes a whole small model.
 func putModel(b runBuckets, hash tensor.Hash, block []float32) error {
-	model, err := newModel(b, hash, len(block))
+	model, err := newModel(b.models, hash, len(block))
 	if err != nil {
 		return err
 	}

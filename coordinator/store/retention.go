@@ -61,7 +61,7 @@ func references(b runBuckets) (refs []kept, err error) {
 	return refs, err
 }
 
-// sweepRun deletes the models that nothing refers to: no reference, no reader, and no round that is about to be committed.
+// sweepRun deletes the models that nothing refers to: no reference, no run that was submitted with one, no reader, and no round that is about to be committed.
 func (s *Store) sweepRun(b runBuckets) error {
 	names, err := s.unreferenced(b)
 	for _, name := range names {
@@ -83,6 +83,13 @@ func (s *Store) unreferenced(b runBuckets) (names [][]byte, err error) {
 	used := make(map[tensor.Hash]bool, len(refs))
 	for _, ref := range refs {
 		used[ref.hash] = true
+	}
+	r, err := decodeRun(b)
+	if err != nil {
+		return nil, err
+	}
+	if r.StartGiven {
+		used[r.StartModel] = true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

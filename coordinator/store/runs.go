@@ -14,6 +14,11 @@ import (
 // CreateRun adds a run, after all others in the order of submission. It is durable when the call returns. It fails with
 // ErrExists if the id is taken, and with record.ErrInvalid if the run breaks a rule.
 func (s *Store) CreateRun(r record.Run) error {
+	return s.createRun(r, func(*bbolt.Tx, runBuckets) error { return nil })
+}
+
+// createRun adds a run, and does more about it in the same transaction.
+func (s *Store) createRun(r record.Run, more func(tx *bbolt.Tx, b runBuckets) error) error {
 	encoded, err := r.Marshal()
 	if err != nil {
 		return fmt.Errorf("creating run: %w", err)
@@ -30,6 +35,7 @@ func (s *Store) CreateRun(r record.Run) error {
 			enqueue(tx, r.ID),
 			b.self.Put(runKey, seal(encoded)),
 			b.setHead(head{round: -1}),
+			more(tx, b),
 		)
 	})
 	if err != nil {
@@ -188,7 +194,7 @@ func putRun(b runBuckets, r *record.Run) error {
 
 func mayChange(b runBuckets, before, after *record.Run) error {
 	if before.ID != after.ID || string(before.Spec) != string(after.Spec) || string(before.SpecYAML) != string(after.SpecYAML) ||
-		!before.Created.Equal(after.Created) {
+		!before.Created.Equal(after.Created) || before.StartGiven != after.StartGiven || before.StartGiven && before.StartModel != after.StartModel {
 		return fmt.Errorf("%w: what was submitted", ErrFixed)
 	}
 	if before.Status.Final() && after.Status != before.Status {

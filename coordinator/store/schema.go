@@ -14,6 +14,7 @@ import (
 // The buckets of the file. Numbers in keys are big-endian, so that they sort. Sealed values end with their CRC-32C.
 //
 //	meta      format -> sealed u32
+//	incoming  id -> bucket of models as below: of runs that are being submitted
 //	order     number of submission u64 -> id of the run
 //	runs      id -> bucket
 //	    run      sealed record.Run
@@ -28,20 +29,21 @@ import (
 //	            c   CRC-32C of d
 //	            d   float32 values, little-endian
 var (
-	metaBucket   = []byte("meta")
-	formatKey    = []byte("format")
-	orderBucket  = []byte("order")
-	runsBucket   = []byte("runs")
-	runKey       = []byte("run")
-	headKey      = []byte("head")
-	chainBucket  = []byte("chain")
-	roundsBucket = []byte("rounds")
-	dueBucket    = []byte("due")
-	keptBucket   = []byte("kept")
-	modelsBucket = []byte("models")
-	valuesKey    = []byte("values")
-	crcKey       = []byte("c")
-	dataKey      = []byte("d")
+	metaBucket     = []byte("meta")
+	formatKey      = []byte("format")
+	orderBucket    = []byte("order")
+	incomingBucket = []byte("incoming")
+	runsBucket     = []byte("runs")
+	runKey         = []byte("run")
+	headKey        = []byte("head")
+	chainBucket    = []byte("chain")
+	roundsBucket   = []byte("rounds")
+	dueBucket      = []byte("due")
+	keptBucket     = []byte("kept")
+	modelsBucket   = []byte("models")
+	valuesKey      = []byte("values")
+	crcKey         = []byte("c")
+	dataKey        = []byte("d")
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -145,7 +145,7 @@ func (s *Store) start(opts Options) error {
 			return err
 		}
 	}
-	return s.sweep()
+	return errors.Join(s.sweepIncoming(), s.sweep())
 }
 
 // openFile opens a file whose pages were found sound.

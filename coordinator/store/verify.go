@@ -128,7 +128,7 @@ func (r *Report) run(s *Store, id string) error {
 	derived, err := s.compare(a)
 	r.Problems = append(r.Problems, derived...)
 	if err == nil {
-		err = r.models(s, id, &of)
+		err = r.models(s, a, &of)
 	}
 	r.Runs = append(r.Runs, of)
 	if a.run.Status == record.Completed && len(a.due) > 0 {
@@ -147,7 +147,8 @@ func (r *Report) damage(a *audit, of *RunReport) {
 	of.Repaired = len(a.repairs)
 }
 
-func (r *Report) models(s *Store, id string, of *RunReport) error {
+func (r *Report) models(s *Store, a *audit, of *RunReport) error {
+	id := a.run.ID
 	var spare [][]byte
 	err := s.eachRun(func(b runBuckets) (err error) {
 		if b.id == id {
@@ -160,6 +161,9 @@ func (r *Report) models(s *Store, id string, of *RunReport) error {
 	if err := errors.Join(err, errModels); err != nil {
 		r.problem(id, "references of models", err)
 		return nil
+	}
+	if a.run.StartGiven {
+		models = append(models, Kept{Hash: a.run.StartModel})
 	}
 	for _, m := range models {
 		if err := r.model(s, id, m.Hash, of); errors.Is(err, ErrDamaged) || errors.Is(err, ErrNoModel) {

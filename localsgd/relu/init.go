@@ -9,7 +9,7 @@ import (
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
-// Initializer is a way to draw start parameters: an Init, a Gaussian or an Identity. Weights of norms start at 1, their
+// Initializer is a way to draw start parameters: an Init, a Gaussian, an Identity or a RandomSigns. Weights of norms start at 1, their
 // biases and running means at 0, running variances at 1, whatever it is.
 type Initializer interface {
 	// fill draws a tensor of a layer that has sums.
@@ -45,6 +45,13 @@ type Gaussian struct {
 // those that are not square matrices start as in KaimingNormal; biases are 0.
 type Identity struct {
 	C, P float64
+}
+
+// RandomSigns is the start of networks of one hidden layer (PAPERS.md P6, section 6.4): weights and biases of the first layer
+// are normal with standard deviation Std, weights of the second +Scale or -Scale with even odds, and everything else is 0:
+// the biases of the second layer, a skip connection.
+type RandomSigns struct {
+	Std, Scale float64
 }
 
 // String returns the initialisation's name in specs.
@@ -114,6 +121,22 @@ func (d Identity) fill(dst []float32, p parameter, s *keyed.Stream) {
 	normal(dst, float64(d.C*detmath.Pow(float64(p.number), -d.P))/math.Sqrt(float64(m)), s)
 	for i := range m {
 		dst[i*m+i]++
+	}
+}
+
+func (r RandomSigns) fill(dst []float32, p parameter, s *keyed.Stream) {
+	switch {
+	case p.number == 1:
+		normal(dst, r.Std, s)
+	case p.number == 2 && !p.bias:
+		for i := range dst {
+			dst[i] = float32(r.Scale)
+			if s.Float64() < 0.5 {
+				dst[i] = -dst[i]
+			}
+		}
+	default:
+		clear(dst)
 	}
 }
 

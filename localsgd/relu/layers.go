@@ -32,7 +32,7 @@ type ReLU struct {
 type parameter struct {
 	tensor.Desc
 	fanIn, fanOut int
-	number        int // of a weight: 1 for the network's first one
+	number        int // of the layer among those that have sums, from 1
 	bias          bool
 	fixed         bool    // starts at value in every initialisation: weights of norms, running statistics
 	value         float32 // where fixed

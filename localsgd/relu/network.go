@@ -139,5 +139,30 @@ func (n *Network) Steps(i int) bool {
 	return linear
 }
 
+// OneHiddenLayer returns the weights of a network of one hidden layer, linear, ReLU, linear, with or without a linear
+// shortcut around it: w [units, inputs] into the hidden units, v [outputs, units] out of them. Other networks have none.
+func (n *Network) OneHiddenLayer() (w, v tensor.View, ok bool) {
+	layers := n.top
+	if r, is := layers[0].(Residual); is && len(layers) == 1 && isLinear(r.Shortcut) {
+		layers = r.Body
+	}
+	if len(layers) != 3 || !isLinear(layers[:1]) || !isLinear(layers[2:]) {
+		return w, v, false
+	}
+	if _, ok = layers[1].(ReLU); !ok {
+		return w, v, false
+	}
+	return n.layout.At(n.first[0]), n.layout.At(n.first[2]), true
+}
+
+// isLinear tells whether layers are one linear layer.
+func isLinear(layers []Layer) bool {
+	if len(layers) != 1 {
+		return false
+	}
+	_, linear := layers[0].(Linear)
+	return linear
+}
+
 // Layers returns a copy of the layers.
 func (n *Network) Layers() []Layer { return slices.Clone(n.top) }

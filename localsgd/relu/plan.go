@@ -19,7 +19,7 @@ type plan struct {
 
 	activations []Activation
 
-	weights int // how many params are weights of sums
+	weights int // how many params are weights of sums: each layer that has sums begins with its own
 
 	waits int     // the tensors from here on have not met their activation
 	slope float64 // of the last activation
@@ -60,8 +60,8 @@ func (p *plan) add(tensors ...parameter) {
 	for _, t := range tensors {
 		if !t.bias && !t.fixed {
 			p.weights++
-			t.number = p.weights
 		}
+		t.number = p.weights
 		t.Name = p.prefix + t.Name
 		p.params = append(p.params, t)
 	}

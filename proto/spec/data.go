@@ -55,9 +55,12 @@ func (s *Spec) Source() Source {
 	return source
 }
 
-// Under takes the relative paths of the spec's data and partition from the folder dir.
+// Under takes the relative paths of the spec's data, partition and start model from the folder dir.
 func (s *Spec) Under(dir string) {
 	s.Data = s.Data.Under(dir)
+	if s.Model.File != "" {
+		s.Model.File = under(dir, s.Model.File)
+	}
 	if p, ok := s.Shards.Partition.(shard.Explicit); ok {
 		s.Shards.Partition = shard.Explicit{File: under(dir, p.File)}
 	}

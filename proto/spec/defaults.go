@@ -40,6 +40,7 @@ func fillDefaults(s *pb.Spec) {
 		fillModel(s.Model)
 	}
 	fillLocal(section(&s.Local), s)
+	set(&section(&s.Regularize).PathNorm, 0)
 	if p := section(&s.Participation); p.Amount == nil {
 		p.Amount = &pb.Participation_Fraction{Fraction: 1}
 	}

@@ -23,11 +23,38 @@ func (r *reader) fitModel(m *pb.Model) {
 			"model.resnet.depth", "model.resnet.widths")
 	}
 	r.fitGlobs(m.GetFreeze(), "model.freeze")
+	if m.GetInit().GetRandomSigns() != nil && hiddenLayers(m) != 1 {
+		r.object("is for networks of one hidden layer, such as shallow", "model.init.random_signs", "model")
+	}
+}
+
+// hiddenLayers returns how many layers of sums a model has before its last one, beside shortcuts.
+func hiddenLayers(m *pb.Model) int {
+	switch {
+	case m.Shallow != nil:
+		return 1
+	case m.Mlp != nil:
+		return len(m.Mlp.Hidden)
+	}
+	return sums(m.Layers) - 1
+}
+
+func sums(layers []*pb.Layer) (n int) {
+	for _, l := range layers {
+		if l.GetLinear() != nil || l.GetConv2D() != nil {
+			n++
+		}
+		n += sums(l.GetResidual().GetBody())
+	}
+	return n
 }
 
 func (r *reader) fitTraining(s *pb.Spec) {
 	if s.GetLabelSmoothing() != 0 && s.GetLoss() != pb.Loss_LOSS_CROSS_ENTROPY {
 		r.object("is only for loss: cross_entropy", "label_smoothing", "loss")
+	}
+	if s.Regularize.GetPathNorm() != 0 && s.Model.GetShallow() == nil {
+		r.object("is only for model.shallow", "regularize.path_norm", "model")
 	}
 	if sgd := s.Local.Optimizer.GetSgd(); sgd != nil {
 		if sgd.GetNesterov() && sgd.GetMomentum() == 0 {

@@ -35,7 +35,7 @@ func fromProto(m *pb.Spec) *Spec {
 		Loss:          losses[m.GetLoss()],
 		Smoothing:     m.GetLabelSmoothing(),
 		Precision:     precisions[m.GetPrecision()],
-		Local:         localFrom(m.Local, m.Model.Freeze),
+		Local:         localFrom(m),
 		Participation: participation(m.Participation),
 		Server:        ruleFrom(m.Server),
 		Weighting:     weightings[m.GetWeighting()],

@@ -15,7 +15,8 @@ type Model struct {
 	ResNet  *relu.ResNet
 	Shallow *relu.Shallow
 	Layers  []relu.Layer
-	Init    relu.Initializer
+	Init    relu.Initializer // nil where there is File
+	File    string           // of the model to start from, safetensors; empty where Init draws it
 }
 
 // Network returns the spec's network for the examples of set, of which it needs Shape and Outputs.

@@ -50,6 +50,10 @@ func fillInit(i *pb.Init) {
 		set(&identity.C, 0.5)
 		set(&identity.P, 2)
 	}
+	if signs := i.GetRandomSigns(); signs != nil {
+		set(&signs.Std, 1)
+		set(&signs.Scale, 1)
+	}
 }
 
 // shallowNoDecay returns which tensors of the shallow preset have no weight decay by default (PAPERS.md P5, E3): biases, the
@@ -63,7 +67,7 @@ func shallowNoDecay(s *pb.Shallow) []string {
 
 // modelFrom converts the section but for freeze, which belongs to training.
 func modelFrom(m *pb.Model) Model {
-	model := Model{Init: initFrom(m.Init)}
+	model := Model{Init: initFrom(m.Init), File: m.Init.GetFile().GetSafetensors()}
 	switch {
 	case m.Mlp != nil:
 		model.MLP = &relu.MLP{
@@ -98,7 +102,7 @@ func blocks(r *pb.ResNet) int {
 }
 
 func modelTo(model Model, freeze []string) *pb.Model {
-	m := &pb.Model{Init: initTo(model.Init), Freeze: slices.Clone(freeze), Layers: layersTo(model.Layers)}
+	m := &pb.Model{Init: initTo(model), Freeze: slices.Clone(freeze), Layers: layersTo(model.Layers)}
 	if mlp := model.MLP; mlp != nil {
 		m.Mlp = &pb.MLP{Hidden: to32(mlp.Hidden), Bias: new(bool), Activation: activationTo(mlp.Slope), Norm: key(norms, mlp.Norm), Residual: &mlp.Residual}
 		*m.Mlp.Bias = !mlp.NoBias
@@ -142,18 +146,26 @@ func initFrom(m *pb.Init) relu.Initializer {
 		return relu.Identity{C: kind.Identity.GetC(), P: kind.Identity.GetP()}
 	case *pb.Init_Zero:
 		return relu.Zero
+	case *pb.Init_RandomSigns:
+		return relu.RandomSigns{Std: kind.RandomSigns.GetStd(), Scale: kind.RandomSigns.GetScale()}
+	case *pb.Init_File:
+		return nil
 	}
 	return relu.KaimingUniform
 }
 
-func initTo(init relu.Initializer) *pb.Init {
-	switch init := init.(type) {
+func initTo(model Model) *pb.Init {
+	switch init := model.Init.(type) {
+	case nil:
+		return &pb.Init{Kind: &pb.Init_File{File: &pb.InitFile{Safetensors: &model.File}}}
+	case relu.RandomSigns:
+		return &pb.Init{Kind: &pb.Init_RandomSigns{RandomSigns: &pb.RandomSigns{Std: &init.Std, Scale: &init.Scale}}}
 	case relu.Gaussian:
 		return &pb.Init{Kind: &pb.Init_Gaussian{Gaussian: &pb.Gaussian{Std: &init.Std}}}
 	case relu.Identity:
 		return &pb.Init{Kind: &pb.Init_Identity{Identity: &pb.Identity{C: &init.C, P: &init.P}}}
 	}
-	switch init {
+	switch model.Init {
 	case relu.KaimingUniform:
 		return &pb.Init{Kind: &pb.Init_KaimingUniform{KaimingUniform: &pb.KaimingUniform{}}}
 	case relu.KaimingNormal:

@@ -168,8 +168,11 @@ func anyPartition(t *rapid.T) shard.Partition {
 func anyModel(t *rapid.T) Model {
 	slope := rapid.SampledFrom([]float64{0, 1e-30, 0.01, 1}).Draw(t, "slope")
 	m := Model{Init: rapid.SampledFrom([]relu.Initializer{
-		relu.KaimingUniform, relu.KaimingNormal, relu.Xavier, relu.Zero, relu.Gaussian{Std: slope}, relu.Identity{C: slope, P: 1 - slope},
+		relu.KaimingUniform, relu.KaimingNormal, relu.Xavier, relu.Zero, relu.Gaussian{Std: slope}, relu.Identity{C: slope, P: 1 - slope}, nil,
 	}).Draw(t, "init")}
+	if m.Init == nil {
+		m.File = "../a start.safetensors"
+	}
 	flag := rapid.Bool().Draw(t, "flag")
 	widths := rapid.SliceOfN(rapid.IntRange(1, 10_000), 0, 5).Draw(t, "widths")
 	switch rapid.SampledFrom([]string{"mlp", "cnn", "resnet", "shallow", "layers"}).Draw(t, "model") {
@@ -182,6 +185,9 @@ func anyModel(t *rapid.T) Model {
 	case "resnet":
 		m.ResNet = &relu.ResNet{Blocks: rapid.IntRange(1, 9).Draw(t, "blocks"), Widths: append([]int{5}, widths...)}
 	case "shallow":
+		if flag {
+			m.Init, m.File = relu.RandomSigns{Std: slope, Scale: 1 - slope}, ""
+		}
 		m.Shallow = &relu.Shallow{Width: 1 + len(widths), Slope: slope, Skip: flag}
 	default:
 		m.Layers = anyLayers(t, relu.MLP{Input: 784, Hidden: widths, Output: 10, Slope: slope}.Layers())
@@ -241,6 +247,7 @@ func anyLocal(t *rapid.T, m Model) localsgd.Local {
 	}
 	noDecay := rapid.SampledFrom([][]string{nil, {"*.bias"}}).Draw(t, "no_decay")
 	if m.Shallow != nil {
+		l.PathNorm = rapid.SampledFrom([]float64{0, 1e-3}).Draw(t, "path_norm")
 		noDecay = []string{"2.weight"} // none would be the preset's
 	}
 	lr, decay := rapid.Float64Range(0, 1e12).Draw(t, "lr"), rapid.Float64Range(0, 1).Draw(t, "weight_decay")

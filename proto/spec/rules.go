@@ -110,7 +110,7 @@ func (r *reader) fitRule(s *pb.Spec) {
 	if !ok || len(s.Local.Optimizer.GetAdamw().GetBetas()) == 1 {
 		return // what is wrong with the betas was said
 	}
-	if _, err := local.Local(localFrom(s.Local, s.Model.Freeze)); err != nil {
+	if _, err := local.Local(localFrom(s)); err != nil {
 		r.object(err.Error(), "server."+local.Name(), "local")
 	}
 }

@@ -20,7 +20,7 @@ type Spec struct {
 	Loss          relu.Loss
 	Smoothing     float64 // of cross entropy's labels, in [0, 1)
 	Precision     localsgd.Precision
-	Local         localsgd.Local // Freeze is model.freeze
+	Local         localsgd.Local // Freeze is model.freeze, PathNorm regularize.path_norm
 	Participation localsgd.Participation
 	Server        localsgd.Rule
 	Weighting     localsgd.Weighting

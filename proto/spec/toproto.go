@@ -30,6 +30,7 @@ func (s *Spec) message() *pb.Spec {
 		Model:          modelTo(s.Model, s.Local.Freeze),
 		Loss:           key(losses, s.Loss),
 		LabelSmoothing: &s.Smoothing,
+		Regularize:     &pb.Regularize{PathNorm: &s.Local.PathNorm},
 		Precision:      key(precisions, s.Precision),
 		Local:          localTo(s.Local),
 		Participation:  participationTo(s.Participation),

@@ -72,8 +72,9 @@ func fillSchedule(s *pb.Schedule, rounds int32) {
 	set(&warmup.Start, 0.1)
 }
 
-// localFrom converts the section, and model.freeze, which is about training too.
-func localFrom(m *pb.Local, freeze []string) localsgd.Local {
+// localFrom converts the section, and model.freeze and regularize, which are about training too.
+func localFrom(s *pb.Spec) localsgd.Local {
+	m := s.Local
 	l := localsgd.Local{
 		Schedule: shard.Schedule{
 			Order:  orders[m.GetOrder()],
@@ -84,7 +85,8 @@ func localFrom(m *pb.Local, freeze []string) localsgd.Local {
 		Rates:    ratesFrom(m.Schedule),
 		Warmup:   localsgd.Warmup{Rounds: int(m.Schedule.Warmup.GetRounds()), Start: m.Schedule.Warmup.GetStart()},
 		ClipNorm: m.GetClipNorm(),
-		Freeze:   globs(freeze),
+		PathNorm: s.Regularize.GetPathNorm(),
+		Freeze:   globs(s.Model.Freeze),
 
 		ProxMu:     m.GetProxMu(),
 		ClipUpdate: m.GetClipUpdate(),

@@ -186,6 +186,151 @@ func (x *SubmitRequest) GetSpec() []byte {
 	return nil
 }
 
+type SubmitMessage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Message:
+	//
+	//	*SubmitMessage_Header
+	//	*SubmitMessage_Chunk
+	Message       isSubmitMessage_Message `protobuf_oneof:"message"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitMessage) Reset() {
+	*x = SubmitMessage{}
+	mi := &file_fedrelu_v1_control_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitMessage) ProtoMessage() {}
+
+func (x *SubmitMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_control_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitMessage.ProtoReflect.Descriptor instead.
+func (*SubmitMessage) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SubmitMessage) GetMessage() isSubmitMessage_Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *SubmitMessage) GetHeader() *SubmitHeader {
+	if x != nil {
+		if x, ok := x.Message.(*SubmitMessage_Header); ok {
+			return x.Header
+		}
+	}
+	return nil
+}
+
+func (x *SubmitMessage) GetChunk() *Chunk {
+	if x != nil {
+		if x, ok := x.Message.(*SubmitMessage_Chunk); ok {
+			return x.Chunk
+		}
+	}
+	return nil
+}
+
+type isSubmitMessage_Message interface {
+	isSubmitMessage_Message()
+}
+
+type SubmitMessage_Header struct {
+	Header *SubmitHeader `protobuf:"bytes,1,opt,name=header,proto3,oneof"`
+}
+
+type SubmitMessage_Chunk struct {
+	Chunk *Chunk `protobuf:"bytes,2,opt,name=chunk,proto3,oneof"`
+}
+
+func (*SubmitMessage_Header) isSubmitMessage_Message() {}
+
+func (*SubmitMessage_Chunk) isSubmitMessage_Message() {}
+
+type SubmitHeader struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The Spec message, whose model.init names a file.
+	Spec []byte `protobuf:"bytes,1,opt,name=spec,proto3" json:"spec,omitempty"`
+	// Of the values that follow: little-endian float32, tensor after tensor.
+	ModelSha256 []byte `protobuf:"bytes,2,opt,name=model_sha256,json=modelSha256,proto3" json:"model_sha256,omitempty"`
+	// In the order of torch's state_dict().
+	Tensors       []*TensorDesc `protobuf:"bytes,3,rep,name=tensors,proto3" json:"tensors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitHeader) Reset() {
+	*x = SubmitHeader{}
+	mi := &file_fedrelu_v1_control_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitHeader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitHeader) ProtoMessage() {}
+
+func (x *SubmitHeader) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_control_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitHeader.ProtoReflect.Descriptor instead.
+func (*SubmitHeader) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SubmitHeader) GetSpec() []byte {
+	if x != nil {
+		return x.Spec
+	}
+	return nil
+}
+
+func (x *SubmitHeader) GetModelSha256() []byte {
+	if x != nil {
+		return x.ModelSha256
+	}
+	return nil
+}
+
+func (x *SubmitHeader) GetTensors() []*TensorDesc {
+	if x != nil {
+		return x.Tensors
+	}
+	return nil
+}
+
 type SubmitReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
@@ -195,7 +340,7 @@ type SubmitReply struct {
 
 func (x *SubmitReply) Reset() {
 	*x = SubmitReply{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[3]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -207,7 +352,7 @@ func (x *SubmitReply) String() string {
 func (*SubmitReply) ProtoMessage() {}
 
 func (x *SubmitReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[3]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -220,7 +365,7 @@ func (x *SubmitReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitReply.ProtoReflect.Descriptor instead.
 func (*SubmitReply) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{3}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SubmitReply) GetRun() string {
@@ -238,7 +383,7 @@ type ListRunsRequest struct {
 
 func (x *ListRunsRequest) Reset() {
 	*x = ListRunsRequest{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[4]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -250,7 +395,7 @@ func (x *ListRunsRequest) String() string {
 func (*ListRunsRequest) ProtoMessage() {}
 
 func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[4]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -263,7 +408,7 @@ func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsRequest.ProtoReflect.Descriptor instead.
 func (*ListRunsRequest) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{6}
 }
 
 type ListRunsReply struct {
@@ -275,7 +420,7 @@ type ListRunsReply struct {
 
 func (x *ListRunsReply) Reset() {
 	*x = ListRunsReply{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[5]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -287,7 +432,7 @@ func (x *ListRunsReply) String() string {
 func (*ListRunsReply) ProtoMessage() {}
 
 func (x *ListRunsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[5]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -300,7 +445,7 @@ func (x *ListRunsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsReply.ProtoReflect.Descriptor instead.
 func (*ListRunsReply) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListRunsReply) GetRuns() []*RunRecord {
@@ -322,7 +467,7 @@ type EntriesRequest struct {
 
 func (x *EntriesRequest) Reset() {
 	*x = EntriesRequest{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[6]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -334,7 +479,7 @@ func (x *EntriesRequest) String() string {
 func (*EntriesRequest) ProtoMessage() {}
 
 func (x *EntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[6]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -347,7 +492,7 @@ func (x *EntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntriesRequest.ProtoReflect.Descriptor instead.
 func (*EntriesRequest) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *EntriesRequest) GetRun() string {
@@ -385,7 +530,7 @@ type EntriesReply struct {
 
 func (x *EntriesReply) Reset() {
 	*x = EntriesReply{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[7]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -397,7 +542,7 @@ func (x *EntriesReply) String() string {
 func (*EntriesReply) ProtoMessage() {}
 
 func (x *EntriesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[7]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -410,7 +555,7 @@ func (x *EntriesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntriesReply.ProtoReflect.Descriptor instead.
 func (*EntriesReply) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *EntriesReply) GetReply() isEntriesReply_Reply {
@@ -490,7 +635,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -502,7 +647,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -515,7 +660,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Progress) GetRound() uint32 {
@@ -576,7 +721,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -588,7 +733,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -601,7 +746,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CancelRequest) GetRun() string {
@@ -619,7 +764,7 @@ type CancelReply struct {
 
 func (x *CancelReply) Reset() {
 	*x = CancelReply{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -631,7 +776,7 @@ func (x *CancelReply) String() string {
 func (*CancelReply) ProtoMessage() {}
 
 func (x *CancelReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -644,7 +789,7 @@ func (x *CancelReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelReply.ProtoReflect.Descriptor instead.
 func (*CancelReply) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 type ResumeRequest struct {
@@ -656,7 +801,7 @@ type ResumeRequest struct {
 
 func (x *ResumeRequest) Reset() {
 	*x = ResumeRequest{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -668,7 +813,7 @@ func (x *ResumeRequest) String() string {
 func (*ResumeRequest) ProtoMessage() {}
 
 func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -681,7 +826,7 @@ func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRequest) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ResumeRequest) GetRun() string {
@@ -700,7 +845,7 @@ type ResumeReply struct {
 
 func (x *ResumeReply) Reset() {
 	*x = ResumeReply{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -712,7 +857,7 @@ func (x *ResumeReply) String() string {
 func (*ResumeReply) ProtoMessage() {}
 
 func (x *ResumeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -725,7 +870,7 @@ func (x *ResumeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeReply.ProtoReflect.Descriptor instead.
 func (*ResumeReply) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ResumeReply) GetRun() string {
@@ -744,7 +889,7 @@ type RemoveRequest struct {
 
 func (x *RemoveRequest) Reset() {
 	*x = RemoveRequest{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -756,7 +901,7 @@ func (x *RemoveRequest) String() string {
 func (*RemoveRequest) ProtoMessage() {}
 
 func (x *RemoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -769,7 +914,7 @@ func (x *RemoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRequest.ProtoReflect.Descriptor instead.
 func (*RemoveRequest) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RemoveRequest) GetRun() string {
@@ -787,7 +932,7 @@ type RemoveReply struct {
 
 func (x *RemoveReply) Reset() {
 	*x = RemoveReply{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -799,7 +944,7 @@ func (x *RemoveReply) String() string {
 func (*RemoveReply) ProtoMessage() {}
 
 func (x *RemoveReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -812,7 +957,7 @@ func (x *RemoveReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveReply.ProtoReflect.Descriptor instead.
 func (*RemoveReply) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{16}
 }
 
 type ExportRequest struct {
@@ -826,7 +971,7 @@ type ExportRequest struct {
 
 func (x *ExportRequest) Reset() {
 	*x = ExportRequest{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -838,7 +983,7 @@ func (x *ExportRequest) String() string {
 func (*ExportRequest) ProtoMessage() {}
 
 func (x *ExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -851,7 +996,7 @@ func (x *ExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
 func (*ExportRequest) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{15}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ExportRequest) GetRun() string {
@@ -881,7 +1026,7 @@ type ExportReply struct {
 
 func (x *ExportReply) Reset() {
 	*x = ExportReply{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +1038,7 @@ func (x *ExportReply) String() string {
 func (*ExportReply) ProtoMessage() {}
 
 func (x *ExportReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +1051,7 @@ func (x *ExportReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportReply.ProtoReflect.Descriptor instead.
 func (*ExportReply) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{16}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ExportReply) GetReply() isExportReply_Reply {
@@ -962,7 +1107,7 @@ type ExportHeader struct {
 
 func (x *ExportHeader) Reset() {
 	*x = ExportHeader{}
-	mi := &file_fedrelu_v1_control_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -974,7 +1119,7 @@ func (x *ExportHeader) String() string {
 func (*ExportHeader) ProtoMessage() {}
 
 func (x *ExportHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_control_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -987,7 +1132,7 @@ func (x *ExportHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportHeader.ProtoReflect.Descriptor instead.
 func (*ExportHeader) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_fedrelu_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ExportHeader) GetRun() string {
@@ -1033,7 +1178,15 @@ const file_fedrelu_v1_control_proto_rawDesc = "" +
 	"\aworkers\x18\x05 \x01(\rR\aworkers\x12\x10\n" +
 	"\x03run\x18\x06 \x01(\tR\x03run\"#\n" +
 	"\rSubmitRequest\x12\x12\n" +
-	"\x04spec\x18\x01 \x01(\fR\x04spec\"\x1f\n" +
+	"\x04spec\x18\x01 \x01(\fR\x04spec\"y\n" +
+	"\rSubmitMessage\x122\n" +
+	"\x06header\x18\x01 \x01(\v2\x18.fedrelu.v1.SubmitHeaderH\x00R\x06header\x12)\n" +
+	"\x05chunk\x18\x02 \x01(\v2\x11.fedrelu.v1.ChunkH\x00R\x05chunkB\t\n" +
+	"\amessage\"w\n" +
+	"\fSubmitHeader\x12\x12\n" +
+	"\x04spec\x18\x01 \x01(\fR\x04spec\x12!\n" +
+	"\fmodel_sha256\x18\x02 \x01(\fR\vmodelSha256\x120\n" +
+	"\atensors\x18\x03 \x03(\v2\x16.fedrelu.v1.TensorDescR\atensors\"\x1f\n" +
 	"\vSubmitReply\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\"\x11\n" +
 	"\x0fListRunsRequest\":\n" +
@@ -1079,10 +1232,12 @@ const file_fedrelu_v1_control_proto_rawDesc = "" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12!\n" +
 	"\fmodel_sha256\x18\x03 \x01(\fR\vmodelSha256\x120\n" +
-	"\atensors\x18\x04 \x03(\v2\x16.fedrelu.v1.TensorDescR\atensors2\x8d\x04\n" +
+	"\atensors\x18\x04 \x03(\v2\x16.fedrelu.v1.TensorDescR\atensors2\xd1\x04\n" +
 	"\x0eControlService\x12<\n" +
 	"\x06Health\x12\x19.fedrelu.v1.HealthRequest\x1a\x17.fedrelu.v1.HealthReply\x12<\n" +
 	"\x06Submit\x12\x19.fedrelu.v1.SubmitRequest\x1a\x17.fedrelu.v1.SubmitReply\x12B\n" +
+	"\n" +
+	"SubmitFrom\x12\x19.fedrelu.v1.SubmitMessage\x1a\x17.fedrelu.v1.SubmitReply(\x01\x12B\n" +
 	"\bListRuns\x12\x1b.fedrelu.v1.ListRunsRequest\x1a\x19.fedrelu.v1.ListRunsReply\x12A\n" +
 	"\aEntries\x12\x1a.fedrelu.v1.EntriesRequest\x1a\x18.fedrelu.v1.EntriesReply0\x01\x12<\n" +
 	"\x06Cancel\x12\x19.fedrelu.v1.CancelRequest\x1a\x17.fedrelu.v1.CancelReply\x12<\n" +
@@ -1102,60 +1257,67 @@ func file_fedrelu_v1_control_proto_rawDescGZIP() []byte {
 	return file_fedrelu_v1_control_proto_rawDescData
 }
 
-var file_fedrelu_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_fedrelu_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_fedrelu_v1_control_proto_goTypes = []any{
 	(*HealthRequest)(nil),   // 0: fedrelu.v1.HealthRequest
 	(*HealthReply)(nil),     // 1: fedrelu.v1.HealthReply
 	(*SubmitRequest)(nil),   // 2: fedrelu.v1.SubmitRequest
-	(*SubmitReply)(nil),     // 3: fedrelu.v1.SubmitReply
-	(*ListRunsRequest)(nil), // 4: fedrelu.v1.ListRunsRequest
-	(*ListRunsReply)(nil),   // 5: fedrelu.v1.ListRunsReply
-	(*EntriesRequest)(nil),  // 6: fedrelu.v1.EntriesRequest
-	(*EntriesReply)(nil),    // 7: fedrelu.v1.EntriesReply
-	(*Progress)(nil),        // 8: fedrelu.v1.Progress
-	(*CancelRequest)(nil),   // 9: fedrelu.v1.CancelRequest
-	(*CancelReply)(nil),     // 10: fedrelu.v1.CancelReply
-	(*ResumeRequest)(nil),   // 11: fedrelu.v1.ResumeRequest
-	(*ResumeReply)(nil),     // 12: fedrelu.v1.ResumeReply
-	(*RemoveRequest)(nil),   // 13: fedrelu.v1.RemoveRequest
-	(*RemoveReply)(nil),     // 14: fedrelu.v1.RemoveReply
-	(*ExportRequest)(nil),   // 15: fedrelu.v1.ExportRequest
-	(*ExportReply)(nil),     // 16: fedrelu.v1.ExportReply
-	(*ExportHeader)(nil),    // 17: fedrelu.v1.ExportHeader
-	(*RunRecord)(nil),       // 18: fedrelu.v1.RunRecord
-	(*EntryRecord)(nil),     // 19: fedrelu.v1.EntryRecord
+	(*SubmitMessage)(nil),   // 3: fedrelu.v1.SubmitMessage
+	(*SubmitHeader)(nil),    // 4: fedrelu.v1.SubmitHeader
+	(*SubmitReply)(nil),     // 5: fedrelu.v1.SubmitReply
+	(*ListRunsRequest)(nil), // 6: fedrelu.v1.ListRunsRequest
+	(*ListRunsReply)(nil),   // 7: fedrelu.v1.ListRunsReply
+	(*EntriesRequest)(nil),  // 8: fedrelu.v1.EntriesRequest
+	(*EntriesReply)(nil),    // 9: fedrelu.v1.EntriesReply
+	(*Progress)(nil),        // 10: fedrelu.v1.Progress
+	(*CancelRequest)(nil),   // 11: fedrelu.v1.CancelRequest
+	(*CancelReply)(nil),     // 12: fedrelu.v1.CancelReply
+	(*ResumeRequest)(nil),   // 13: fedrelu.v1.ResumeRequest
+	(*ResumeReply)(nil),     // 14: fedrelu.v1.ResumeReply
+	(*RemoveRequest)(nil),   // 15: fedrelu.v1.RemoveRequest
+	(*RemoveReply)(nil),     // 16: fedrelu.v1.RemoveReply
+	(*ExportRequest)(nil),   // 17: fedrelu.v1.ExportRequest
+	(*ExportReply)(nil),     // 18: fedrelu.v1.ExportReply
+	(*ExportHeader)(nil),    // 19: fedrelu.v1.ExportHeader
 	(*Chunk)(nil),           // 20: fedrelu.v1.Chunk
 	(*TensorDesc)(nil),      // 21: fedrelu.v1.TensorDesc
+	(*RunRecord)(nil),       // 22: fedrelu.v1.RunRecord
+	(*EntryRecord)(nil),     // 23: fedrelu.v1.EntryRecord
 }
 var file_fedrelu_v1_control_proto_depIdxs = []int32{
-	18, // 0: fedrelu.v1.ListRunsReply.runs:type_name -> fedrelu.v1.RunRecord
-	18, // 1: fedrelu.v1.EntriesReply.run:type_name -> fedrelu.v1.RunRecord
-	19, // 2: fedrelu.v1.EntriesReply.entry:type_name -> fedrelu.v1.EntryRecord
-	8,  // 3: fedrelu.v1.EntriesReply.progress:type_name -> fedrelu.v1.Progress
-	17, // 4: fedrelu.v1.ExportReply.header:type_name -> fedrelu.v1.ExportHeader
-	20, // 5: fedrelu.v1.ExportReply.chunk:type_name -> fedrelu.v1.Chunk
-	21, // 6: fedrelu.v1.ExportHeader.tensors:type_name -> fedrelu.v1.TensorDesc
-	0,  // 7: fedrelu.v1.ControlService.Health:input_type -> fedrelu.v1.HealthRequest
-	2,  // 8: fedrelu.v1.ControlService.Submit:input_type -> fedrelu.v1.SubmitRequest
-	4,  // 9: fedrelu.v1.ControlService.ListRuns:input_type -> fedrelu.v1.ListRunsRequest
-	6,  // 10: fedrelu.v1.ControlService.Entries:input_type -> fedrelu.v1.EntriesRequest
-	9,  // 11: fedrelu.v1.ControlService.Cancel:input_type -> fedrelu.v1.CancelRequest
-	11, // 12: fedrelu.v1.ControlService.Resume:input_type -> fedrelu.v1.ResumeRequest
-	13, // 13: fedrelu.v1.ControlService.Remove:input_type -> fedrelu.v1.RemoveRequest
-	15, // 14: fedrelu.v1.ControlService.Export:input_type -> fedrelu.v1.ExportRequest
-	1,  // 15: fedrelu.v1.ControlService.Health:output_type -> fedrelu.v1.HealthReply
-	3,  // 16: fedrelu.v1.ControlService.Submit:output_type -> fedrelu.v1.SubmitReply
-	5,  // 17: fedrelu.v1.ControlService.ListRuns:output_type -> fedrelu.v1.ListRunsReply
-	7,  // 18: fedrelu.v1.ControlService.Entries:output_type -> fedrelu.v1.EntriesReply
-	10, // 19: fedrelu.v1.ControlService.Cancel:output_type -> fedrelu.v1.CancelReply
-	12, // 20: fedrelu.v1.ControlService.Resume:output_type -> fedrelu.v1.ResumeReply
-	14, // 21: fedrelu.v1.ControlService.Remove:output_type -> fedrelu.v1.RemoveReply
-	16, // 22: fedrelu.v1.ControlService.Export:output_type -> fedrelu.v1.ExportReply
-	15, // [15:23] is the sub-list for method output_type
-	7,  // [7:15] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	4,  // 0: fedrelu.v1.SubmitMessage.header:type_name -> fedrelu.v1.SubmitHeader
+	20, // 1: fedrelu.v1.SubmitMessage.chunk:type_name -> fedrelu.v1.Chunk
+	21, // 2: fedrelu.v1.SubmitHeader.tensors:type_name -> fedrelu.v1.TensorDesc
+	22, // 3: fedrelu.v1.ListRunsReply.runs:type_name -> fedrelu.v1.RunRecord
+	22, // 4: fedrelu.v1.EntriesReply.run:type_name -> fedrelu.v1.RunRecord
+	23, // 5: fedrelu.v1.EntriesReply.entry:type_name -> fedrelu.v1.EntryRecord
+	10, // 6: fedrelu.v1.EntriesReply.progress:type_name -> fedrelu.v1.Progress
+	19, // 7: fedrelu.v1.ExportReply.header:type_name -> fedrelu.v1.ExportHeader
+	20, // 8: fedrelu.v1.ExportReply.chunk:type_name -> fedrelu.v1.Chunk
+	21, // 9: fedrelu.v1.ExportHeader.tensors:type_name -> fedrelu.v1.TensorDesc
+	0,  // 10: fedrelu.v1.ControlService.Health:input_type -> fedrelu.v1.HealthRequest
+	2,  // 11: fedrelu.v1.ControlService.Submit:input_type -> fedrelu.v1.SubmitRequest
+	3,  // 12: fedrelu.v1.ControlService.SubmitFrom:input_type -> fedrelu.v1.SubmitMessage
+	6,  // 13: fedrelu.v1.ControlService.ListRuns:input_type -> fedrelu.v1.ListRunsRequest
+	8,  // 14: fedrelu.v1.ControlService.Entries:input_type -> fedrelu.v1.EntriesRequest
+	11, // 15: fedrelu.v1.ControlService.Cancel:input_type -> fedrelu.v1.CancelRequest
+	13, // 16: fedrelu.v1.ControlService.Resume:input_type -> fedrelu.v1.ResumeRequest
+	15, // 17: fedrelu.v1.ControlService.Remove:input_type -> fedrelu.v1.RemoveRequest
+	17, // 18: fedrelu.v1.ControlService.Export:input_type -> fedrelu.v1.ExportRequest
+	1,  // 19: fedrelu.v1.ControlService.Health:output_type -> fedrelu.v1.HealthReply
+	5,  // 20: fedrelu.v1.ControlService.Submit:output_type -> fedrelu.v1.SubmitReply
+	5,  // 21: fedrelu.v1.ControlService.SubmitFrom:output_type -> fedrelu.v1.SubmitReply
+	7,  // 22: fedrelu.v1.ControlService.ListRuns:output_type -> fedrelu.v1.ListRunsReply
+	9,  // 23: fedrelu.v1.ControlService.Entries:output_type -> fedrelu.v1.EntriesReply
+	12, // 24: fedrelu.v1.ControlService.Cancel:output_type -> fedrelu.v1.CancelReply
+	14, // 25: fedrelu.v1.ControlService.Resume:output_type -> fedrelu.v1.ResumeReply
+	16, // 26: fedrelu.v1.ControlService.Remove:output_type -> fedrelu.v1.RemoveReply
+	18, // 27: fedrelu.v1.ControlService.Export:output_type -> fedrelu.v1.ExportReply
+	19, // [19:28] is the sub-list for method output_type
+	10, // [10:19] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_control_proto_init() }
@@ -1165,13 +1327,17 @@ func file_fedrelu_v1_control_proto_init() {
 	}
 	file_fedrelu_v1_record_proto_init()
 	file_fedrelu_v1_worker_proto_init()
-	file_fedrelu_v1_control_proto_msgTypes[7].OneofWrappers = []any{
+	file_fedrelu_v1_control_proto_msgTypes[3].OneofWrappers = []any{
+		(*SubmitMessage_Header)(nil),
+		(*SubmitMessage_Chunk)(nil),
+	}
+	file_fedrelu_v1_control_proto_msgTypes[9].OneofWrappers = []any{
 		(*EntriesReply_Run)(nil),
 		(*EntriesReply_Entry)(nil),
 		(*EntriesReply_Progress)(nil),
 	}
-	file_fedrelu_v1_control_proto_msgTypes[15].OneofWrappers = []any{}
-	file_fedrelu_v1_control_proto_msgTypes[16].OneofWrappers = []any{
+	file_fedrelu_v1_control_proto_msgTypes[17].OneofWrappers = []any{}
+	file_fedrelu_v1_control_proto_msgTypes[18].OneofWrappers = []any{
 		(*ExportReply_Header)(nil),
 		(*ExportReply_Chunk)(nil),
 	}
@@ -1181,7 +1347,7 @@ func file_fedrelu_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_control_proto_rawDesc), len(file_fedrelu_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

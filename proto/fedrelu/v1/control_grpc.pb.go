@@ -19,14 +19,15 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ControlService_Health_FullMethodName   = "/fedrelu.v1.ControlService/Health"
-	ControlService_Submit_FullMethodName   = "/fedrelu.v1.ControlService/Submit"
-	ControlService_ListRuns_FullMethodName = "/fedrelu.v1.ControlService/ListRuns"
-	ControlService_Entries_FullMethodName  = "/fedrelu.v1.ControlService/Entries"
-	ControlService_Cancel_FullMethodName   = "/fedrelu.v1.ControlService/Cancel"
-	ControlService_Resume_FullMethodName   = "/fedrelu.v1.ControlService/Resume"
-	ControlService_Remove_FullMethodName   = "/fedrelu.v1.ControlService/Remove"
-	ControlService_Export_FullMethodName   = "/fedrelu.v1.ControlService/Export"
+	ControlService_Health_FullMethodName     = "/fedrelu.v1.ControlService/Health"
+	ControlService_Submit_FullMethodName     = "/fedrelu.v1.ControlService/Submit"
+	ControlService_SubmitFrom_FullMethodName = "/fedrelu.v1.ControlService/SubmitFrom"
+	ControlService_ListRuns_FullMethodName   = "/fedrelu.v1.ControlService/ListRuns"
+	ControlService_Entries_FullMethodName    = "/fedrelu.v1.ControlService/Entries"
+	ControlService_Cancel_FullMethodName     = "/fedrelu.v1.ControlService/Cancel"
+	ControlService_Resume_FullMethodName     = "/fedrelu.v1.ControlService/Resume"
+	ControlService_Remove_FullMethodName     = "/fedrelu.v1.ControlService/Remove"
+	ControlService_Export_FullMethodName     = "/fedrelu.v1.ControlService/Export"
 )
 
 // ControlServiceClient is the client API for ControlService service.
@@ -39,6 +40,8 @@ type ControlServiceClient interface {
 	Health(ctx context.Context, in *HealthRequest, opts ...grpc.CallOption) (*HealthReply, error)
 	// Submit queues a run. It is durable when the call returns.
 	Submit(ctx context.Context, in *SubmitRequest, opts ...grpc.CallOption) (*SubmitReply, error)
+	// SubmitFrom is Submit for a run that starts from a model, whose values come in chunks after the header.
+	SubmitFrom(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[SubmitMessage, SubmitReply], error)
 	ListRuns(ctx context.Context, in *ListRunsRequest, opts ...grpc.CallOption) (*ListRunsReply, error)
 	// Entries streams a run's record and its chain from a sequence number on; with follow it goes on until the run ends.
 	Entries(ctx context.Context, in *EntriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EntriesReply], error)
@@ -79,6 +82,19 @@ func (c *controlServiceClient) Submit(ctx context.Context, in *SubmitRequest, op
 	return out, nil
 }
 
+func (c *controlServiceClient) SubmitFrom(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[SubmitMessage, SubmitReply], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ControlService_ServiceDesc.Streams[0], ControlService_SubmitFrom_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SubmitMessage, SubmitReply]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ControlService_SubmitFromClient = grpc.ClientStreamingClient[SubmitMessage, SubmitReply]
+
 func (c *controlServiceClient) ListRuns(ctx context.Context, in *ListRunsRequest, opts ...grpc.CallOption) (*ListRunsReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListRunsReply)
@@ -91,7 +107,7 @@ func (c *controlServiceClient) ListRuns(ctx context.Context, in *ListRunsRequest
 
 func (c *controlServiceClient) Entries(ctx context.Context, in *EntriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EntriesReply], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &ControlService_ServiceDesc.Streams[0], ControlService_Entries_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &ControlService_ServiceDesc.Streams[1], ControlService_Entries_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +156,7 @@ func (c *controlServiceClient) Remove(ctx context.Context, in *RemoveRequest, op
 
 func (c *controlServiceClient) Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportReply], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &ControlService_ServiceDesc.Streams[1], ControlService_Export_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &ControlService_ServiceDesc.Streams[2], ControlService_Export_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -167,6 +183,8 @@ type ControlServiceServer interface {
 	Health(context.Context, *HealthRequest) (*HealthReply, error)
 	// Submit queues a run. It is durable when the call returns.
 	Submit(context.Context, *SubmitRequest) (*SubmitReply, error)
+	// SubmitFrom is Submit for a run that starts from a model, whose values come in chunks after the header.
+	SubmitFrom(grpc.ClientStreamingServer[SubmitMessage, SubmitReply]) error
 	ListRuns(context.Context, *ListRunsRequest) (*ListRunsReply, error)
 	// Entries streams a run's record and its chain from a sequence number on; with follow it goes on until the run ends.
 	Entries(*EntriesRequest, grpc.ServerStreamingServer[EntriesReply]) error
@@ -192,6 +210,9 @@ func (UnimplementedControlServiceServer) Health(context.Context, *HealthRequest)
 }
 func (UnimplementedControlServiceServer) Submit(context.Context, *SubmitRequest) (*SubmitReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Submit not implemented")
+}
+func (UnimplementedControlServiceServer) SubmitFrom(grpc.ClientStreamingServer[SubmitMessage, SubmitReply]) error {
+	return status.Error(codes.Unimplemented, "method SubmitFrom not implemented")
 }
 func (UnimplementedControlServiceServer) ListRuns(context.Context, *ListRunsRequest) (*ListRunsReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRuns not implemented")
@@ -267,6 +288,13 @@ func _ControlService_Submit_Handler(srv interface{}, ctx context.Context, dec fu
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _ControlService_SubmitFrom_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ControlServiceServer).SubmitFrom(&grpc.GenericServerStream[SubmitMessage, SubmitReply]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ControlService_SubmitFromServer = grpc.ClientStreamingServer[SubmitMessage, SubmitReply]
 
 func _ControlService_ListRuns_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListRunsRequest)
@@ -395,6 +423,11 @@ var ControlService_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "SubmitFrom",
+			Handler:       _ControlService_SubmitFrom_Handler,
+			ClientStreams: true,
+		},
 		{
 			StreamName:    "Entries",
 			Handler:       _ControlService_Entries_Handler,

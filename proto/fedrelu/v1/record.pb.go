@@ -166,8 +166,10 @@ type RunRecord struct {
 	Ended     int64 `protobuf:"varint,17,opt,name=ended,proto3" json:"ended,omitempty"`
 	// The commit of the last round, while no later entry says it.
 	Committed *CommitRecord `protobuf:"bytes,18,opt,name=committed,proto3" json:"committed,omitempty"`
-	// The tensors of the model in the order of their block; empty until the run was planned.
-	Tensors       []*TensorDesc `protobuf:"bytes,19,rep,name=tensors,proto3" json:"tensors,omitempty"`
+	// The tensors of the model in the order of their block; empty until the run was planned, unless start_given.
+	Tensors []*TensorDesc `protobuf:"bytes,19,rep,name=tensors,proto3" json:"tensors,omitempty"`
+	// start_model was submitted with the run, and is kept as long as the run is.
+	StartGiven    bool `protobuf:"varint,20,opt,name=start_given,json=startGiven,proto3" json:"start_given,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,6 +335,13 @@ func (x *RunRecord) GetTensors() []*TensorDesc {
 		return x.Tensors
 	}
 	return nil
+}
+
+func (x *RunRecord) GetStartGiven() bool {
+	if x != nil {
+		return x.StartGiven
+	}
+	return false
 }
 
 type TensorDesc struct {
@@ -1683,7 +1692,7 @@ var File_fedrelu_v1_record_proto protoreflect.FileDescriptor
 const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\n" +
 	"\x17fedrelu/v1/record.proto\x12\n" +
-	"fedrelu.v1\"\xe1\x04\n" +
+	"fedrelu.v1\"\x82\x05\n" +
 	"\tRunRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1707,7 +1716,9 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\astarted\x18\x10 \x01(\x03R\astarted\x12\x14\n" +
 	"\x05ended\x18\x11 \x01(\x03R\x05ended\x126\n" +
 	"\tcommitted\x18\x12 \x01(\v2\x18.fedrelu.v1.CommitRecordR\tcommitted\x120\n" +
-	"\atensors\x18\x13 \x03(\v2\x16.fedrelu.v1.TensorDescR\atensors\"N\n" +
+	"\atensors\x18\x13 \x03(\v2\x16.fedrelu.v1.TensorDescR\atensors\x12\x1f\n" +
+	"\vstart_given\x18\x14 \x01(\bR\n" +
+	"startGiven\"N\n" +
 	"\n" +
 	"TensorDesc\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +

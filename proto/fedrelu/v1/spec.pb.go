@@ -411,6 +411,7 @@ type Spec struct {
 	// task's end. float64 is slow, and for local runs only (fedrelu run). Default float32.
 	Precision     *Precision     `protobuf:"varint,20,opt,name=precision,proto3,enum=fedrelu.v1.Precision,oneof" json:"precision,omitempty"`
 	Local         *Local         `protobuf:"bytes,9,opt,name=local,proto3" json:"local,omitempty"`
+	Regularize    *Regularize    `protobuf:"bytes,21,opt,name=regularize,proto3" json:"regularize,omitempty"`
 	Participation *Participation `protobuf:"bytes,10,opt,name=participation,proto3" json:"participation,omitempty"`
 	Server        *Server        `protobuf:"bytes,11,opt,name=server,proto3" json:"server,omitempty"`
 	// The weight of a shard's update in the mean. Default examples.
@@ -530,6 +531,13 @@ func (x *Spec) GetPrecision() Precision {
 func (x *Spec) GetLocal() *Local {
 	if x != nil {
 		return x.Local
+	}
+	return nil
+}
+
+func (x *Spec) GetRegularize() *Regularize {
+	if x != nil {
+		return x.Regularize
 	}
 	return nil
 }
@@ -3188,6 +3196,8 @@ type Init struct {
 	//	*Init_Gaussian
 	//	*Init_Identity
 	//	*Init_Zero
+	//	*Init_File
+	//	*Init_RandomSigns
 	Kind          isInit_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3284,6 +3294,24 @@ func (x *Init) GetZero() *Zero {
 	return nil
 }
 
+func (x *Init) GetFile() *InitFile {
+	if x != nil {
+		if x, ok := x.Kind.(*Init_File); ok {
+			return x.File
+		}
+	}
+	return nil
+}
+
+func (x *Init) GetRandomSigns() *RandomSigns {
+	if x != nil {
+		if x, ok := x.Kind.(*Init_RandomSigns); ok {
+			return x.RandomSigns
+		}
+	}
+	return nil
+}
+
 type isInit_Kind interface {
 	isInit_Kind()
 }
@@ -3319,6 +3347,16 @@ type Init_Zero struct {
 	Zero *Zero `protobuf:"bytes,6,opt,name=zero,proto3,oneof"`
 }
 
+type Init_File struct {
+	// The model in a file: PyTorch's names and shapes. The path is relative to the spec file.
+	File *InitFile `protobuf:"bytes,7,opt,name=file,proto3,oneof"`
+}
+
+type Init_RandomSigns struct {
+	// For one hidden layer (PAPERS.md P6 6.4): normal weights and biases before it, +scale or -scale after it, all else zero.
+	RandomSigns *RandomSigns `protobuf:"bytes,8,opt,name=random_signs,json=randomSigns,proto3,oneof"`
+}
+
 func (*Init_KaimingUniform) isInit_Kind() {}
 
 func (*Init_KaimingNormal) isInit_Kind() {}
@@ -3330,6 +3368,10 @@ func (*Init_Gaussian) isInit_Kind() {}
 func (*Init_Identity) isInit_Kind() {}
 
 func (*Init_Zero) isInit_Kind() {}
+
+func (*Init_File) isInit_Kind() {}
+
+func (*Init_RandomSigns) isInit_Kind() {}
 
 type KaimingUniform struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3574,6 +3616,152 @@ func (*Zero) Descriptor() ([]byte, []int) {
 	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{46}
 }
 
+type InitFile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A safetensors file of floats, such as the export of a run or a state_dict; num_batches_tracked is ignored.
+	Safetensors   *string `protobuf:"bytes,1,opt,name=safetensors,proto3,oneof" json:"safetensors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InitFile) Reset() {
+	*x = InitFile{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InitFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InitFile) ProtoMessage() {}
+
+func (x *InitFile) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InitFile.ProtoReflect.Descriptor instead.
+func (*InitFile) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *InitFile) GetSafetensors() string {
+	if x != nil && x.Safetensors != nil {
+		return *x.Safetensors
+	}
+	return ""
+}
+
+type RandomSigns struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The standard deviation of the first layer. Default 1.
+	Std *float64 `protobuf:"fixed64,1,opt,name=std,proto3,oneof" json:"std,omitempty"`
+	// The magnitude of the second layer's weights. Default 1.
+	Scale         *float64 `protobuf:"fixed64,2,opt,name=scale,proto3,oneof" json:"scale,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RandomSigns) Reset() {
+	*x = RandomSigns{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RandomSigns) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RandomSigns) ProtoMessage() {}
+
+func (x *RandomSigns) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RandomSigns.ProtoReflect.Descriptor instead.
+func (*RandomSigns) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *RandomSigns) GetStd() float64 {
+	if x != nil && x.Std != nil {
+		return *x.Std
+	}
+	return 0
+}
+
+func (x *RandomSigns) GetScale() float64 {
+	if x != nil && x.Scale != nil {
+		return *x.Scale
+	}
+	return 0
+}
+
+// Regularize adds penalties to what training makes small; the loss that is reported is that of the data alone.
+type Regularize struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Times the path norm: the sum of |v| |w| over hidden units, inputs and outputs (PAPERS.md P5). For the shallow model
+	// only. Default 0.
+	PathNorm      *float64 `protobuf:"fixed64,1,opt,name=path_norm,json=pathNorm,proto3,oneof" json:"path_norm,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Regularize) Reset() {
+	*x = Regularize{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Regularize) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Regularize) ProtoMessage() {}
+
+func (x *Regularize) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Regularize.ProtoReflect.Descriptor instead.
+func (*Regularize) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *Regularize) GetPathNorm() float64 {
+	if x != nil && x.PathNorm != nil {
+		return *x.PathNorm
+	}
+	return 0
+}
+
 // Local is what every participant does in a round.
 type Local struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3609,7 +3797,7 @@ type Local struct {
 
 func (x *Local) Reset() {
 	*x = Local{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3621,7 +3809,7 @@ func (x *Local) String() string {
 func (*Local) ProtoMessage() {}
 
 func (x *Local) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3634,7 +3822,7 @@ func (x *Local) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Local.ProtoReflect.Descriptor instead.
 func (*Local) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{47}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Local) GetLength() isLocal_Length {
@@ -3768,7 +3956,7 @@ type PostLocal struct {
 
 func (x *PostLocal) Reset() {
 	*x = PostLocal{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3780,7 +3968,7 @@ func (x *PostLocal) String() string {
 func (*PostLocal) ProtoMessage() {}
 
 func (x *PostLocal) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3793,7 +3981,7 @@ func (x *PostLocal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PostLocal.ProtoReflect.Descriptor instead.
 func (*PostLocal) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{48}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PostLocal) GetUntil() int32 {
@@ -3823,7 +4011,7 @@ type Schedule struct {
 
 func (x *Schedule) Reset() {
 	*x = Schedule{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3835,7 +4023,7 @@ func (x *Schedule) String() string {
 func (*Schedule) ProtoMessage() {}
 
 func (x *Schedule) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3848,7 +4036,7 @@ func (x *Schedule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schedule.ProtoReflect.Descriptor instead.
 func (*Schedule) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{49}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Schedule) GetForm() isSchedule_Form {
@@ -3937,7 +4125,7 @@ type Constant struct {
 
 func (x *Constant) Reset() {
 	*x = Constant{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3949,7 +4137,7 @@ func (x *Constant) String() string {
 func (*Constant) ProtoMessage() {}
 
 func (x *Constant) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3962,7 +4150,7 @@ func (x *Constant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Constant.ProtoReflect.Descriptor instead.
 func (*Constant) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{50}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{53}
 }
 
 // Step multiplies the rate by gamma after every size rounds.
@@ -3977,7 +4165,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3989,7 +4177,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4002,7 +4190,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{51}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Step) GetSize() int32 {
@@ -4029,7 +4217,7 @@ type Exponential struct {
 
 func (x *Exponential) Reset() {
 	*x = Exponential{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4041,7 +4229,7 @@ func (x *Exponential) String() string {
 func (*Exponential) ProtoMessage() {}
 
 func (x *Exponential) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4054,7 +4242,7 @@ func (x *Exponential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exponential.ProtoReflect.Descriptor instead.
 func (*Exponential) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{52}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Exponential) GetGamma() float64 {
@@ -4077,7 +4265,7 @@ type Cosine struct {
 
 func (x *Cosine) Reset() {
 	*x = Cosine{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4089,7 +4277,7 @@ func (x *Cosine) String() string {
 func (*Cosine) ProtoMessage() {}
 
 func (x *Cosine) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4102,7 +4290,7 @@ func (x *Cosine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cosine.ProtoReflect.Descriptor instead.
 func (*Cosine) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{53}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Cosine) GetRounds() int32 {
@@ -4132,7 +4320,7 @@ type Warmup struct {
 
 func (x *Warmup) Reset() {
 	*x = Warmup{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4144,7 +4332,7 @@ func (x *Warmup) String() string {
 func (*Warmup) ProtoMessage() {}
 
 func (x *Warmup) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4157,7 +4345,7 @@ func (x *Warmup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warmup.ProtoReflect.Descriptor instead.
 func (*Warmup) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{54}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Warmup) GetRounds() int32 {
@@ -4188,7 +4376,7 @@ type Optimizer struct {
 
 func (x *Optimizer) Reset() {
 	*x = Optimizer{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4200,7 +4388,7 @@ func (x *Optimizer) String() string {
 func (*Optimizer) ProtoMessage() {}
 
 func (x *Optimizer) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4213,7 +4401,7 @@ func (x *Optimizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Optimizer.ProtoReflect.Descriptor instead.
 func (*Optimizer) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{55}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Optimizer) GetKind() isOptimizer_Kind {
@@ -4276,7 +4464,7 @@ type SGD struct {
 
 func (x *SGD) Reset() {
 	*x = SGD{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4288,7 +4476,7 @@ func (x *SGD) String() string {
 func (*SGD) ProtoMessage() {}
 
 func (x *SGD) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4301,7 +4489,7 @@ func (x *SGD) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SGD.ProtoReflect.Descriptor instead.
 func (*SGD) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{56}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SGD) GetLr() float64 {
@@ -4358,7 +4546,7 @@ type AdamW struct {
 
 func (x *AdamW) Reset() {
 	*x = AdamW{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4370,7 +4558,7 @@ func (x *AdamW) String() string {
 func (*AdamW) ProtoMessage() {}
 
 func (x *AdamW) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4383,7 +4571,7 @@ func (x *AdamW) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdamW.ProtoReflect.Descriptor instead.
 func (*AdamW) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{57}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *AdamW) GetLr() float64 {
@@ -4435,7 +4623,7 @@ type Participation struct {
 
 func (x *Participation) Reset() {
 	*x = Participation{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4447,7 +4635,7 @@ func (x *Participation) String() string {
 func (*Participation) ProtoMessage() {}
 
 func (x *Participation) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4460,7 +4648,7 @@ func (x *Participation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Participation.ProtoReflect.Descriptor instead.
 func (*Participation) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{58}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Participation) GetAmount() isParticipation_Amount {
@@ -4526,7 +4714,7 @@ type Server struct {
 
 func (x *Server) Reset() {
 	*x = Server{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4538,7 +4726,7 @@ func (x *Server) String() string {
 func (*Server) ProtoMessage() {}
 
 func (x *Server) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4551,7 +4739,7 @@ func (x *Server) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Server.ProtoReflect.Descriptor instead.
 func (*Server) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{59}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Server) GetRule() isServer_Rule {
@@ -4711,7 +4899,7 @@ type FedAvg struct {
 
 func (x *FedAvg) Reset() {
 	*x = FedAvg{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4723,7 +4911,7 @@ func (x *FedAvg) String() string {
 func (*FedAvg) ProtoMessage() {}
 
 func (x *FedAvg) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4736,7 +4924,7 @@ func (x *FedAvg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvg.ProtoReflect.Descriptor instead.
 func (*FedAvg) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{60}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *FedAvg) GetLr() float64 {
@@ -4761,7 +4949,7 @@ type FedAvgM struct {
 
 func (x *FedAvgM) Reset() {
 	*x = FedAvgM{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4773,7 +4961,7 @@ func (x *FedAvgM) String() string {
 func (*FedAvgM) ProtoMessage() {}
 
 func (x *FedAvgM) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4786,7 +4974,7 @@ func (x *FedAvgM) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvgM.ProtoReflect.Descriptor instead.
 func (*FedAvgM) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{61}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *FedAvgM) GetLr() float64 {
@@ -4823,7 +5011,7 @@ type DiLoCo struct {
 
 func (x *DiLoCo) Reset() {
 	*x = DiLoCo{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4835,7 +5023,7 @@ func (x *DiLoCo) String() string {
 func (*DiLoCo) ProtoMessage() {}
 
 func (x *DiLoCo) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4848,7 +5036,7 @@ func (x *DiLoCo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiLoCo.ProtoReflect.Descriptor instead.
 func (*DiLoCo) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{62}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *DiLoCo) GetLr() float64 {
@@ -4878,7 +5066,7 @@ type SlowMo struct {
 
 func (x *SlowMo) Reset() {
 	*x = SlowMo{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4890,7 +5078,7 @@ func (x *SlowMo) String() string {
 func (*SlowMo) ProtoMessage() {}
 
 func (x *SlowMo) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4903,7 +5091,7 @@ func (x *SlowMo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlowMo.ProtoReflect.Descriptor instead.
 func (*SlowMo) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{63}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SlowMo) GetLr() float64 {
@@ -4935,7 +5123,7 @@ type FedAdagrad struct {
 
 func (x *FedAdagrad) Reset() {
 	*x = FedAdagrad{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4947,7 +5135,7 @@ func (x *FedAdagrad) String() string {
 func (*FedAdagrad) ProtoMessage() {}
 
 func (x *FedAdagrad) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4960,7 +5148,7 @@ func (x *FedAdagrad) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAdagrad.ProtoReflect.Descriptor instead.
 func (*FedAdagrad) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{64}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *FedAdagrad) GetLr() float64 {
@@ -5000,7 +5188,7 @@ type FedAdam struct {
 
 func (x *FedAdam) Reset() {
 	*x = FedAdam{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5012,7 +5200,7 @@ func (x *FedAdam) String() string {
 func (*FedAdam) ProtoMessage() {}
 
 func (x *FedAdam) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5025,7 +5213,7 @@ func (x *FedAdam) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAdam.ProtoReflect.Descriptor instead.
 func (*FedAdam) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{65}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *FedAdam) GetLr() float64 {
@@ -5072,7 +5260,7 @@ type FedYogi struct {
 
 func (x *FedYogi) Reset() {
 	*x = FedYogi{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5084,7 +5272,7 @@ func (x *FedYogi) String() string {
 func (*FedYogi) ProtoMessage() {}
 
 func (x *FedYogi) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5097,7 +5285,7 @@ func (x *FedYogi) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedYogi.ProtoReflect.Descriptor instead.
 func (*FedYogi) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{66}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *FedYogi) GetLr() float64 {
@@ -5139,7 +5327,7 @@ type FedNova struct {
 
 func (x *FedNova) Reset() {
 	*x = FedNova{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5151,7 +5339,7 @@ func (x *FedNova) String() string {
 func (*FedNova) ProtoMessage() {}
 
 func (x *FedNova) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5164,7 +5352,7 @@ func (x *FedNova) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedNova.ProtoReflect.Descriptor instead.
 func (*FedNova) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{67}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *FedNova) GetLr() float64 {
@@ -5188,7 +5376,7 @@ type Scaffold struct {
 
 func (x *Scaffold) Reset() {
 	*x = Scaffold{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5200,7 +5388,7 @@ func (x *Scaffold) String() string {
 func (*Scaffold) ProtoMessage() {}
 
 func (x *Scaffold) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5213,7 +5401,7 @@ func (x *Scaffold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scaffold.ProtoReflect.Descriptor instead.
 func (*Scaffold) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{68}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Scaffold) GetLr() float64 {
@@ -5245,7 +5433,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5257,7 +5445,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5270,7 +5458,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{69}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Close) GetWhen() isClose_When {
@@ -5338,7 +5526,7 @@ type All struct {
 
 func (x *All) Reset() {
 	*x = All{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5350,7 +5538,7 @@ func (x *All) String() string {
 func (*All) ProtoMessage() {}
 
 func (x *All) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5363,7 +5551,7 @@ func (x *All) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use All.ProtoReflect.Descriptor instead.
 func (*All) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{70}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{73}
 }
 
 // Quorum closes a round when count participants have answered and grace has passed since, or when all have answered.
@@ -5378,7 +5566,7 @@ type Quorum struct {
 
 func (x *Quorum) Reset() {
 	*x = Quorum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5390,7 +5578,7 @@ func (x *Quorum) String() string {
 func (*Quorum) ProtoMessage() {}
 
 func (x *Quorum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5403,7 +5591,7 @@ func (x *Quorum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quorum.ProtoReflect.Descriptor instead.
 func (*Quorum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{71}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Quorum) GetCount() int32 {
@@ -5430,7 +5618,7 @@ type Deadline struct {
 
 func (x *Deadline) Reset() {
 	*x = Deadline{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5442,7 +5630,7 @@ func (x *Deadline) String() string {
 func (*Deadline) ProtoMessage() {}
 
 func (x *Deadline) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5455,7 +5643,7 @@ func (x *Deadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deadline.ProtoReflect.Descriptor instead.
 func (*Deadline) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{72}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Deadline) GetAfter() *durationpb.Duration {
@@ -5476,7 +5664,7 @@ type Checks struct {
 
 func (x *Checks) Reset() {
 	*x = Checks{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5488,7 +5676,7 @@ func (x *Checks) String() string {
 func (*Checks) ProtoMessage() {}
 
 func (x *Checks) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5501,7 +5689,7 @@ func (x *Checks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checks.ProtoReflect.Descriptor instead.
 func (*Checks) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{73}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Checks) GetDrift() *Drift {
@@ -5533,7 +5721,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5545,7 +5733,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5558,7 +5746,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{74}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Drift) GetEvery() int32 {
@@ -5597,7 +5785,7 @@ type Rank struct {
 
 func (x *Rank) Reset() {
 	*x = Rank{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5609,7 +5797,7 @@ func (x *Rank) String() string {
 func (*Rank) ProtoMessage() {}
 
 func (x *Rank) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5622,7 +5810,7 @@ func (x *Rank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rank.ProtoReflect.Descriptor instead.
 func (*Rank) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{75}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Rank) GetEvery() int32 {
@@ -5657,7 +5845,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5669,7 +5857,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5682,7 +5870,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{76}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Evaluate) GetEvery() int32 {
@@ -5707,7 +5895,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5719,7 +5907,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5732,7 +5920,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{77}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Keep) GetLast() int32 {
@@ -5761,7 +5949,7 @@ var File_fedrelu_v1_spec_proto protoreflect.FileDescriptor
 const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\n" +
 	"\x15fedrelu/v1/spec.proto\x12\n" +
-	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\x8b\t\n" +
+	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xc3\t\n" +
 	"\x04Spec\x12A\n" +
 	"\x04name\x18\x01 \x01(\tB(\xbaH%r#\x18d2\x1f^([A-Za-z0-9][A-Za-z0-9._-]*)?$H\x00R\x04name\x88\x01\x01\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\x04H\x01R\x04seed\x88\x01\x01\x12*\n" +
@@ -5776,7 +5964,10 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x0flabel_smoothing\x18\x13 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x04R\x0elabelSmoothing\x88\x01\x01\x12D\n" +
 	"\tprecision\x18\x14 \x01(\x0e2\x15.fedrelu.v1.PrecisionB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x05R\tprecision\x88\x01\x01\x12'\n" +
-	"\x05local\x18\t \x01(\v2\x11.fedrelu.v1.LocalR\x05local\x12?\n" +
+	"\x05local\x18\t \x01(\v2\x11.fedrelu.v1.LocalR\x05local\x126\n" +
+	"\n" +
+	"regularize\x18\x15 \x01(\v2\x16.fedrelu.v1.RegularizeR\n" +
+	"regularize\x12?\n" +
 	"\rparticipation\x18\n" +
 	" \x01(\v2\x19.fedrelu.v1.ParticipationR\rparticipation\x12*\n" +
 	"\x06server\x18\v \x01(\v2\x12.fedrelu.v1.ServerR\x06server\x12D\n" +
@@ -6040,14 +6231,16 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x06factor\x18\x01 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19ꌠ9Y>)F)ꌠ9Y>)\xc6H\x00R\x06factor\x88\x01\x01B\t\n" +
 	"\a_factor\"\n" +
 	"\n" +
-	"\bSoftplus\"\xd7\x02\n" +
+	"\bSoftplus\"\xc1\x03\n" +
 	"\x04Init\x12E\n" +
 	"\x0fkaiming_uniform\x18\x01 \x01(\v2\x1a.fedrelu.v1.KaimingUniformH\x00R\x0ekaimingUniform\x12B\n" +
 	"\x0ekaiming_normal\x18\x02 \x01(\v2\x19.fedrelu.v1.KaimingNormalH\x00R\rkaimingNormal\x12,\n" +
 	"\x06xavier\x18\x03 \x01(\v2\x12.fedrelu.v1.XavierH\x00R\x06xavier\x122\n" +
 	"\bgaussian\x18\x04 \x01(\v2\x14.fedrelu.v1.GaussianH\x00R\bgaussian\x122\n" +
 	"\bidentity\x18\x05 \x01(\v2\x14.fedrelu.v1.IdentityH\x00R\bidentity\x12&\n" +
-	"\x04zero\x18\x06 \x01(\v2\x10.fedrelu.v1.ZeroH\x00R\x04zeroB\x06\n" +
+	"\x04zero\x18\x06 \x01(\v2\x10.fedrelu.v1.ZeroH\x00R\x04zero\x12*\n" +
+	"\x04file\x18\a \x01(\v2\x14.fedrelu.v1.InitFileH\x00R\x04file\x12<\n" +
+	"\frandom_signs\x18\b \x01(\v2\x17.fedrelu.v1.RandomSignsH\x00R\vrandomSignsB\x06\n" +
 	"\x04kind\"\x10\n" +
 	"\x0eKaimingUniform\"\x0f\n" +
 	"\rKaimingNormal\"\b\n" +
@@ -6060,7 +6253,21 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x01p\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x01p\x88\x01\x01B\x04\n" +
 	"\x02_cB\x04\n" +
 	"\x02_p\"\x06\n" +
-	"\x04Zero\"\xdc\x05\n" +
+	"\x04Zero\"P\n" +
+	"\bInitFile\x124\n" +
+	"\vsafetensors\x18\x01 \x01(\tB\r\xbaH\n" +
+	"\xc8\x01\x01r\x05\x10\x01\x18\x80 H\x00R\vsafetensors\x88\x01\x01B\x0e\n" +
+	"\f_safetensors\"\x87\x01\n" +
+	"\vRandomSigns\x120\n" +
+	"\x03std\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x03std\x88\x01\x01\x124\n" +
+	"\x05scale\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x05scale\x88\x01\x01B\x06\n" +
+	"\x04_stdB\b\n" +
+	"\x06_scale\"W\n" +
+	"\n" +
+	"Regularize\x12;\n" +
+	"\tpath_norm\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\bpathNorm\x88\x01\x01B\f\n" +
+	"\n" +
+	"_path_norm\"\xdc\x05\n" +
 	"\x05Local\x12%\n" +
 	"\x06epochs\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x00R\x06epochs\x12%\n" +
 	"\x05steps\x18\x02 \x01(\x05B\r\xbaH\n" +
@@ -6308,7 +6515,7 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
+var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 81)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(DirichletForm)(0),          // 0: fedrelu.v1.DirichletForm
 	(Norm)(0),                   // 1: fedrelu.v1.Norm
@@ -6364,38 +6571,41 @@ var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(*Gaussian)(nil),            // 51: fedrelu.v1.Gaussian
 	(*Identity)(nil),            // 52: fedrelu.v1.Identity
 	(*Zero)(nil),                // 53: fedrelu.v1.Zero
-	(*Local)(nil),               // 54: fedrelu.v1.Local
-	(*PostLocal)(nil),           // 55: fedrelu.v1.PostLocal
-	(*Schedule)(nil),            // 56: fedrelu.v1.Schedule
-	(*Constant)(nil),            // 57: fedrelu.v1.Constant
-	(*Step)(nil),                // 58: fedrelu.v1.Step
-	(*Exponential)(nil),         // 59: fedrelu.v1.Exponential
-	(*Cosine)(nil),              // 60: fedrelu.v1.Cosine
-	(*Warmup)(nil),              // 61: fedrelu.v1.Warmup
-	(*Optimizer)(nil),           // 62: fedrelu.v1.Optimizer
-	(*SGD)(nil),                 // 63: fedrelu.v1.SGD
-	(*AdamW)(nil),               // 64: fedrelu.v1.AdamW
-	(*Participation)(nil),       // 65: fedrelu.v1.Participation
-	(*Server)(nil),              // 66: fedrelu.v1.Server
-	(*FedAvg)(nil),              // 67: fedrelu.v1.FedAvg
-	(*FedAvgM)(nil),             // 68: fedrelu.v1.FedAvgM
-	(*DiLoCo)(nil),              // 69: fedrelu.v1.DiLoCo
-	(*SlowMo)(nil),              // 70: fedrelu.v1.SlowMo
-	(*FedAdagrad)(nil),          // 71: fedrelu.v1.FedAdagrad
-	(*FedAdam)(nil),             // 72: fedrelu.v1.FedAdam
-	(*FedYogi)(nil),             // 73: fedrelu.v1.FedYogi
-	(*FedNova)(nil),             // 74: fedrelu.v1.FedNova
-	(*Scaffold)(nil),            // 75: fedrelu.v1.Scaffold
-	(*Close)(nil),               // 76: fedrelu.v1.Close
-	(*All)(nil),                 // 77: fedrelu.v1.All
-	(*Quorum)(nil),              // 78: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 79: fedrelu.v1.Deadline
-	(*Checks)(nil),              // 80: fedrelu.v1.Checks
-	(*Drift)(nil),               // 81: fedrelu.v1.Drift
-	(*Rank)(nil),                // 82: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 83: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 84: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 85: google.protobuf.Duration
+	(*InitFile)(nil),            // 54: fedrelu.v1.InitFile
+	(*RandomSigns)(nil),         // 55: fedrelu.v1.RandomSigns
+	(*Regularize)(nil),          // 56: fedrelu.v1.Regularize
+	(*Local)(nil),               // 57: fedrelu.v1.Local
+	(*PostLocal)(nil),           // 58: fedrelu.v1.PostLocal
+	(*Schedule)(nil),            // 59: fedrelu.v1.Schedule
+	(*Constant)(nil),            // 60: fedrelu.v1.Constant
+	(*Step)(nil),                // 61: fedrelu.v1.Step
+	(*Exponential)(nil),         // 62: fedrelu.v1.Exponential
+	(*Cosine)(nil),              // 63: fedrelu.v1.Cosine
+	(*Warmup)(nil),              // 64: fedrelu.v1.Warmup
+	(*Optimizer)(nil),           // 65: fedrelu.v1.Optimizer
+	(*SGD)(nil),                 // 66: fedrelu.v1.SGD
+	(*AdamW)(nil),               // 67: fedrelu.v1.AdamW
+	(*Participation)(nil),       // 68: fedrelu.v1.Participation
+	(*Server)(nil),              // 69: fedrelu.v1.Server
+	(*FedAvg)(nil),              // 70: fedrelu.v1.FedAvg
+	(*FedAvgM)(nil),             // 71: fedrelu.v1.FedAvgM
+	(*DiLoCo)(nil),              // 72: fedrelu.v1.DiLoCo
+	(*SlowMo)(nil),              // 73: fedrelu.v1.SlowMo
+	(*FedAdagrad)(nil),          // 74: fedrelu.v1.FedAdagrad
+	(*FedAdam)(nil),             // 75: fedrelu.v1.FedAdam
+	(*FedYogi)(nil),             // 76: fedrelu.v1.FedYogi
+	(*FedNova)(nil),             // 77: fedrelu.v1.FedNova
+	(*Scaffold)(nil),            // 78: fedrelu.v1.Scaffold
+	(*Close)(nil),               // 79: fedrelu.v1.Close
+	(*All)(nil),                 // 80: fedrelu.v1.All
+	(*Quorum)(nil),              // 81: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 82: fedrelu.v1.Deadline
+	(*Checks)(nil),              // 83: fedrelu.v1.Checks
+	(*Drift)(nil),               // 84: fedrelu.v1.Drift
+	(*Rank)(nil),                // 85: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 86: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 87: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 88: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	8,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
@@ -6404,97 +6614,100 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	26, // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
 	2,  // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
 	3,  // 5: fedrelu.v1.Spec.precision:type_name -> fedrelu.v1.Precision
-	54, // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
-	65, // 7: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
-	66, // 8: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
-	5,  // 9: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	76, // 10: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
-	6,  // 11: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	85, // 12: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	80, // 13: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	83, // 14: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	84, // 15: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
-	10, // 16: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
-	11, // 17: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
-	12, // 18: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
-	13, // 19: fedrelu.v1.Data.cifar10:type_name -> fedrelu.v1.CIFAR10
-	14, // 20: fedrelu.v1.Data.csv:type_name -> fedrelu.v1.CSV
-	15, // 21: fedrelu.v1.Data.npz:type_name -> fedrelu.v1.NPZ
-	17, // 22: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
-	18, // 23: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
-	19, // 24: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
-	20, // 25: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
-	21, // 26: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
-	22, // 27: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
-	23, // 28: fedrelu.v1.Partition.quantity:type_name -> fedrelu.v1.Quantity
-	24, // 29: fedrelu.v1.Partition.natural:type_name -> fedrelu.v1.Natural
-	25, // 30: fedrelu.v1.Partition.explicit:type_name -> fedrelu.v1.Explicit
-	0,  // 31: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
-	27, // 32: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
-	28, // 33: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
-	29, // 34: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
-	30, // 35: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
-	32, // 36: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
-	47, // 37: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
-	31, // 38: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
-	1,  // 39: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
-	31, // 40: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
-	34, // 41: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
-	35, // 42: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	33, // 43: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
-	34, // 44: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
-	35, // 45: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	36, // 46: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
-	37, // 47: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
-	38, // 48: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
-	39, // 49: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
-	40, // 50: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
-	41, // 51: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
-	42, // 52: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
-	43, // 53: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
-	44, // 54: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
-	45, // 55: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
-	46, // 56: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
-	32, // 57: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
-	32, // 58: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
-	48, // 59: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
-	49, // 60: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
-	50, // 61: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
-	51, // 62: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
-	52, // 63: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
-	53, // 64: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
-	4,  // 65: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
-	62, // 66: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
-	56, // 67: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
-	55, // 68: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
-	57, // 69: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
-	58, // 70: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
-	59, // 71: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
-	60, // 72: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
-	61, // 73: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
-	63, // 74: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
-	64, // 75: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
-	67, // 76: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
-	68, // 77: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
-	69, // 78: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
-	70, // 79: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
-	71, // 80: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
-	72, // 81: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
-	73, // 82: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
-	74, // 83: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
-	75, // 84: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
-	77, // 85: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	78, // 86: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	79, // 87: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	85, // 88: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	85, // 89: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	81, // 90: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	82, // 91: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	92, // [92:92] is the sub-list for method output_type
-	92, // [92:92] is the sub-list for method input_type
-	92, // [92:92] is the sub-list for extension type_name
-	92, // [92:92] is the sub-list for extension extendee
-	0,  // [0:92] is the sub-list for field type_name
+	57, // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
+	56, // 7: fedrelu.v1.Spec.regularize:type_name -> fedrelu.v1.Regularize
+	68, // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
+	69, // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
+	5,  // 10: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
+	79, // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	6,  // 12: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
+	88, // 13: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	83, // 14: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	86, // 15: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	87, // 16: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	10, // 17: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
+	11, // 18: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
+	12, // 19: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
+	13, // 20: fedrelu.v1.Data.cifar10:type_name -> fedrelu.v1.CIFAR10
+	14, // 21: fedrelu.v1.Data.csv:type_name -> fedrelu.v1.CSV
+	15, // 22: fedrelu.v1.Data.npz:type_name -> fedrelu.v1.NPZ
+	17, // 23: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
+	18, // 24: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
+	19, // 25: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
+	20, // 26: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
+	21, // 27: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
+	22, // 28: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
+	23, // 29: fedrelu.v1.Partition.quantity:type_name -> fedrelu.v1.Quantity
+	24, // 30: fedrelu.v1.Partition.natural:type_name -> fedrelu.v1.Natural
+	25, // 31: fedrelu.v1.Partition.explicit:type_name -> fedrelu.v1.Explicit
+	0,  // 32: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
+	27, // 33: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
+	28, // 34: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
+	29, // 35: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
+	30, // 36: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
+	32, // 37: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
+	47, // 38: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
+	31, // 39: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
+	1,  // 40: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
+	31, // 41: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
+	34, // 42: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
+	35, // 43: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	33, // 44: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
+	34, // 45: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
+	35, // 46: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	36, // 47: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
+	37, // 48: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
+	38, // 49: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
+	39, // 50: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
+	40, // 51: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
+	41, // 52: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
+	42, // 53: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
+	43, // 54: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
+	44, // 55: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
+	45, // 56: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
+	46, // 57: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
+	32, // 58: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
+	32, // 59: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
+	48, // 60: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
+	49, // 61: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
+	50, // 62: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
+	51, // 63: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
+	52, // 64: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
+	53, // 65: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
+	54, // 66: fedrelu.v1.Init.file:type_name -> fedrelu.v1.InitFile
+	55, // 67: fedrelu.v1.Init.random_signs:type_name -> fedrelu.v1.RandomSigns
+	4,  // 68: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
+	65, // 69: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
+	59, // 70: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
+	58, // 71: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
+	60, // 72: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
+	61, // 73: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
+	62, // 74: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
+	63, // 75: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
+	64, // 76: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
+	66, // 77: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
+	67, // 78: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
+	70, // 79: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
+	71, // 80: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
+	72, // 81: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
+	73, // 82: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
+	74, // 83: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
+	75, // 84: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
+	76, // 85: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
+	77, // 86: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
+	78, // 87: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
+	80, // 88: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	81, // 89: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	82, // 90: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	88, // 91: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	88, // 92: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	84, // 93: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	85, // 94: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	95, // [95:95] is the sub-list for method output_type
+	95, // [95:95] is the sub-list for method input_type
+	95, // [95:95] is the sub-list for extension type_name
+	95, // [95:95] is the sub-list for extension extendee
+	0,  // [0:95] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -6576,35 +6789,40 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Init_Gaussian)(nil),
 		(*Init_Identity)(nil),
 		(*Init_Zero)(nil),
+		(*Init_File)(nil),
+		(*Init_RandomSigns)(nil),
 	}
 	file_fedrelu_v1_spec_proto_msgTypes[44].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[45].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[47].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[47].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[48].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[49].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[50].OneofWrappers = []any{
 		(*Local_Epochs)(nil),
 		(*Local_Steps)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[48].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[49].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[51].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[52].OneofWrappers = []any{
 		(*Schedule_Constant)(nil),
 		(*Schedule_Step)(nil),
 		(*Schedule_Exponential)(nil),
 		(*Schedule_Cosine)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[51].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[52].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[53].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[54].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[55].OneofWrappers = []any{
-		(*Optimizer_Sgd)(nil),
-		(*Optimizer_Adamw)(nil),
-	}
+	file_fedrelu_v1_spec_proto_msgTypes[55].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[56].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[57].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[58].OneofWrappers = []any{
+		(*Optimizer_Sgd)(nil),
+		(*Optimizer_Adamw)(nil),
+	}
+	file_fedrelu_v1_spec_proto_msgTypes[59].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[60].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[61].OneofWrappers = []any{
 		(*Participation_Fraction)(nil),
 		(*Participation_Count)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[59].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[62].OneofWrappers = []any{
 		(*Server_Fedavg)(nil),
 		(*Server_Fedavgm)(nil),
 		(*Server_Diloco)(nil),
@@ -6615,32 +6833,32 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Server_Fednova)(nil),
 		(*Server_Scaffold)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[60].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[61].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[62].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[63].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[64].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[65].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[66].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[67].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[68].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[69].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[69].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[70].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[71].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[72].OneofWrappers = []any{
 		(*Close_All)(nil),
 		(*Close_Quorum)(nil),
 		(*Close_Deadline)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[71].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[74].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[75].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[76].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[77].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[78].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[79].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[80].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   78,
+			NumMessages:   81,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
