@@ -93,7 +93,9 @@ func (o *owner) checkPlanned(print shard.Fingerprint) error {
 // begin plans a new run and commits its start model as round 0.
 func (o *owner) begin(ctx context.Context) error {
 	block := o.c.models.block(o.job.Net.Parameters())
-	o.job.Net.Initialize(block, o.job.Init, o.job.Seed)
+	if err := o.startModel(block); err != nil {
+		return &failure{err.Error()}
+	}
 	hash := tensor.HashBlock(block)
 	o.run.Layout = o.job.Net.Layout().Fingerprint()
 	o.run.Data = record.Data(o.c.data.print)
@@ -172,12 +174,30 @@ func (o *owner) resume(number int, lost bool) error {
 	return nil
 }
 
+// startModel makes the model of round 0, or takes the one that was submitted.
+func (o *owner) startModel(block []float32) error {
+	if !o.run.StartGiven {
+		o.job.Net.Initialize(block, o.job.Init, o.job.Seed)
+		return nil
+	}
+	layout := o.job.Net.Layout()
+	if err := workload.FitStart(o.run.Tensors, layout); err != nil {
+		return fmt.Errorf("model.init.file %s: %w", o.spec.Model.File, err)
+	}
+	if err := o.c.store.ReadModel(o.run.ID, o.run.StartModel, block); err != nil {
+		return fmt.Errorf("the start model that was submitted is lost: %w", err)
+	}
+	return localsgd.CheckFinite(layout, block)
+}
+
 func (o *owner) remakeStart(r record.Round, block []float32) error {
-	o.job.Net.Initialize(block, o.job.Init, o.job.Seed)
+	if err := o.startModel(block); err != nil {
+		return &failure{err.Error()}
+	}
 	if hash := tensor.HashBlock(block); hash != r.Model {
 		return &failure{fmt.Sprintf("the start model made again is %s, recorded is %s", hash, r.Model)}
 	}
-	repaired := record.Repaired{Detail: "made again from the seed", Time: time.Now()}
+	repaired := record.Repaired{Detail: "made again as at the start", Time: time.Now()}
 	_, err := o.c.store.RestoreModel(o.run.ID, r.Number, block, repaired)
 	return err
 }

@@ -11,40 +11,11 @@ import (
 
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/coordinator/store"
-	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
-	"github.com/fedrelu/fedrelu/proto/spec"
 )
 
 // ErrStatus says that a run's status does not allow what was asked for.
 var ErrStatus = errors.New("not possible with a run of this status")
-
-// Submit queues a run of the spec and returns its id. The run is durable when Submit returns. It returns an error that wraps
-// spec.ErrInvalid for a spec that this coordinator may not run.
-func (c *Coordinator) Submit(s *spec.Spec) (string, error) {
-	if err := c.mayRun(s); err != nil {
-		return "", err
-	}
-	id := newID(time.Now())
-	run := record.Run{
-		ID: id, Name: s.Name, Spec: s.Proto(), SpecYAML: s.YAML(), Created: time.Now(), Status: record.Queued,
-		Build: c.cfg.Build, Numerics: localsgd.Numerics, Keep: record.Keep(s.Keep),
-	}
-	if err := c.store.CreateRun(run); err != nil {
-		return "", fmt.Errorf("queueing a run: %w", err)
-	}
-	c.wakeQueue()
-	c.log.Info("run queued", "run", id, "name", s.Name)
-	return id, nil
-}
-
-// mayRun returns an error for what is left to local runs.
-func (c *Coordinator) mayRun(s *spec.Spec) error {
-	if c.cfg.Local {
-		return nil
-	}
-	return s.CheckRemote()
-}
 
 // newID returns an id that sorts by time: nine characters of milliseconds, four of chance.
 func newID(now time.Time) string {

@@ -3,6 +3,7 @@ package localsgd
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
@@ -47,6 +48,7 @@ type Job struct {
 	Seed   uint64
 	Net    *relu.Network
 	Init   relu.Initializer // nil is KaimingUniform
+	Given  []float32        // the start model, where it is not nil; Init then counts for nothing
 	Data   shard.Data
 	Shards shard.Shards
 	Local  Local
@@ -123,6 +125,9 @@ func (j *Job) Layout() *tensor.Layout {
 
 // Start returns a new block with the run's initial parameters.
 func (j *Job) Start() []float32 {
+	if j.Given != nil {
+		return slices.Clone(j.Given)
+	}
 	block := make([]float32, j.Net.Parameters())
 	init := j.Init
 	if init == nil {

@@ -29,5 +29,6 @@
 //	3 x (4P + 8P to 16P) bytes    the pending, the pushed and the held sum; 8 bytes for a matrix's element, 16 for another's
 //	4P bytes x (S + 1)            instead of these sums, where updates are pushed alone
 //
-// With precision float64 a trainer's scratch has twice the size, and each holds a copy of the model, 8P bytes. It depends neither on the number of shards nor of rounds.
+// It depends neither on the number of shards nor of rounds. With precision float64 a trainer's scratch has twice the size,
+// and each trainer holds a copy of the model, 8P bytes.
 package worker

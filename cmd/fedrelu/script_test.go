@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/fedrelu/fedrelu/cmd/fedrelu/view"
 	"github.com/fedrelu/fedrelu/internal/safetensors"
 )
 
@@ -40,6 +42,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "serves": serves, "get": get, "lines": lines,
+			"sameStart": sameStart,
 		},
 	})
 }
@@ -127,6 +130,21 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s: %s", r.Status, body)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), body, 0o644))
+}
+
+// sameStart EXPORT SHOW wants the model of an export's document to be what the run of a show's document was submitted with and
+// began from.
+func sameStart(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sameStart export show")
+	}
+	var export view.Export
+	var show view.Show
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &export))
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &show))
+	if show.Init == nil || *show.Init != export.ModelSHA256 || show.Start.ModelSHA256 != export.ModelSHA256 {
+		ts.Fatalf("exported is %s, the run has %v and %s", export.ModelSHA256, show.Init, show.Start.ModelSHA256)
+	}
 }
 
 // lines N FILE wants so many lines in a file, or in stdout.

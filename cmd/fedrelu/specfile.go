@@ -51,6 +51,23 @@ func localSpec(path string, set []string) (*spec.Spec, error) {
 	return s, nil
 }
 
+// checkJob builds the job of a local spec and looks whether its start model fits.
+func checkJob(s *spec.Spec, data shard.Data) error {
+	job, err := workload.Job(s, data)
+	if err != nil || s.Model.File == "" {
+		return err
+	}
+	m, err := workload.OpenStart(s.Model.File)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if err := workload.FitStart(m.Tensors, job.Net.Layout()); err != nil {
+		return fmt.Errorf("model.init.file: %s: %w", s.Model.File, err)
+	}
+	return nil
+}
+
 // checkWorkload opens the data of a local spec and builds what a coordinator and its workers will build, so that whatever
 // is wrong with data, partition or network is said before anything is started. What is loaded is dropped again.
 func checkWorkload(s *spec.Spec) error {
@@ -60,7 +77,7 @@ func checkWorkload(s *spec.Spec) error {
 	}
 	data, err := workload.Load(s.Source(), "", need)
 	if err == nil {
-		_, err = workload.Job(s, data)
+		err = checkJob(s, data)
 	}
 	debug.FreeOSMemory()
 	if err != nil && !errors.Is(err, spec.ErrInvalid) {

@@ -4,16 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fedrelu/fedrelu/cmd/fedrelu/view"
 	"github.com/fedrelu/fedrelu/coordinator/control"
+	"github.com/fedrelu/fedrelu/internal/workload"
 	"github.com/fedrelu/fedrelu/proto/spec"
+	"github.com/fedrelu/fedrelu/proto/wire"
 )
 
 const submitLong = `Send a spec to a coordinator, which queues it, and print the id of the run alone on a line once the run is durable.
-Relative data paths stay as they are: every process takes them from its own --data.
+Relative data paths stay as they are: every process takes them from its own --data. A model that the spec starts from
+(model.init.file) is read here, relative to the spec file, and sent along: the coordinator keeps it with the run.
 
 With --wait the run is followed to its end, which gives the exit code.`
 
@@ -60,7 +64,7 @@ func (o *submitOptions) submit(ctx context.Context, a *app, path string) error {
 		return err
 	}
 	defer client.Close()
-	id, err := o.send(ctx, client, s)
+	id, err := o.send(ctx, client, s, filepath.Dir(path))
 	if err != nil {
 		return err
 	}
@@ -76,10 +80,27 @@ func (o *submitOptions) submit(ctx context.Context, a *app, path string) error {
 	return o.follow(ctx, a, client, id)
 }
 
-func (o *submitOptions) send(ctx context.Context, client *control.Client, s *spec.Spec) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	id, err := client.Submit(ctx, s.Proto())
+// send submits the spec, with the model that it starts from where it names one, relative to the spec's folder.
+func (o *submitOptions) send(ctx context.Context, client *control.Client, s *spec.Spec, folder string) (string, error) {
+	submit := func() (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		return client.Submit(ctx, s.Proto())
+	}
+	if file := s.Model.File; file != "" {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(folder, file)
+		}
+		m, err := workload.OpenStart(file)
+		if err != nil {
+			return "", &codeError{exitUsage, err}
+		}
+		defer m.Close()
+		submit = func() (string, error) { // takes as long as the model does
+			return client.SubmitFrom(ctx, s.Proto(), wire.Start{Model: m.Hash, Tensors: m.Tensors}, m.Copy)
+		}
+	}
+	id, err := submit()
 	if errors.Is(err, control.ErrInvalid) {
 		err = &codeError{exitUsage, err}
 	}

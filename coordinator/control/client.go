@@ -73,15 +73,6 @@ func (c *Client) Health(ctx context.Context) (Health, error) {
 	}, nil
 }
 
-// Submit queues the run of a spec (as spec.Spec.Proto makes it) and returns its id once that is durable.
-func (c *Client) Submit(ctx context.Context, spec []byte) (string, error) {
-	r, err := c.rpc.Submit(ctx, &fedreluv1.SubmitRequest{Spec: spec})
-	if err != nil {
-		return "", c.wrap("submitting the run", err)
-	}
-	return r.GetRun(), nil
-}
-
 // Runs returns all runs, in the order of their submission.
 func (c *Client) Runs(ctx context.Context) ([]record.Run, error) {
 	const doing = "listing the runs"

@@ -19,9 +19,6 @@ type Header struct {
 	Tensors []tensor.Desc // the block's layout
 }
 
-// maxTensors bounds what a header may list.
-const maxTensors = 1 << 17
-
 // Export passes the header of a run's model to `to`, and then writes the block, little-endian float32 in the order of the
 // header's tensors, to the writer that it returned. round nil is the last one that is stored. When it returns nil the
 // bytes had the header's hash; when not, whatever was written must not be used.
@@ -51,7 +48,7 @@ func (c *Client) Export(ctx context.Context, run string, round *int, to func(Hea
 		return err
 	}
 	hash := sha256.New()
-	block := wire.Assembler{Want: 4 * size}
+	block := wire.Assembler{Want: size}
 	err = block.Copy(io.MultiWriter(w, hash), func() (*fedreluv1.Chunk, error) {
 		m, err := stream.Recv()
 		return m.GetChunk(), err
@@ -62,25 +59,14 @@ func (c *Client) Export(ctx context.Context, run string, round *int, to func(Hea
 	return c.wrap(doing, err)
 }
 
-// headerFromProto checks a header; size is the number of values that follow.
+// headerFromProto checks a header; size is the number of bytes that follow.
 func headerFromProto(m *fedreluv1.ExportHeader) (h Header, size int64, err error) {
 	h = Header{Run: m.GetRun(), Round: int(m.GetRound())}
 	if h.Model, err = tensor.HashFromBytes(m.GetModelSha256()); err != nil {
 		return h, 0, fmt.Errorf("%w: header.model_sha256: %w", ErrInvalid, err)
 	}
-	if len(m.GetTensors()) > maxTensors {
-		return h, 0, fmt.Errorf("%w: header.tensors: %d, at most %d are allowed", ErrInvalid, len(m.GetTensors()), maxTensors)
+	if h.Tensors, err = wire.DecodeTensors(m.GetTensors()); err != nil {
+		return h, 0, fmt.Errorf("%w: header: %w", ErrInvalid, err)
 	}
-	for _, t := range m.GetTensors() {
-		d := tensor.Desc{Name: t.GetName()}
-		for _, n := range t.GetShape() {
-			d.Shape = append(d.Shape, int(min(n, tensor.MaxSize+1)))
-		}
-		h.Tensors = append(h.Tensors, d)
-	}
-	layout, err := tensor.NewLayout(h.Tensors)
-	if err != nil {
-		return h, 0, fmt.Errorf("%w: header.tensors: %w", ErrInvalid, err)
-	}
-	return h, int64(layout.Size()), nil
+	return h, wire.Start{Tensors: h.Tensors}.Bytes(), nil
 }

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"google.golang.org/grpc"
@@ -42,6 +43,33 @@ func (s *controlService) Submit(_ context.Context, req *fedreluv1.SubmitRequest)
 	}
 	id, err := s.c.Submit(sp)
 	return &fedreluv1.SubmitReply{Run: id}, statusOf(err)
+}
+
+// SubmitFrom queues a run that starts from the model that follows.
+func (s *controlService) SubmitFrom(stream grpc.ClientStreamingServer[fedreluv1.SubmitMessage, fedreluv1.SubmitReply]) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	sp, err := spec.FromProto(first.GetHeader().GetSpec())
+	if err != nil {
+		return statusOf(err)
+	}
+	start, err := wire.DecodeStart(first.GetHeader())
+	if err != nil {
+		return statusOf(err)
+	}
+	id, err := s.c.SubmitFrom(sp, start, func(to io.Writer) error {
+		model := wire.Assembler{Want: start.Bytes()}
+		return model.Copy(to, func() (*fedreluv1.Chunk, error) {
+			m, err := stream.Recv()
+			return m.GetChunk(), err
+		})
+	})
+	if err != nil {
+		return statusOf(err)
+	}
+	return stream.SendAndClose(&fedreluv1.SubmitReply{Run: id})
 }
 
 // ListRuns lists all runs.
@@ -150,15 +178,7 @@ func (s *controlService) Export(req *fedreluv1.ExportRequest, stream grpc.Server
 }
 
 func exportHeader(run record.Run, round int, hash tensor.Hash) *fedreluv1.ExportHeader {
-	header := &fedreluv1.ExportHeader{Run: run.ID, Round: uint32(round), ModelSha256: hash[:]}
-	for _, d := range run.Tensors {
-		t := &fedreluv1.TensorDesc{Name: d.Name, Buffer: d.Buffer}
-		for _, n := range d.Shape {
-			t.Shape = append(t.Shape, uint64(n))
-		}
-		header.Tensors = append(header.Tensors, t)
-	}
-	return header
+	return &fedreluv1.ExportHeader{Run: run.ID, Round: uint32(round), ModelSha256: hash[:], Tensors: wire.EncodeTensors(run.Tensors)}
 }
 
 func sendModel(stream grpc.ServerStreamingServer[fedreluv1.ExportReply], model *store.Model) error {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fedrelu/fedrelu/coordinator"
 	"github.com/fedrelu/fedrelu/coordinator/store"
+	"github.com/fedrelu/fedrelu/internal/workload"
 	fedreluv1 "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
 	"github.com/fedrelu/fedrelu/proto/spec"
 	"github.com/fedrelu/fedrelu/proto/wire"
@@ -70,6 +71,8 @@ func statusOf(err error) error {
 		{coordinator.ErrSlow, codes.Aborted},
 		{wire.ErrMessage, codes.InvalidArgument},
 		{spec.ErrInvalid, codes.InvalidArgument},
+		{workload.ErrStart, codes.InvalidArgument},
+		{store.ErrOtherModel, codes.InvalidArgument},
 		{store.ErrNoRun, codes.NotFound},
 		{store.ErrNoModel, codes.NotFound},
 		{store.ErrAmbiguous, codes.InvalidArgument},

@@ -77,6 +77,9 @@ func WriteRun(w io.Writer, run record.Run, rounds []*record.RoundHistory) error 
 	if run.Wall > 0 {
 		head.Add("time", Seconds(run.Wall.Seconds()))
 	}
+	if run.StartGiven {
+		head.Add("init", "model "+run.StartModel.String())
+	}
 	if err := head.Write(w); err != nil {
 		return err
 	}

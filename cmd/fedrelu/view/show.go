@@ -15,9 +15,10 @@ type Show struct {
 	Run    string          `json:"run"`
 	Name   string          `json:"name"`
 	Status string          `json:"status"`
-	Reason string          `json:"reason"` // why the run has that status; may be empty
-	Spec   json.RawMessage `json:"spec"`   // with all defaults filled in
-	Start  *ShowRound      `json:"start"`  // round 0: the start model; nil until the run was planned
+	Reason string          `json:"reason"`      // why the run has that status; may be empty
+	Spec   json.RawMessage `json:"spec"`        // with all defaults filled in
+	Init   *string         `json:"init_sha256"` // of the model that the run was submitted with; null: the spec's init drew it
+	Start  *ShowRound      `json:"start"`       // round 0: the start model; nil until the run was planned
 	Rounds []ShowRound     `json:"rounds"`
 }
 
@@ -96,6 +97,9 @@ func NewShow(run record.Run, rounds []*record.RoundHistory) (Show, error) {
 	}
 	s := Show{
 		Run: run.ID, Name: run.Name, Status: run.Status.String(), Reason: run.Reason, Spec: document, Rounds: []ShowRound{},
+	}
+	if run.StartGiven {
+		s.Init = text(run.StartModel.String())
 	}
 	for _, r := range rounds {
 		if shown := showRound(r); r.Number == 0 {
