@@ -163,7 +163,7 @@ func referenceNetwork(t *testing.T, file string) *relu.Network {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := workload.Load(spec.Safetensors{Train: filepath.Join(filepath.Dir(file), "data.safetensors")}, "", shard.Training)
+	data, err := workload.Load(spec.Source{Data: spec.Safetensors{Train: filepath.Join(filepath.Dir(file), "data.safetensors")}}, "", shard.Training)
 	if err != nil {
 		t.Fatal(err)
 	}
