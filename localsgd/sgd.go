@@ -12,8 +12,8 @@ type SGD struct {
 	NoDecay     []string // globs of the names of tensors without weight decay
 }
 
-// sgdSink applies SGD to the parameters while the backward pass hands over the gradient: a fused step. Linear layers that
-// hold their parameters do the same step themselves. It lives for one task; reset makes it fresh.
+// sgdSink applies SGD to the parameters while the backward pass hands over the gradient: a fused step. Linear layers and
+// convolutions that hold their parameters do the same step themselves. It lives for one task; reset makes it fresh.
 type sgdSink[F kernel.Float] struct {
 	step     kernel.SGD[F]
 	params   []F

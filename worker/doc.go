@@ -22,7 +22,7 @@
 //
 // Memory. With P parameters, S slots and m measured shards a round, beside one data set and the scratch of S trainers (see
 // relu.Machine; for each P more float32 with clipping, 2P more with AdamW, and with momentum P more unless all layers are
-// linear):
+// linear or convolutions):
 //
 //	4P bytes x (S + 4 + 2m + 2)   ends being trained; start, next model, the start of a task that is repeated, and for a
 //	                              moment the last start; measured ends of two rounds; two gradients

@@ -22,18 +22,21 @@ type Filters[F Float] struct {
 	product product[F]
 }
 
-// NewFilters returns zeros for a convolution to out channels, with biases or without.
-func NewFilters[F Float](w Window, out int, biased bool) *Filters[F] {
+// NewFilters returns zeros for a convolution to out channels, with biases or without; back says whether InputGradient will
+// be called.
+func NewFilters[F Float](w Window, out int, biased, back bool) *Filters[F] {
 	terms := w.Kernel * w.Kernel * w.Channels
 	f := &Filters[F]{
 		window: w, out: out, terms: terms, rows: terms + 1, biased: biased,
 		data: make([]F, (terms+1)*roundUp(out)), ones: []F{1},
 		inputs: frame{w.Channels, w.Height, w.Width, w.Padding, w.Padding, w.Padding, w.Padding},
-		across: w.phases(w.Width), down: w.phases(w.Height),
 	}
 	f.outputs = frame{channels: out, height: w.OutHeight, width: w.OutWidth}
-	f.outputs.top, f.outputs.bottom = margins(f.down, w.OutHeight)
-	f.outputs.left, f.outputs.right = margins(f.across, w.OutWidth)
+	if back {
+		f.across, f.down = w.phases(w.Width), w.phases(w.Height)
+		f.outputs.top, f.outputs.bottom = margins(f.down, w.OutHeight)
+		f.outputs.left, f.outputs.right = margins(f.across, w.OutWidth)
+	}
 	f.scratch = make([]F, f.room())
 	return f
 }
@@ -49,11 +52,17 @@ func (f *Filters[F]) Like() *Filters[F] {
 // a phase's pixels.
 func (f *Filters[F]) room() int {
 	w := &f.window
-	turned := f.terms / w.Channels * f.out * roundUp(w.Channels)
-	if w.Stride > 1 {
-		turned += f.down[0].pixels * f.across[0].pixels * roundUp(w.Channels)
+	gradient, turned := len(f.data)+2*panelWidth*f.terms, 0
+	for _, down := range f.down {
+		for _, across := range f.across {
+			pixels := 0
+			if w.Stride > 1 {
+				pixels = down.pixels * across.pixels
+			}
+			turned = max(turned, roundUp(w.Channels)*(down.places*across.places*f.out+pixels))
+		}
 	}
-	return max(len(f.data)+2*panelWidth*f.terms, turned)
+	return max(gradient, turned)
 }
 
 // Borrow is that of Weights.

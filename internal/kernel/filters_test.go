@@ -133,7 +133,7 @@ func (c *convolution[F]) naive() *expected[F] {
 
 // check compares everything that Filters compute with the naive loops.
 func (c *convolution[F]) check(t *rapid.T, e *expected[F]) {
-	f := NewFilters[F](c.Window, c.out, true)
+	f := NewFilters[F](c.Window, c.out, true, true)
 	f.Load(c.w, c.bias)
 	x := f.PutInputs(make([]F, c.n*f.Inputs()), c.x, c.n)
 	y := make([]F, len(c.dy)+Slack)

@@ -2,7 +2,8 @@
 // AVX-512 and for arm64 with NEON, and a portable twin in Go that gives the same bits.
 //
 // Rules. Every element of a product is one sum: it starts at +0 and takes the products of one index after the other in
-// ascending order, each by a fused multiply-add (rounded once), and is never split or reassociated: vector lanes run over
+// ascending order (of a convolution: of the rows, columns and channels under its kernel, or the examples, rows and columns of
+// its outputs), each by a fused multiply-add (rounded once), and is never split or reassociated: vector lanes run over
 // outputs, blocks over outputs and rows. What happens to a finished sum (a bias added, ReLU, a step of SGD) is a fixed
 // sequence of operations that round once each. So the bits are the same on every CPU, for every kernel and blocking and
 // any number of goroutines, and equal to those of the naive loops in this package's tests. Nothing is left out for being

@@ -152,6 +152,18 @@ func tileAVX512x2x14(t *tile)
 //go:noescape
 func transposeAVX2(dst, src *float32, dstRow, srcRow, blocks, ahead int)
 
+// pool2AVX2 takes the largest of windows of 2x2 over vectors of 8 channels, for so many pixels of the output; the rows of x
+// are so many bytes apart.
+//
+//go:noescape
+func pool2AVX2(y *float32, places *int32, x *float32, row, vectors, pixels int)
+
+// pool2GradientAVX2 is the way back, which writes all that the windows cover. With unmasked -1 it does not look at y, with 0
+// it does.
+//
+//go:noescape
+func pool2GradientAVX2(dx, dy, y *float32, places *int32, row, vectors, pixels, unmasked int)
+
 // peakAVX2 does loops times 12 independent fused multiply-adds of 8 lanes.
 func peakAVX2(loops int)
 

@@ -26281,6 +26281,135 @@ block:
 	VZEROUPPER
 	RET
 
+// func pool2AVX2(y *float32, places *int32, x *float32, row int, vectors int, pixels int)
+// Requires: AVX, AVX2
+TEXT ·pool2AVX2(SB), NOSPLIT, $0-48
+	MOVQ         x+16(FP), AX
+	MOVQ         row+24(FP), CX
+	ADDQ         AX, CX
+	MOVQ         vectors+32(FP), BX
+	MOVQ         BX, DX
+	SHLQ         $0x05, DX
+	MOVQ         y+0(FP), SI
+	MOVQ         places+8(FP), DI
+	MOVL         $0x00000000, R8
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x00000001, R8
+	VMOVD        R8, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x00000002, R8
+	VMOVD        R8, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x00000003, R8
+	VMOVD        R8, X3
+	VPBROADCASTD X3, Y3
+	MOVQ         pixels+40(FP), R8
+
+pixel:
+	MOVQ BX, R9
+
+vector:
+	VMOVUPS   (AX), Y4
+	VMOVUPS   Y0, Y5
+	VMOVUPS   (AX)(DX*1), Y6
+	VCMPPS    $0x1e, Y4, Y6, Y7
+	VCMPPS    $0x03, Y6, Y6, Y8
+	VORPS     Y8, Y7, Y7
+	VBLENDVPS Y7, Y6, Y4, Y4
+	VBLENDVPS Y7, Y1, Y5, Y5
+	VMOVUPS   (CX), Y6
+	VCMPPS    $0x1e, Y4, Y6, Y7
+	VCMPPS    $0x03, Y6, Y6, Y8
+	VORPS     Y8, Y7, Y7
+	VBLENDVPS Y7, Y6, Y4, Y4
+	VBLENDVPS Y7, Y2, Y5, Y5
+	VMOVUPS   (CX)(DX*1), Y6
+	VCMPPS    $0x1e, Y4, Y6, Y7
+	VCMPPS    $0x03, Y6, Y6, Y8
+	VORPS     Y8, Y7, Y7
+	VBLENDVPS Y7, Y6, Y4, Y4
+	VBLENDVPS Y7, Y3, Y5, Y5
+	VMOVUPS   Y4, (SI)
+	VMOVUPS   Y5, (DI)
+	ADDQ      $0x20, SI
+	ADDQ      $0x20, DI
+	ADDQ      $0x20, AX
+	ADDQ      $0x20, CX
+	DECQ      R9
+	JNE       vector
+	ADDQ      DX, AX
+	ADDQ      DX, CX
+	DECQ      R8
+	JNE       pixel
+	VZEROUPPER
+	RET
+
+// func pool2GradientAVX2(dx *float32, dy *float32, y *float32, places *int32, row int, vectors int, pixels int, unmasked int)
+// Requires: AVX, AVX2
+TEXT ·pool2GradientAVX2(SB), NOSPLIT, $0-64
+	MOVQ         dx+0(FP), AX
+	MOVQ         row+32(FP), CX
+	ADDQ         AX, CX
+	MOVQ         vectors+40(FP), BX
+	MOVQ         BX, DX
+	SHLQ         $0x05, DX
+	MOVQ         dy+8(FP), SI
+	MOVQ         y+16(FP), DI
+	MOVQ         places+24(FP), R8
+	MOVQ         unmasked+56(FP), R9
+	VMOVQ        R9, X0
+	VPBROADCASTQ X0, Y0
+	MOVL         $0x00000000, R9
+	VMOVD        R9, X1
+	VPBROADCASTD X1, Y2
+	MOVL         $0x00000001, R9
+	VMOVD        R9, X1
+	VPBROADCASTD X1, Y3
+	MOVL         $0x00000002, R9
+	VMOVD        R9, X1
+	VPBROADCASTD X1, Y4
+	MOVL         $0x00000003, R9
+	VMOVD        R9, X1
+	VPBROADCASTD X1, Y5
+	VXORPS       Y1, Y1, Y1
+	MOVQ         pixels+48(FP), R9
+
+pixel:
+	MOVQ BX, R10
+
+vector:
+	VMOVUPS  (DI), Y6
+	VCMPPS   $0x06, Y1, Y6, Y6
+	VORPS    Y0, Y6, Y6
+	VANDPS   (SI), Y6, Y6
+	VMOVUPS  (R8), Y7
+	VPCMPEQD Y2, Y7, Y8
+	VANDPS   Y6, Y8, Y8
+	VMOVUPS  Y8, (AX)
+	VPCMPEQD Y3, Y7, Y8
+	VANDPS   Y6, Y8, Y8
+	VMOVUPS  Y8, (AX)(DX*1)
+	VPCMPEQD Y4, Y7, Y8
+	VANDPS   Y6, Y8, Y8
+	VMOVUPS  Y8, (CX)
+	VPCMPEQD Y5, Y7, Y7
+	VANDPS   Y6, Y7, Y7
+	VMOVUPS  Y7, (CX)(DX*1)
+	ADDQ     $0x20, SI
+	ADDQ     $0x20, DI
+	ADDQ     $0x20, R8
+	ADDQ     $0x20, AX
+	ADDQ     $0x20, CX
+	DECQ     R10
+	JNE      vector
+	ADDQ     DX, AX
+	ADDQ     DX, CX
+	DECQ     R9
+	JNE      pixel
+	VZEROUPPER
+	RET
+
 // func peakAVX2(loops int)
 // Requires: AVX, FMA3
 TEXT ·peakAVX2(SB), NOSPLIT, $0-8

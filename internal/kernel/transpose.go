@@ -26,3 +26,8 @@ func transpose[F Float](dst, src matrix[F], rows, columns int) {
 		}
 	}
 }
+
+// Transpose writes the transposed of src, which is [rows, columns], to dst.
+func Transpose[F Float](dst, src []F, rows, columns int) {
+	transpose(matrix[F]{x: dst, row: rows}, matrix[F]{x: src, row: columns}, rows, columns)
+}

@@ -12,7 +12,11 @@ type implementation struct {
 	name string
 	run  func(*product[float32])                           // nil: the portable twin
 	turn func(dst, src matrix[float32], rows, columns int) // transposes whole blocks of 8x8; nil as above
-	peak func(loops int) (operations float64)              // does independent multiply-adds
+	// pool and poolGradient do a line of a pool that Window.halves: as MaxPool and MaxPoolGradient, where y may be nil.
+	pool         func(y, from []float32, places []int32, w *Window)
+	poolGradient func(dx, dy, y []float32, places []int32, w *Window)
+
+	peak func(loops int) (operations float64) // does independent multiply-adds
 }
 
 var portable = &implementation{name: "portable", peak: peakPortable}

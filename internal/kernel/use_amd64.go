@@ -3,11 +3,11 @@ package kernel
 import "golang.org/x/sys/cpu"
 
 var (
-	avx2 = &implementation{name: "avx2", run: runAVX2, turn: turnAVX2, peak: func(loops int) float64 {
+	avx2 = &implementation{name: "avx2", run: runAVX2, turn: turnAVX2, pool: poolAVX2, poolGradient: poolGradientAVX2, peak: func(loops int) float64 {
 		peakAVX2(loops)
 		return float64(loops * 12 * 8 * 2)
 	}}
-	avx512 = &implementation{name: "avx512", run: runAVX512, turn: turnAVX2, peak: func(loops int) float64 {
+	avx512 = &implementation{name: "avx512", run: runAVX512, turn: turnAVX2, pool: poolAVX2, poolGradient: poolGradientAVX2, peak: func(loops int) float64 {
 		peakAVX512(loops)
 		return float64(loops * 16 * 16 * 2)
 	}}
@@ -61,4 +61,19 @@ func turnAVX2(dst, src matrix[float32], rows, columns int) {
 	for i := 0; i < rows; i += 8 {
 		transposeAVX2(&dst.x[i], &src.x[i*src.row], dst.row*4, src.row*4, columns/8, src.next*4)
 	}
+}
+
+func poolAVX2(y, from []float32, places []int32, w *Window) {
+	_, _ = from[2*w.OutWidth*w.Channels+w.Width*w.Channels-1], places[len(y)-1]
+	pool2AVX2(&y[0], &places[0], &from[0], w.Width*w.Channels*4, w.Channels/8, w.OutWidth)
+}
+
+func poolGradientAVX2(dx, dy, y []float32, places []int32, w *Window) {
+	_, _ = dx[2*w.OutWidth*w.Channels+w.Width*w.Channels-1], places[len(dy)-1]
+	unmasked := 0
+	if y == nil {
+		y, unmasked = dy, -1
+	}
+	_ = y[len(dy)-1]
+	pool2GradientAVX2(&dx[0], &dy[0], &y[0], &places[0], w.Width*w.Channels*4, w.Channels/8, w.OutWidth, unmasked)
 }

@@ -21,6 +21,9 @@ func NewWeights[F Float](in, out int, biased bool) *Weights[F] {
 	return &Weights[F]{in: in, out: out, rows: rows, biased: biased, data: make([]F, rows*roundUp(out)), ones: []F{1}}
 }
 
+// Like returns zeros of the same shape.
+func (w *Weights[F]) Like() *Weights[F] { return NewWeights[F](w.in, w.out, w.biased) }
+
 // Borrow makes w use the numbers of o, which has the same shape, in place of its own. As long as nobody changes them both
 // may be used, each by a goroutine of its own.
 func (w *Weights[F]) Borrow(o *Weights[F]) {

@@ -67,15 +67,17 @@ type builder[F kernel.Float] struct {
 	active   int // activations before the next layer
 
 	shape []int // of one example at the next layer
+	last  bool  // its numbers are channels last: see turnStage
 	own   bool  // the next layer's input belongs to a stage that does not look at it again: it may be overwritten
 	want  bool  // the next layer needs the gradient with respect to its input
 }
 
 // sequence makes the stages of layers.
 func (b *builder[F]) sequence(layers []Layer) *sequence[F] {
-	s := &sequence[F]{lowest: len(layers)}
-	for i, l := range layers {
+	s := &sequence[F]{lowest: -1}
+	for _, l := range layers {
 		before := b.params()
+		b.arrange(s, l)
 		if r, ok := l.(Residual); ok {
 			s.stages = append(s.stages, b.residual(r))
 		} else {
@@ -83,9 +85,14 @@ func (b *builder[F]) sequence(layers []Layer) *sequence[F] {
 			b.leaf++
 		}
 		if b.params() > before {
-			s.lowest = min(s.lowest, i)
+			if s.lowest < 0 {
+				s.lowest = len(s.stages) - 1
+			}
 			b.want = true
 		}
+	}
+	if s.lowest < 0 {
+		s.lowest = len(s.stages)
 	}
 	return s
 }
@@ -131,11 +138,7 @@ func (b *builder[F]) stage(l Layer) stage[F] {
 }
 
 func (b *builder[F]) relu(l ReLU, room []F) *reluStage[F] {
-	s := &reluStage[F]{slope: F(l.Slope), room: room, done: b.net.plainReLU(b.leaf)}
-	if next := b.leaf + 1; s.done && next < len(b.net.layers) && b.net.joined[next] {
-		_, s.undone = b.net.layers[next].(Linear)
-	}
-	return s
+	return &reluStage[F]{slope: F(l.Slope), room: room, done: b.net.plainReLU(b.leaf), undone: b.net.masks(b.leaf + 1)}
 }
 
 // spatial makes the stage of a layer of images.

@@ -27,6 +27,9 @@ func activity(m *Machine[float64]) []int32 { return sequenceActivity(nil, m.stag
 
 func sequenceActivity(on []int32, s *sequence[float64]) []int32 {
 	for _, s := range s.stages {
+		if w, ok := s.(*watchedStage[float64]); ok {
+			s = w.stage
+		}
 		switch s := s.(type) {
 		case *reluStage[float64]:
 			for _, v := range s.y {
@@ -37,7 +40,7 @@ func sequenceActivity(on []int32, s *sequence[float64]) []int32 {
 				}
 			}
 		case *maxPoolStage[float64]:
-			on = append(on, s.from...)
+			on = append(on, s.places...)
 		case *residualStage[float64]:
 			on = sequenceActivity(sequenceActivity(on, s.body), s.shortcut)
 		}

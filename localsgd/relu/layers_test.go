@@ -159,24 +159,6 @@ func TestBatchNormRefusesOneExample(t *testing.T) {
 	m.Backward(params, m.Batch(1), newGradientSink(params))
 }
 
-func TestMaxPoolGivesTheGradientToTheFirst(t *testing.T) {
-	s := &maxPoolStage[float64]{window: window{height: 2, width: 3, kernel: 2}}
-	for _, c := range []struct {
-		image []float64
-		want  int
-	}{
-		{[]float64{5, 5, 0, 5, 5, 0}, 0},
-		{[]float64{1, 5, 0, 5, 5, 0}, 1},
-		{[]float64{1, 2, 0, 3, 2, 9}, 3},
-		{[]float64{1, math.NaN(), 0, 3, 2, 9}, 1},
-		{[]float64{math.Inf(-1), math.Inf(-1), 0, math.Inf(-1), -1e300, 9}, 4},
-	} {
-		if got := s.largest(c.image, 0); got != c.want {
-			t.Errorf("of %v element %d is the largest, want %d", c.image, got, c.want)
-		}
-	}
-}
-
 func TestSmoothedCrossEntropy(t *testing.T) {
 	y := []float64{0.3, -1, 2, 0.1}
 	const s = 0.1

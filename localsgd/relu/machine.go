@@ -14,12 +14,14 @@ import (
 // statistics, and nothing in the block is written. Without batch norm the modes are the same.
 //
 // For each of its maxBatch examples a machine holds, once, the example and the gradient of its outputs, and by layers of
-// `in` inputs and `out` outputs per example: linear in + 2 out, conv2d and avg_pool2d in + out, max_pool2d these and out
-// indices, norms and softplus 2 in, residual 2 out; relu and scale nothing, but in where they come first. The first layers
-// with parameters and those before need in less. Besides, a linear layer holds a copy of its parameters, at most 64 In or
-// 32 Out numbers of scratch memory, and with momentum one velocity for each parameter; a conv2d the same for
-// In Kernel Kernel inputs, one gradient of its parameters, and for the positions of a block of examples (as many as give
-// 2^19 numbers of input, at least one, at most maxBatch) In Kernel Kernel + 2 Out numbers each.
+// `in` inputs and `out` outputs per example: linear in + 2 out; conv2d in + out, the input with its zeros around it, and the
+// gradient of the outputs with up to 2 Kernel/Stride rows and columns of zeros; avg_pool2d in + out, max_pool2d these and out
+// indices, norms and softplus 2 in, residual 2 out; relu and scale nothing, but in where they come first; 2 in where images
+// of several channels meet a layer that sees none, or the machine's inputs and outputs, to change their order. The first
+// layers with parameters and those before need in less. Besides, a linear layer holds a copy of its parameters, at most 64 In
+// or 32 Out numbers of scratch memory, and with momentum one velocity for each parameter; a conv2d of u = In Kernel Kernel
+// numbers under the kernel, its channels rounded up to multiples of 8, at most 3 (u+1) Out + 64 u, with a stride in/Stride
+// more, and with momentum its velocities too.
 type Machine[F kernel.Float] struct {
 	net      *Network
 	maxBatch int
@@ -72,6 +74,7 @@ func NewMachine[F kernel.Float](n *Network, maxBatch int) *Machine[F] {
 	}
 	b := builder[F]{net: n, maxBatch: maxBatch, mode: &m.mode, watcher: &m.watcher, shape: n.input}
 	m.stages = b.sequence(n.top)
+	b.turn(m.stages, false)
 	return m
 }
 
@@ -150,10 +153,10 @@ func (m *Machine[F]) forward(params []F, b *Batch[F]) []F {
 }
 
 // Backward computes the batch's loss and the loss's gradient in training mode, and hands the gradient to sink from the last
-// layer to the first, of a residual layer the body, then the shortcut: for each linear layer some rows of the weight with
-// their biases at a time, for others the whole weight, then the bias. A layer's gradient leaves only after the gradient
-// with respect to its inputs has been computed, so the sink may change these parameters. Buffers have no gradient: the
-// machine itself moves them, before any gradient leaves. The batch must have at least Network.LeastBatch examples.
+// layer to the first, of a residual layer the body, then the shortcut: for each linear layer and convolution some rows of the
+// weight with their biases at a time, for others the whole weight, then the bias. A layer's gradient leaves only after the
+// gradient with respect to its inputs has been computed, so the sink may change these parameters. Buffers have no gradient:
+// the machine itself moves them, before any gradient leaves. The batch must have at least Network.LeastBatch examples.
 func (m *Machine[F]) Backward(params []F, b *Batch[F], sink Sink[F]) (loss float64) {
 	if b.N < m.net.leastBatch {
 		panic(fmt.Sprintf("relu: training on a batch of %d examples, want at least %d for batch norm", b.N, m.net.leastBatch))

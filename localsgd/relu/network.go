@@ -131,12 +131,15 @@ func (n *Network) Loss() Loss { return n.loss }
 // example, else 1.
 func (n *Network) LeastBatch() int { return n.leastBatch }
 
-// Steps tells whether tensor i of the layout belongs to a linear layer: one that takes the step of a Stepper itself where a
+// Steps tells whether tensor i of the layout belongs to a linear layer or a convolution: one that takes the step of a Stepper itself where a
 // machine holds the parameters.
 func (n *Network) Steps(i int) bool {
 	leaf := sort.SearchInts(n.first, i+1) - 1 // the last one whose tensors begin at i or before
-	_, linear := n.layers[leaf].(Linear)
-	return linear
+	switch n.layers[leaf].(type) {
+	case Linear, Conv2D:
+		return true
+	}
+	return false
 }
 
 // OneHiddenLayer returns the weights of a network of one hidden layer, linear, ReLU, linear, with or without a linear

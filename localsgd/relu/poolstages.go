@@ -2,74 +2,52 @@ package relu
 
 import "github.com/fedrelu/fedrelu/internal/kernel"
 
-// maxPoolStage executes a MaxPool2D.
+// maxPoolStage executes a MaxPool2D on images that are channels last.
 type maxPoolStage[F kernel.Float] struct {
 	window
-	y, dx []F
-	from  []int32 // of each output, its example's input that it is
+	kernel  kernel.Window
+	mask    bool // the layer before is a ReLU of slope 0: its gradient is done here
+	y, dx   []F
+	outputs int
+	places  []int32 // of each output, where in its window it was
 }
 
 func newMaxPoolStage[F kernel.Float](b *builder[F], l MaxPool2D, in []int) *maxPoolStage[F] {
 	w, _ := l.window(in) // resolving has checked it
-	s := &maxPoolStage[F]{window: w, y: b.numbers(b.shape), from: make([]int32, b.maxBatch*product(b.shape))}
+	s := &maxPoolStage[F]{
+		window: w, kernel: w.kernelWindow(), mask: b.net.masks(b.leaf),
+		y: b.numbers(b.shape), outputs: product(b.shape), places: make([]int32, b.maxBatch*product(b.shape)),
+	}
 	if b.want {
 		s.dx = b.numbers(in)
 	}
 	return s
 }
 
-// corner returns the input at the upper left of output o's window, outputs counted channel by channel.
-func (w *window) corner(o int) int {
-	c, p := o/w.positions, o%w.positions
-	return (c*w.height+p/w.outWidth*w.stride)*w.width + p%w.outWidth*w.stride
-}
-
-func (w *window) outputs() int { return w.channels * w.positions }
-
 func (s *maxPoolStage[F]) forward(_, x []F, n int) []F {
-	outs := s.outputs()
 	for i := range n {
-		image, y, from := example(x, i, s.inputs), example(s.y, i, outs), s.from[i*outs:(i+1)*outs]
-		for o := range y {
-			at := s.largest(image, s.corner(o))
-			y[o], from[o] = image[at], int32(at)
-		}
+		kernel.MaxPool(&s.kernel, example(s.y, i, s.outputs), example(x, i, s.inputs), s.places[i*s.outputs:])
 	}
-	return s.y[:n*outs]
-}
-
-// largest returns where the window at this corner has its first largest number; NaN is larger than all.
-func (s *maxPoolStage[F]) largest(image []F, corner int) int {
-	best := corner
-	for dy := range s.kernel {
-		row := corner + dy*s.width
-		for at := row; at < row+s.kernel; at++ {
-			if v := image[at]; v > image[best] || v != v {
-				best = at
-			}
-		}
-	}
-	return best
+	return s.y[:n*s.outputs]
 }
 
 func (s *maxPoolStage[F]) backward(_, dy []F, want bool, _ Sink[F]) []F {
 	if !want {
 		return nil
 	}
-	outs := s.outputs()
-	dx := s.dx[:len(dy)/outs*s.inputs]
-	clear(dx)
-	for i := range len(dy) / outs {
-		image := example(dx, i, s.inputs)
-		from := s.from[i*outs : (i+1)*outs]
-		for o, d := range example(dy, i, outs) {
-			image[from[o]] += d
+	n := len(dy) / s.outputs
+	for i := range n {
+		var y []F
+		if s.mask {
+			y = example(s.y, i, s.outputs)
 		}
+		kernel.MaxPoolGradient(&s.kernel, example(s.dx, i, s.inputs), example(dy, i, s.outputs), y, s.places[i*s.outputs:])
 	}
-	return dx
+	return s.dx[:n*s.inputs]
 }
 
-// avgPoolStage executes an AvgPool2D, or a GlobalAvgPool2D, whose window is the whole image.
+// avgPoolStage executes an AvgPool2D, or a GlobalAvgPool2D, whose window is the whole image, on images that are channels
+// last.
 type avgPoolStage[F kernel.Float] struct {
 	window
 	tall, wide int // the window
@@ -87,45 +65,56 @@ func newAvgPoolStage[F kernel.Float](b *builder[F], w window) *avgPoolStage[F] {
 	return s
 }
 
+// corner returns the pixel at the upper left of the window of output p.
+func (w *window) corner(p int) int {
+	return p/w.outWidth*w.stride*w.width + p%w.outWidth*w.stride
+}
+
 func (s *avgPoolStage[F]) forward(_, x []F, n int) []F {
-	outs := s.outputs()
 	size := F(s.tall * s.wide)
-	for i := range n {
-		image, y := example(x, i, s.inputs), example(s.y, i, outs)
-		for o := range y {
-			var sum F
-			for dy := range s.tall {
-				sum = sumOn(sum, image[s.corner(o)+dy*s.width:][:s.wide])
+	for o := range n * s.positions {
+		y, image := example(s.y, o, s.channels), example(x, o/s.positions, s.inputs)
+		clear(y)
+		s.window.each(o%s.positions, s.tall, s.wide, func(pixel int) {
+			for c, v := range example(image, pixel, s.channels) {
+				y[c] += v
 			}
-			y[o] = sum / size
+		})
+		for c, v := range y {
+			y[c] = v / size
 		}
 	}
-	return s.y[:n*outs]
+	return s.y[:n*s.positions*s.channels]
+}
+
+// each calls do for the pixels of the window of output p, row by row.
+func (w *window) each(p, tall, wide int, do func(pixel int)) {
+	for y := range tall {
+		for x := range wide {
+			do(w.corner(p) + y*w.width + x)
+		}
+	}
 }
 
 func (s *avgPoolStage[F]) backward(_, dy []F, want bool, _ Sink[F]) []F {
 	if !want {
 		return nil
 	}
-	outs := s.outputs()
-	dx := s.dx[:len(dy)/outs*s.inputs]
+	outputs := len(dy) / s.channels
+	dx := s.dx[:outputs/s.positions*s.inputs]
 	clear(dx)
 	size := F(s.tall * s.wide)
-	for i := range len(dy) / outs {
-		image := example(dx, i, s.inputs)
-		for o, d := range example(dy, i, outs) {
-			s.spread(image[s.corner(o):], d/size)
+	for o := range outputs {
+		d, image := example(dy, o, s.channels), example(dx, o/s.positions, s.inputs)
+		for c, v := range d {
+			d[c] = v / size
 		}
+		s.window.each(o%s.positions, s.tall, s.wide, func(pixel int) {
+			to := example(image, pixel, s.channels)
+			for c, v := range d {
+				to[c] += v
+			}
+		})
 	}
 	return dx
-}
-
-// spread adds d to each number of the window whose corner image begins with.
-func (s *avgPoolStage[F]) spread(image []F, d F) {
-	for dy := range s.tall {
-		row := image[dy*s.width:][:s.wide]
-		for i := range row {
-			row[i] += d
-		}
-	}
 }

@@ -9,12 +9,17 @@ type residualStage[F kernel.Float] struct {
 }
 
 func (b *builder[F]) residual(l Residual) *residualStage[F] {
-	in, want := b.shape, b.want
+	in, want, last := b.shape, b.want, b.last
 	s := new(residualStage[F])
 	b.own = false
 	s.body = b.sequence(l.Body)
-	b.shape, b.own, b.want = in, false, want
+	end := b.last
+	b.shape, b.own, b.want, b.last = in, false, want, last
 	s.shortcut = b.sequence(l.Shortcut)
+	b.want = true // the gradients of both ends
+	b.turn(s.shortcut, b.last || end)
+	end, b.last = b.last, end
+	b.turn(s.body, end)
 	b.own, b.want = true, want
 	s.y, s.dy = b.numbers(b.shape), b.numbers(b.shape)
 	return s

@@ -1,6 +1,10 @@
 package relu
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/fedrelu/fedrelu/internal/kernel"
+)
 
 // Conv2D is a convolution over images [In, h, w], with zeros around them: torch.nn.Conv2d with a square kernel. Its tensors
 // are weight [Out, In, Kernel, Kernel] and, if Bias, bias [Out].
@@ -51,6 +55,14 @@ func newWindow(in []int, kernel, stride, padding int) (window, error) {
 	w.outWidth = (in[2]+2*padding-kernel)/stride + 1
 	w.inputs, w.positions, w.patches = product(in), w.outHeight*w.outWidth, in[0]*kernel*kernel
 	return w, nil
+}
+
+// kernelWindow is the window as kernels take it.
+func (w *window) kernelWindow() kernel.Window {
+	return kernel.Window{
+		Channels: w.channels, Height: w.height, Width: w.width,
+		Kernel: w.kernel, Stride: w.stride, Padding: w.padding, OutHeight: w.outHeight, OutWidth: w.outWidth,
+	}
 }
 
 func (l Conv2D) window(in []int) (window, error) {

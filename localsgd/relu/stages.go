@@ -2,13 +2,13 @@ package relu
 
 import "github.com/fedrelu/fedrelu/internal/kernel"
 
-// reluStage executes a ReLU in place, or in its own room if it has one. Working in place is harmless: a linear layer does
+// reluStage executes a ReLU in place, or in its own room if it has one. Working in place is harmless: a layer before it does
 // not look at its outputs again, and another ReLU only at their signs, which stay the same as far as its mask goes.
 type reluStage[F kernel.Float] struct {
 	slope        F
 	room         []F
 	y            []F
-	done, undone bool // the linear layer before it does its forward pass, the one after it its backward pass
+	done, undone bool // the layer before it does its forward pass, the one after it its backward pass
 }
 
 func (s *reluStage[F]) forward(_, x []F, _ int) []F {

@@ -24,7 +24,8 @@ type Watcher[F kernel.Float] interface {
 }
 
 // Watch shows w the output of every activation in every forward pass from now on, those of Evaluate, Probe and Backward
-// included; nil ends it. It changes no bit of what the machine computes.
+// included; nil ends it. It changes no bit of what the machine computes,
+// but allocates memory for the activations of images, once.
 func (m *Machine[F]) Watch(w Watcher[F]) { m.watcher = w }
 
 // watchedStage is an activation that shows what it has computed.
@@ -32,14 +33,24 @@ type watchedStage[F kernel.Float] struct {
 	stage[F]
 	index   int
 	watcher *Watcher[F]
+	turned  *turnStage[F] // nil where the output is in PyTorch's order
 }
 
 func (s *watchedStage[F]) forward(params, x []F, n int) []F {
 	y := s.stage.forward(params, x, n)
 	if w := *s.watcher; w != nil {
-		w.Activation(s.index, y, n)
+		w.Activation(s.index, s.rowMajor(y, n), n)
 	}
 	return y
+}
+
+// rowMajor returns the output in PyTorch's order.
+func (s *watchedStage[F]) rowMajor(y []F, n int) []F {
+	if s.turned == nil {
+		return y
+	}
+	s.turned.y = slices.Grow(s.turned.y[:0], len(y))[:len(y)]
+	return s.turned.forward(nil, y, n)
 }
 
 // watched returns the stage of layer l, which shows its output if it is an activation.
@@ -47,7 +58,11 @@ func (b *builder[F]) watched(l Layer, s stage[F]) stage[F] {
 	switch l.(type) {
 	case ReLU, Softplus:
 		b.active++
-		return &watchedStage[F]{stage: s, index: b.active - 1, watcher: b.watcher}
+		w := &watchedStage[F]{stage: s, index: b.active - 1, watcher: b.watcher}
+		if b.last {
+			w.turned = &turnStage[F]{rows: product(b.shape) / b.shape[0], columns: b.shape[0]}
+		}
+		return w
 	}
 	return s
 }

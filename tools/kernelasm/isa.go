@@ -59,15 +59,15 @@ func (i isa) addProduct(sums, b []reg.VecVirtual, a operand.Mem) {
 
 // keepPositive replaces v by +0 where the numbers at y are 0 or below.
 func (i isa) keepPositive(v, zero reg.VecVirtual, y operand.Mem) {
-	notLessEqual := operand.Imm(6)
+	wanted := operand.Imm(notLessEqual)
 	load := i.vector()
 	VMOVUPS(y, load)
 	if i.wide() {
 		mask := K()
-		VCMPPS(notLessEqual, zero, load, mask)
+		VCMPPS(wanted, zero, load, mask)
 		VMOVAPS_Z(v, mask, v)
 		return
 	}
-	VCMPPS(notLessEqual, zero, load, load)
+	VCMPPS(wanted, zero, load, load)
 	VANDPS(load, v, v)
 }

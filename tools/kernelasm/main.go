@@ -1,5 +1,5 @@
 // Command kernelasm writes the amd64 assembly of internal/kernel: the tiles of matrix products for AVX2+FMA and for
-// AVX-512, the transposition of 8x8 blocks, and the loops that measure a core's peak. Run it by `make generate-kernels`.
+// AVX-512, the transposition of 8x8 blocks, pools of 2x2, and the loops that measure a core's peak. Run it by `make generate-kernels`.
 //
 // Every tile computes R rows by V vectors of C = sum over k of A[i,k]*B[k,j], one fused multiply-add for each k in
 // ascending order, from +0: the vector lanes run over j, so no sum is ever split. What happens with a finished sum (its
@@ -34,6 +34,8 @@ func main() {
 		}
 	}
 	writeTranspose()
+	writePool()
+	writePoolGradient()
 	writePeak(avx2, 12)
 	writePeak(avx512, 16)
 	build.Generate() // parses the flags
@@ -70,6 +72,18 @@ func declarations() []byte {
 //
 //go:noescape
 func transposeAVX2(dst, src *float32, dstRow, srcRow, blocks, ahead int)
+
+// pool2AVX2 takes the largest of windows of 2x2 over vectors of 8 channels, for so many pixels of the output; the rows of x
+// are so many bytes apart.
+//
+//go:noescape
+func pool2AVX2(y *float32, places *int32, x *float32, row, vectors, pixels int)
+
+// pool2GradientAVX2 is the way back, which writes all that the windows cover. With unmasked -1 it does not look at y, with 0
+// it does.
+//
+//go:noescape
+func pool2GradientAVX2(dx, dy, y *float32, places *int32, row, vectors, pixels, unmasked int)
 
 // peakAVX2 does loops times 12 independent fused multiply-adds of 8 lanes.
 func peakAVX2(loops int)
