@@ -13,6 +13,7 @@ import (
 
 	"github.com/fedrelu/fedrelu/cmd/fedrelu/view"
 	"github.com/fedrelu/fedrelu/coordinator/control"
+	"github.com/fedrelu/fedrelu/internal/safetensors"
 )
 
 const exportLong = `Write the model of a round as a safetensors file, with the names and shapes of a PyTorch state_dict of the same
@@ -77,7 +78,7 @@ func exportTo(ctx context.Context, from archive, run string, round *int, path st
 	out := bufio.NewWriterSize(f, 1<<20)
 	err = from.Export(ctx, run, round, func(header control.Header) (io.Writer, error) {
 		h = header
-		return out, writeTensorHeader(out, header)
+		return out, writeHeader(out, header)
 	})
 	if err != nil {
 		return h, err
@@ -86,6 +87,20 @@ func exportTo(ctx context.Context, from archive, run string, round *int, path st
 		return h, fmt.Errorf("writing the model: %w", err)
 	}
 	return h, nil
+}
+
+// writeHeader writes what a safetensors file of the model begins with: its tensors stand there as they do in the block.
+func writeHeader(w io.Writer, h control.Header) error {
+	tensors := make([]safetensors.Info, len(h.Tensors))
+	for i, t := range h.Tensors {
+		tensors[i] = safetensors.Info{Name: t.Name, DType: safetensors.F32, Shape: t.Shape}
+	}
+	// Nothing of the run itself: equal models of equal rounds are equal files.
+	metadata := map[string]string{"format": "pt", "round": strconv.Itoa(h.Round), "model_sha256": h.Model.String()}
+	if err := safetensors.WriteHeader(w, tensors, metadata); err != nil {
+		return fmt.Errorf("writing the model: %w", err)
+	}
+	return nil
 }
 
 // finishFile makes the file durable and gives it its name.

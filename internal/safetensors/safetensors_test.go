@@ -300,6 +300,25 @@ func TestWriteRefusesBeforeWriting(t *testing.T) {
 	}
 }
 
+// What WriteHeader writes is what Write writes before the values.
+func TestWriteHeader(t *testing.T) {
+	var whole, header bytes.Buffer
+	metadata := map[string]string{"format": "pt"}
+	if err := Write(&whole, []Tensor{{"b", []int{2, 1}, []float32{1, 2}}, {"a", nil, []int64{3}}}, metadata); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteHeader(&header, []Info{{Name: "b", DType: F32, Shape: []int{2, 1}}, {Name: "a", DType: I64}}, metadata); err != nil {
+		t.Fatal(err)
+	}
+	if want := whole.Bytes()[:whole.Len()-16]; !bytes.Equal(header.Bytes(), want) {
+		t.Errorf("%q, want %q", header.Bytes(), want)
+	}
+	header.Reset()
+	if err := WriteHeader(&header, []Info{{Name: "a", DType: "F128"}}, nil); !errors.Is(err, ErrDType) || header.Len() != 0 {
+		t.Errorf("an unknown type: %v after %d bytes", err, header.Len())
+	}
+}
+
 // FuzzOpen: no bytes panic, and what is accepted survives being read and written again.
 func FuzzOpen(f *testing.F) {
 	f.Add(raw(`{}`, 0))

@@ -21,18 +21,35 @@ type Tensor struct {
 // Write writes a file with the tensors one after the other in the order given, so that equal arguments give equal
 // bytes. metadata may be nil. All arguments are checked before the first byte is written.
 func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
-	header, err := encodeHeader(tensors, metadata)
-	if err != nil {
-		return err
+	infos := make([]Info, len(tensors))
+	for i, t := range tensors {
+		info, err := t.info()
+		if err != nil {
+			return fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
+		infos[i] = info
 	}
-	if _, err := w.Write(header); err != nil {
-		return fmt.Errorf("writing the header: %w", err)
+	if err := WriteHeader(w, infos, metadata); err != nil {
+		return err
 	}
 	buffer := make([]byte, 0, bufferSize)
 	for _, t := range tensors {
 		if err := writeValues(w, buffer, t.Values); err != nil {
 			return fmt.Errorf("writing tensor %q: %w", t.Name, err)
 		}
+	}
+	return nil
+}
+
+// WriteHeader writes all that Write writes before the values, which the caller lets follow: one tensor after the other,
+// row-major and little-endian.
+func WriteHeader(w io.Writer, tensors []Info, metadata map[string]string) error {
+	header, err := encodeHeader(tensors, metadata)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(header); err != nil {
+		return fmt.Errorf("writing the header: %w", err)
 	}
 	return nil
 }
@@ -46,7 +63,7 @@ type entry struct {
 
 // encodeHeader returns the length prefix and the JSON, padded with spaces so that the data begin at a multiple of 8.
 // The JSON is assembled by hand because a Go map would lose the order of the tensors.
-func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+func encodeHeader(tensors []Info, metadata map[string]string) ([]byte, error) {
 	out := bytes.NewBuffer(make([]byte, 8))
 	out.WriteByte('{')
 	if metadata != nil {
@@ -101,22 +118,38 @@ func writeMember(out *bytes.Buffer, key string, value any) error {
 	return nil
 }
 
-func (t Tensor) entry(at int64) (entry, error) {
+// info checks that there are as many values as the shape says.
+func (t Tensor) info() (Info, error) {
 	dtype, n, err := valuesOf(t.Values)
 	if err != nil {
-		return entry{}, err
+		return Info{}, err
 	}
-	if len(t.Shape) > MaxDims {
-		return entry{}, fmt.Errorf("%w: %d dimensions, at most %d are allowed", ErrFormat, len(t.Shape), MaxDims)
+	i := Info{Name: t.Name, DType: dtype, Shape: t.Shape}
+	size, err := i.size()
+	if err == nil && size != int64(n)*int64(dtype.Size()) {
+		err = fmt.Errorf("%w: %d values for shape %v", ErrFormat, n, t.Shape)
 	}
-	size, err := byteLen(t.Shape, dtype.Size())
+	return i, err
+}
+
+func (i Info) entry(at int64) (entry, error) {
+	size, err := i.size()
+	return entry{DType: i.DType, Shape: append([]int{}, i.Shape...), Offsets: [2]int64{at, at + size}}, err
+}
+
+// size returns the bytes that the tensor takes.
+func (i Info) size() (int64, error) {
+	if len(i.Shape) > MaxDims {
+		return 0, fmt.Errorf("%w: %d dimensions, at most %d are allowed", ErrFormat, len(i.Shape), MaxDims)
+	}
+	if i.DType.Size() == 0 {
+		return 0, fmt.Errorf("%w: %q is unknown", ErrDType, i.DType)
+	}
+	size, err := byteLen(i.Shape, i.DType.Size())
 	if err != nil {
-		return entry{}, fmt.Errorf("%w: %w", ErrFormat, err)
+		return 0, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	if size != int64(n)*int64(dtype.Size()) {
-		return entry{}, fmt.Errorf("%w: %d values for shape %v", ErrFormat, n, t.Shape)
-	}
-	return entry{DType: dtype, Shape: append([]int{}, t.Shape...), Offsets: [2]int64{at, at + size}}, nil
+	return size, nil
 }
 
 func valuesOf(values any) (DType, int, error) {
