@@ -9,6 +9,8 @@
 //     never a difference: start + (end - start) is not end in floating point.
 //   - The mean of a round's updates is the same, bit for bit, for every order of arrival and every grouping into partial
 //     sums: updates become integers on a Grid that the round's start fixes, and integers are summed (Sum).
-//   - A task is a pure function of (job, start, round, shard). One that diverges, diverges everywhere.
+//   - A task is a pure function of (job, start, task, the shard's state). One that diverges, diverges everywhere.
+//   - What a run remembers between two rounds are three things: the model, blocks of the rule's, and blocks of shards'. They
+//     are handed around; neither rules nor trainers keep anything. Rules that can work with the mean never see an update.
 //   - Floating point follows the rules that make plain Go the same on every machine: no bare x*y+z, no math.Exp.
 package localsgd

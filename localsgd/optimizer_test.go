@@ -262,6 +262,7 @@ func TestNoOptimizerAllocatesInAStep(t *testing.T) {
 		"globs":  {SGD: SGD{LR: 0.1, WeightDecay: 0.1, NoDecay: []string{"*.bias"}}},
 		"adamw":  {AdamW: &AdamW{LR: 0.1, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8}},
 		"clip":   {SGD: SGD{LR: 0.1}, ClipNorm: 1},
+		"prox":   {SGD: SGD{LR: 0.1}, ProxMu: 1, ClipUpdate: 1},
 		"frozen": {AdamW: &AdamW{LR: 0.1, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8}, ClipNorm: 1, Freeze: []string{"0.*"}},
 	} {
 		local.Schedule = shard.Schedule{Batch: 4, Epochs: 3}

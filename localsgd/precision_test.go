@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
@@ -15,7 +16,7 @@ import (
 // layers hold rows of weights, each with its bias at the end.
 type plainMLP [][][]float64
 
-func newPlainMLP(job *Job, block []float32) plainMLP {
+func newPlainMLP[F kernel.Float](job *Job, block []F) plainMLP {
 	layout := job.Net.Layout()
 	var layers plainMLP
 	for i := 0; i < layout.Len(); i += 2 {

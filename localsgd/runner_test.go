@@ -225,6 +225,13 @@ func tinyModels(t *testing.T) string {
 		job := tinyJob(t, 7, c.local)
 		fmt.Fprintf(&b, "%s: %s\n", c.name, tensor.HashBlock(runTiny(t, job, c.algo, 5)))
 	}
+	for _, c := range remembering {
+		r := rememberingRunner(t, c.local, c.rule, Float32)
+		if _, err := r.Run(context.Background(), 5, nil); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%s: %s\n", c.name, tensor.HashBlock(r.State().Block))
+	}
 	return b.String()
 }
 
