@@ -11,7 +11,7 @@ var layers = [][]string{
 	{"cmd/fedrelu/processes", "internal/arch", "internal/detmath", "internal/kernel", "internal/npz", "internal/safetensors", "localsgd/tensor", "test/compose"},
 	{"localsgd/keyed"},
 	{"localsgd/relu", "localsgd/shard"},
-	{"localsgd/shard/mnist", "localsgd"},
+	{"localsgd/shard/mnist", "localsgd/shard/synthetic", "localsgd"},
 	{"analysis"},
 	{"analysis/activity", "analysis/noise", "analysis/norm", "analysis/theory"},
 	{"analysis/averaging"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fedrelu/fedrelu/localsgd/shard"
 	"github.com/fedrelu/fedrelu/localsgd/shard/mnist"
+	"github.com/fedrelu/fedrelu/localsgd/shard/synthetic"
 	"github.com/fedrelu/fedrelu/proto/spec"
 )
 
@@ -45,6 +46,12 @@ func loadArrays(source spec.Source, need shard.Need) (shard.Data, error) {
 		return loadFiles(pair{"data.safetensors", d.Train, d.Test, source.Groups}, need, shard.LoadSafetensors)
 	case spec.NPZ:
 		return loadFiles(pair{"data.npz", d.Train, d.Test, source.Groups}, need, shard.LoadNPZ)
+	case spec.Synthetic:
+		data, err := synthetic.Make(d.Source, need)
+		if err != nil {
+			return shard.Data{}, fmt.Errorf("data.synthetic: %w", err)
+		}
+		return data, nil
 	case spec.CSV:
 		return loadCSV(d, source.Groups, need)
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/fedrelu/fedrelu/localsgd/shard"
 )
 
-// Data says where the examples come from: MNIST, IDX, Safetensors, CIFAR10, CSV or NPZ. All are comparable.
+// Data says where the examples come from: MNIST, IDX, Safetensors, CIFAR10, CSV, NPZ or Synthetic. All are comparable.
 type Data interface {
 	// Under returns the same data with relative paths taken from the folder dir.
 	Under(dir string) Data

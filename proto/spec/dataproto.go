@@ -13,6 +13,9 @@ func fillData(d *pb.Data) {
 		set(&csv.Regression, false)
 		set(&csv.Header, true)
 	}
+	if s := d.GetSynthetic(); s != nil {
+		fillSynthetic(s)
+	}
 }
 
 func dataFrom(m *pb.Data) Data {
@@ -29,6 +32,8 @@ func dataFrom(m *pb.Data) Data {
 		return csvFrom(source.Csv)
 	case *pb.Data_Npz:
 		return NPZ{Train: source.Npz.GetTrain(), Test: source.Npz.GetTest()}
+	case *pb.Data_Synthetic:
+		return Synthetic{syntheticFrom(source.Synthetic)}
 	}
 	panic(fmt.Sprintf("spec: no conversion of %T", m.Source))
 }
@@ -85,6 +90,8 @@ func dataTo(d Data) *pb.Data {
 		}}}
 	case NPZ:
 		return &pb.Data{Source: &pb.Data_Npz{Npz: &pb.NPZ{Train: &d.Train, Test: &d.Test}}}
+	case Synthetic:
+		return &pb.Data{Source: &pb.Data_Synthetic{Synthetic: syntheticTo(d.Source)}}
 	}
 	return &pb.Data{}
 }

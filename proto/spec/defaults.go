@@ -35,6 +35,9 @@ func fillDefaults(s *pb.Spec) {
 	set(&s.OnDivergence, pb.OnDivergence_ON_DIVERGENCE_FAIL)
 	setDuration(&s.GiveUp, 10*time.Minute)
 	fillData(s.Data)
+	if f := s.Data.GetSynthetic().GetFedprox(); f != nil {
+		fillDevices(section(&s.Shards), f)
+	}
 	fillShards(section(&s.Shards))
 	if s.Model != nil {
 		fillModel(s.Model)

@@ -11,6 +11,6 @@
 //
 // The generated types stay inside. Parsing goes through four steps, one file each: document.go (text to nodes), read.go
 // with scalar.go and override.go (nodes to the message), defaults.go, and check.go with fit.go and fitmodel.go (annotations,
-// and sections against each other); fromproto.go and toproto.go convert. dataproto.go, modelproto.go, layers.go and
-// training.go hold defaults and conversions of the sections that describe the data, the network and its training.
+// and sections against each other); fromproto.go and toproto.go convert. dataproto.go, synthetic.go, modelproto.go,
+// layers.go and training.go hold defaults and conversions of the sections that describe the data, the network and its training.
 package spec

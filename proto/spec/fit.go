@@ -12,6 +12,7 @@ const maxParameters = 1<<31 - 1
 
 // fit notes where values that are good alone do not go together. What depends on the data is checked where they are.
 func (r *reader) fit(s *pb.Spec) {
+	r.fitData(s)
 	r.fitShards(s)
 	r.fitParticipants(s)
 	r.fitTraining(s)
@@ -26,9 +27,6 @@ func (r *reader) fitShards(s *pb.Spec) {
 	count, limit := int64(s.Shards.GetCount()), int64(s.Shards.GetLimit())
 	if s.Shards.Limit != nil && limit < count {
 		r.object(fmt.Sprintf("%d examples are too few for %d shards", limit, count), "shards.limit", "shards.count")
-	}
-	if s.Shards.Partition.GetNatural() != nil && s.Data.GetCsv() == nil && s.Data.GetNpz() == nil && s.Data.GetSafetensors() == nil {
-		r.object("only data of csv, npz and safetensors name groups", "shards.partition.natural", "data")
 	}
 	const path = "shards.partition.contiguous.sizes"
 	sizes := s.Shards.Partition.GetContiguous().GetSizes()

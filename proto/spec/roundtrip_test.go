@@ -13,6 +13,7 @@ import (
 	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
+	"github.com/fedrelu/fedrelu/localsgd/shard/synthetic"
 )
 
 // TestRoundTrip: Proto, YAML and MarshalJSON lose nothing, and what they return reads back to the same bytes.
@@ -148,12 +149,24 @@ func anyData(t *rapid.T) Data {
 		rapid.Just[Data](MNIST{}),
 		rapid.Map(path, func(p string) Data { return IDX{Dir: p} }),
 		rapid.Map(path, func(p string) Data { return Safetensors{Train: p, Test: p + "2"} }),
+		rapid.Map(rapid.Uint64(), anySynthetic),
 		rapid.Map(path, func(p string) Data { return CIFAR10{Dir: p} }),
 		rapid.Map(path, func(p string) Data { return NPZ{Train: p, Test: p + "2"} }),
 		rapid.Map(path, func(p string) Data {
 			return CSV{Train: p, Test: p, Label: p, Regression: len(p)%2 == 0, NoHeader: len(p)%3 == 0}
 		}),
 	).Draw(t, "data")
+}
+
+func anySynthetic(seed uint64) Data {
+	n := 1 + int(seed%100)
+	return []Data{
+		Synthetic{synthetic.Teacher{Seed: seed, Train: n, Test: 1, Inputs: n, Hidden: 2, Outputs: n, Noise: 0.5}},
+		Synthetic{synthetic.Linear{Seed: seed, Train: n, Test: 1, Inputs: 3, Outputs: n, Noise: 1e-9}},
+		Synthetic{synthetic.FedProx{Seed: seed, Alpha: 0.5, Beta: 1 / float64(n), IID: n%2 == 0, Devices: n, Inputs: 2, Classes: 3}},
+		Synthetic{synthetic.Gaussian{Seed: seed, Train: n, Test: 1, Inputs: 2, Classes: 1 + n, Spread: 0.5, Noise: 2}},
+		Synthetic{synthetic.Function{Seed: seed, Train: n, Test: 1, Of: synthetic.Univariate(n % 3), Noise: 0.5}},
+	}[seed/100%5]
 }
 
 func anyPartition(t *rapid.T) shard.Partition {

@@ -23,6 +23,61 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Univariate int32
+
+const (
+	Univariate_UNIVARIATE_UNSPECIFIED Univariate = 0
+	// sin 3x.
+	Univariate_UNIVARIATE_SIN_3X Univariate = 1
+	// x itself.
+	Univariate_UNIVARIATE_X Univariate = 2
+	// 10x.
+	Univariate_UNIVARIATE_10X Univariate = 3
+)
+
+// Enum value maps for Univariate.
+var (
+	Univariate_name = map[int32]string{
+		0: "UNIVARIATE_UNSPECIFIED",
+		1: "UNIVARIATE_SIN_3X",
+		2: "UNIVARIATE_X",
+		3: "UNIVARIATE_10X",
+	}
+	Univariate_value = map[string]int32{
+		"UNIVARIATE_UNSPECIFIED": 0,
+		"UNIVARIATE_SIN_3X":      1,
+		"UNIVARIATE_X":           2,
+		"UNIVARIATE_10X":         3,
+	}
+)
+
+func (x Univariate) Enum() *Univariate {
+	p := new(Univariate)
+	*p = x
+	return p
+}
+
+func (x Univariate) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Univariate) Descriptor() protoreflect.EnumDescriptor {
+	return file_fedrelu_v1_spec_proto_enumTypes[0].Descriptor()
+}
+
+func (Univariate) Type() protoreflect.EnumType {
+	return &file_fedrelu_v1_spec_proto_enumTypes[0]
+}
+
+func (x Univariate) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Univariate.Descriptor instead.
+func (Univariate) EnumDescriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{0}
+}
+
 type DirichletForm int32
 
 const (
@@ -58,11 +113,11 @@ func (x DirichletForm) String() string {
 }
 
 func (DirichletForm) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[0].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[1].Descriptor()
 }
 
 func (DirichletForm) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[0]
+	return &file_fedrelu_v1_spec_proto_enumTypes[1]
 }
 
 func (x DirichletForm) Number() protoreflect.EnumNumber {
@@ -71,7 +126,7 @@ func (x DirichletForm) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DirichletForm.Descriptor instead.
 func (DirichletForm) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{0}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{1}
 }
 
 type Norm int32
@@ -110,11 +165,11 @@ func (x Norm) String() string {
 }
 
 func (Norm) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[1].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[2].Descriptor()
 }
 
 func (Norm) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[1]
+	return &file_fedrelu_v1_spec_proto_enumTypes[2]
 }
 
 func (x Norm) Number() protoreflect.EnumNumber {
@@ -123,7 +178,7 @@ func (x Norm) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Norm.Descriptor instead.
 func (Norm) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{1}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{2}
 }
 
 type Loss int32
@@ -160,11 +215,11 @@ func (x Loss) String() string {
 }
 
 func (Loss) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[2].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[3].Descriptor()
 }
 
 func (Loss) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[2]
+	return &file_fedrelu_v1_spec_proto_enumTypes[3]
 }
 
 func (x Loss) Number() protoreflect.EnumNumber {
@@ -173,7 +228,7 @@ func (x Loss) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Loss.Descriptor instead.
 func (Loss) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{2}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{3}
 }
 
 type Precision int32
@@ -209,11 +264,11 @@ func (x Precision) String() string {
 }
 
 func (Precision) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[3].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[4].Descriptor()
 }
 
 func (Precision) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[3]
+	return &file_fedrelu_v1_spec_proto_enumTypes[4]
 }
 
 func (x Precision) Number() protoreflect.EnumNumber {
@@ -222,7 +277,7 @@ func (x Precision) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Precision.Descriptor instead.
 func (Precision) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{3}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{4}
 }
 
 type Order int32
@@ -268,11 +323,11 @@ func (x Order) String() string {
 }
 
 func (Order) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[4].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[5].Descriptor()
 }
 
 func (Order) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[4]
+	return &file_fedrelu_v1_spec_proto_enumTypes[5]
 }
 
 func (x Order) Number() protoreflect.EnumNumber {
@@ -281,7 +336,7 @@ func (x Order) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Order.Descriptor instead.
 func (Order) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{4}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{5}
 }
 
 type Weighting int32
@@ -318,11 +373,11 @@ func (x Weighting) String() string {
 }
 
 func (Weighting) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[5].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[6].Descriptor()
 }
 
 func (Weighting) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[5]
+	return &file_fedrelu_v1_spec_proto_enumTypes[6]
 }
 
 func (x Weighting) Number() protoreflect.EnumNumber {
@@ -331,7 +386,7 @@ func (x Weighting) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Weighting.Descriptor instead.
 func (Weighting) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{5}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{6}
 }
 
 type OnDivergence int32
@@ -369,11 +424,11 @@ func (x OnDivergence) String() string {
 }
 
 func (OnDivergence) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[6].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[7].Descriptor()
 }
 
 func (OnDivergence) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[6]
+	return &file_fedrelu_v1_spec_proto_enumTypes[7]
 }
 
 func (x OnDivergence) Number() protoreflect.EnumNumber {
@@ -382,7 +437,7 @@ func (x OnDivergence) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnDivergence.Descriptor instead.
 func (OnDivergence) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{6}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{7}
 }
 
 // Spec describes a run. It is the schema of the YAML file: a field is a key of the same name, an enum value is written
@@ -663,6 +718,7 @@ type Data struct {
 	//	*Data_Cifar10
 	//	*Data_Csv
 	//	*Data_Npz
+	//	*Data_Synthetic
 	Source        isData_Source `protobuf_oneof:"source"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -759,6 +815,15 @@ func (x *Data) GetNpz() *NPZ {
 	return nil
 }
 
+func (x *Data) GetSynthetic() *Synthetic {
+	if x != nil {
+		if x, ok := x.Source.(*Data_Synthetic); ok {
+			return x.Synthetic
+		}
+	}
+	return nil
+}
+
 type isData_Source interface {
 	isData_Source()
 }
@@ -793,6 +858,11 @@ type Data_Npz struct {
 	Npz *NPZ `protobuf:"bytes,6,opt,name=npz,proto3,oneof"`
 }
 
+type Data_Synthetic struct {
+	// Made of nothing but numbers.
+	Synthetic *Synthetic `protobuf:"bytes,7,opt,name=synthetic,proto3,oneof"`
+}
+
 func (*Data_Mnist) isData_Source() {}
 
 func (*Data_Idx) isData_Source() {}
@@ -804,6 +874,8 @@ func (*Data_Cifar10) isData_Source() {}
 func (*Data_Csv) isData_Source() {}
 
 func (*Data_Npz) isData_Source() {}
+
+func (*Data_Synthetic) isData_Source() {}
 
 type MNIST struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1113,10 +1185,580 @@ func (x *NPZ) GetTest() string {
 	return ""
 }
 
+// Synthetic data do not change with the run's seed, and are the same bits on every machine. Targets are for loss: mse; noise
+// is added to those of the training set alone.
+type Synthetic struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default 1.
+	Seed *uint64 `protobuf:"varint,1,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
+	// Types that are valid to be assigned to Source:
+	//
+	//	*Synthetic_Teacher
+	//	*Synthetic_Linear
+	//	*Synthetic_Fedprox
+	//	*Synthetic_Gaussian
+	//	*Synthetic_Function
+	Source        isSynthetic_Source `protobuf_oneof:"source"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Synthetic) Reset() {
+	*x = Synthetic{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Synthetic) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Synthetic) ProtoMessage() {}
+
+func (x *Synthetic) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Synthetic.ProtoReflect.Descriptor instead.
+func (*Synthetic) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Synthetic) GetSeed() uint64 {
+	if x != nil && x.Seed != nil {
+		return *x.Seed
+	}
+	return 0
+}
+
+func (x *Synthetic) GetSource() isSynthetic_Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *Synthetic) GetTeacher() *Teacher {
+	if x != nil {
+		if x, ok := x.Source.(*Synthetic_Teacher); ok {
+			return x.Teacher
+		}
+	}
+	return nil
+}
+
+func (x *Synthetic) GetLinear() *LinearRegression {
+	if x != nil {
+		if x, ok := x.Source.(*Synthetic_Linear); ok {
+			return x.Linear
+		}
+	}
+	return nil
+}
+
+func (x *Synthetic) GetFedprox() *FedProxDevices {
+	if x != nil {
+		if x, ok := x.Source.(*Synthetic_Fedprox); ok {
+			return x.Fedprox
+		}
+	}
+	return nil
+}
+
+func (x *Synthetic) GetGaussian() *GaussianClasses {
+	if x != nil {
+		if x, ok := x.Source.(*Synthetic_Gaussian); ok {
+			return x.Gaussian
+		}
+	}
+	return nil
+}
+
+func (x *Synthetic) GetFunction() *UnivariateFunction {
+	if x != nil {
+		if x, ok := x.Source.(*Synthetic_Function); ok {
+			return x.Function
+		}
+	}
+	return nil
+}
+
+type isSynthetic_Source interface {
+	isSynthetic_Source()
+}
+
+type Synthetic_Teacher struct {
+	// Targets of a ReLU network with one hidden layer, of inputs N(0, 1).
+	Teacher *Teacher `protobuf:"bytes,2,opt,name=teacher,proto3,oneof"`
+}
+
+type Synthetic_Linear struct {
+	// Targets of a linear map, of inputs N(0, 1/inputs).
+	Linear *LinearRegression `protobuf:"bytes,3,opt,name=linear,proto3,oneof"`
+}
+
+type Synthetic_Fedprox struct {
+	// synthetic(alpha, beta) of Li et al. 2020: devices of unequal sizes, each with a linear classifier of its own. The
+	// shards are the devices, unless shards says otherwise.
+	Fedprox *FedProxDevices `protobuf:"bytes,4,opt,name=fedprox,proto3,oneof"`
+}
+
+type Synthetic_Gaussian struct {
+	// Classes around points.
+	Gaussian *GaussianClasses `protobuf:"bytes,5,opt,name=gaussian,proto3,oneof"`
+}
+
+type Synthetic_Function struct {
+	// Targets of a function of one variable, in equispaced points from -1 to 1.
+	Function *UnivariateFunction `protobuf:"bytes,6,opt,name=function,proto3,oneof"`
+}
+
+func (*Synthetic_Teacher) isSynthetic_Source() {}
+
+func (*Synthetic_Linear) isSynthetic_Source() {}
+
+func (*Synthetic_Fedprox) isSynthetic_Source() {}
+
+func (*Synthetic_Gaussian) isSynthetic_Source() {}
+
+func (*Synthetic_Function) isSynthetic_Source() {}
+
+type Teacher struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Examples of the training set. Default 1000.
+	Train *int32 `protobuf:"varint,1,opt,name=train,proto3,oneof" json:"train,omitempty"`
+	// Examples of the test set. Default 1000.
+	Test *int32 `protobuf:"varint,2,opt,name=test,proto3,oneof" json:"test,omitempty"`
+	// Default 10.
+	Inputs *int32 `protobuf:"varint,3,opt,name=inputs,proto3,oneof" json:"inputs,omitempty"`
+	// Width of the hidden layer. Default 50.
+	Hidden *int32 `protobuf:"varint,4,opt,name=hidden,proto3,oneof" json:"hidden,omitempty"`
+	// Default 1.
+	Outputs *int32 `protobuf:"varint,5,opt,name=outputs,proto3,oneof" json:"outputs,omitempty"`
+	// The standard deviation, with targets of a mean square of about 1. Default 0.
+	Noise         *float64 `protobuf:"fixed64,6,opt,name=noise,proto3,oneof" json:"noise,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Teacher) Reset() {
+	*x = Teacher{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Teacher) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Teacher) ProtoMessage() {}
+
+func (x *Teacher) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Teacher.ProtoReflect.Descriptor instead.
+func (*Teacher) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Teacher) GetTrain() int32 {
+	if x != nil && x.Train != nil {
+		return *x.Train
+	}
+	return 0
+}
+
+func (x *Teacher) GetTest() int32 {
+	if x != nil && x.Test != nil {
+		return *x.Test
+	}
+	return 0
+}
+
+func (x *Teacher) GetInputs() int32 {
+	if x != nil && x.Inputs != nil {
+		return *x.Inputs
+	}
+	return 0
+}
+
+func (x *Teacher) GetHidden() int32 {
+	if x != nil && x.Hidden != nil {
+		return *x.Hidden
+	}
+	return 0
+}
+
+func (x *Teacher) GetOutputs() int32 {
+	if x != nil && x.Outputs != nil {
+		return *x.Outputs
+	}
+	return 0
+}
+
+func (x *Teacher) GetNoise() float64 {
+	if x != nil && x.Noise != nil {
+		return *x.Noise
+	}
+	return 0
+}
+
+type LinearRegression struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Examples of the training set. Default 100.
+	Train *int32 `protobuf:"varint,1,opt,name=train,proto3,oneof" json:"train,omitempty"`
+	// Examples of the test set. Default 100.
+	Test *int32 `protobuf:"varint,2,opt,name=test,proto3,oneof" json:"test,omitempty"`
+	// Default 30.
+	Inputs *int32 `protobuf:"varint,3,opt,name=inputs,proto3,oneof" json:"inputs,omitempty"`
+	// Default 3.
+	Outputs *int32 `protobuf:"varint,4,opt,name=outputs,proto3,oneof" json:"outputs,omitempty"`
+	// The standard deviation, with targets of a mean square of about 1. Default 0.
+	Noise         *float64 `protobuf:"fixed64,5,opt,name=noise,proto3,oneof" json:"noise,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LinearRegression) Reset() {
+	*x = LinearRegression{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinearRegression) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinearRegression) ProtoMessage() {}
+
+func (x *LinearRegression) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinearRegression.ProtoReflect.Descriptor instead.
+func (*LinearRegression) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *LinearRegression) GetTrain() int32 {
+	if x != nil && x.Train != nil {
+		return *x.Train
+	}
+	return 0
+}
+
+func (x *LinearRegression) GetTest() int32 {
+	if x != nil && x.Test != nil {
+		return *x.Test
+	}
+	return 0
+}
+
+func (x *LinearRegression) GetInputs() int32 {
+	if x != nil && x.Inputs != nil {
+		return *x.Inputs
+	}
+	return 0
+}
+
+func (x *LinearRegression) GetOutputs() int32 {
+	if x != nil && x.Outputs != nil {
+		return *x.Outputs
+	}
+	return 0
+}
+
+func (x *LinearRegression) GetNoise() float64 {
+	if x != nil && x.Noise != nil {
+		return *x.Noise
+	}
+	return 0
+}
+
+type FedProxDevices struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How much the classifiers differ between devices, a standard deviation. Default 1.
+	Alpha *float64 `protobuf:"fixed64,1,opt,name=alpha,proto3,oneof" json:"alpha,omitempty"`
+	// How much the inputs differ between devices, a standard deviation. Default 1.
+	Beta *float64 `protobuf:"fixed64,2,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
+	// One classifier for all devices (with beta 0 one law of inputs, too). Default false.
+	Iid *bool `protobuf:"varint,3,opt,name=iid,proto3,oneof" json:"iid,omitempty"`
+	// Each has e^N(4, 2^2) + 50 examples, nine tenths of them for training. Default 30.
+	Devices *int32 `protobuf:"varint,4,opt,name=devices,proto3,oneof" json:"devices,omitempty"`
+	// Default 60.
+	Inputs *int32 `protobuf:"varint,5,opt,name=inputs,proto3,oneof" json:"inputs,omitempty"`
+	// Default 10.
+	Classes       *int32 `protobuf:"varint,6,opt,name=classes,proto3,oneof" json:"classes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FedProxDevices) Reset() {
+	*x = FedProxDevices{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FedProxDevices) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FedProxDevices) ProtoMessage() {}
+
+func (x *FedProxDevices) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FedProxDevices.ProtoReflect.Descriptor instead.
+func (*FedProxDevices) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *FedProxDevices) GetAlpha() float64 {
+	if x != nil && x.Alpha != nil {
+		return *x.Alpha
+	}
+	return 0
+}
+
+func (x *FedProxDevices) GetBeta() float64 {
+	if x != nil && x.Beta != nil {
+		return *x.Beta
+	}
+	return 0
+}
+
+func (x *FedProxDevices) GetIid() bool {
+	if x != nil && x.Iid != nil {
+		return *x.Iid
+	}
+	return false
+}
+
+func (x *FedProxDevices) GetDevices() int32 {
+	if x != nil && x.Devices != nil {
+		return *x.Devices
+	}
+	return 0
+}
+
+func (x *FedProxDevices) GetInputs() int32 {
+	if x != nil && x.Inputs != nil {
+		return *x.Inputs
+	}
+	return 0
+}
+
+func (x *FedProxDevices) GetClasses() int32 {
+	if x != nil && x.Classes != nil {
+		return *x.Classes
+	}
+	return 0
+}
+
+type GaussianClasses struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Examples of the training set. Default 512.
+	Train *int32 `protobuf:"varint,1,opt,name=train,proto3,oneof" json:"train,omitempty"`
+	// Examples of the test set. Default 1000.
+	Test *int32 `protobuf:"varint,2,opt,name=test,proto3,oneof" json:"test,omitempty"`
+	// Default 32.
+	Inputs *int32 `protobuf:"varint,3,opt,name=inputs,proto3,oneof" json:"inputs,omitempty"`
+	// Default 10.
+	Classes *int32 `protobuf:"varint,4,opt,name=classes,proto3,oneof" json:"classes,omitempty"`
+	// The standard deviation of the classes' means, in each input. Default 0.6.
+	Spread *float64 `protobuf:"fixed64,5,opt,name=spread,proto3,oneof" json:"spread,omitempty"`
+	// That of the examples around them. Default 1.
+	Noise         *float64 `protobuf:"fixed64,6,opt,name=noise,proto3,oneof" json:"noise,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GaussianClasses) Reset() {
+	*x = GaussianClasses{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GaussianClasses) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GaussianClasses) ProtoMessage() {}
+
+func (x *GaussianClasses) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GaussianClasses.ProtoReflect.Descriptor instead.
+func (*GaussianClasses) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GaussianClasses) GetTrain() int32 {
+	if x != nil && x.Train != nil {
+		return *x.Train
+	}
+	return 0
+}
+
+func (x *GaussianClasses) GetTest() int32 {
+	if x != nil && x.Test != nil {
+		return *x.Test
+	}
+	return 0
+}
+
+func (x *GaussianClasses) GetInputs() int32 {
+	if x != nil && x.Inputs != nil {
+		return *x.Inputs
+	}
+	return 0
+}
+
+func (x *GaussianClasses) GetClasses() int32 {
+	if x != nil && x.Classes != nil {
+		return *x.Classes
+	}
+	return 0
+}
+
+func (x *GaussianClasses) GetSpread() float64 {
+	if x != nil && x.Spread != nil {
+		return *x.Spread
+	}
+	return 0
+}
+
+func (x *GaussianClasses) GetNoise() float64 {
+	if x != nil && x.Noise != nil {
+		return *x.Noise
+	}
+	return 0
+}
+
+type UnivariateFunction struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Points of the training set. Default 10.
+	Train *int32 `protobuf:"varint,1,opt,name=train,proto3,oneof" json:"train,omitempty"`
+	// Points of the test set. Default 100.
+	Test *int32 `protobuf:"varint,2,opt,name=test,proto3,oneof" json:"test,omitempty"`
+	// Default sin_3x.
+	Of *Univariate `protobuf:"varint,3,opt,name=of,proto3,enum=fedrelu.v1.Univariate,oneof" json:"of,omitempty"`
+	// The standard deviation. Default 0.
+	Noise         *float64 `protobuf:"fixed64,4,opt,name=noise,proto3,oneof" json:"noise,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnivariateFunction) Reset() {
+	*x = UnivariateFunction{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnivariateFunction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnivariateFunction) ProtoMessage() {}
+
+func (x *UnivariateFunction) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnivariateFunction.ProtoReflect.Descriptor instead.
+func (*UnivariateFunction) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *UnivariateFunction) GetTrain() int32 {
+	if x != nil && x.Train != nil {
+		return *x.Train
+	}
+	return 0
+}
+
+func (x *UnivariateFunction) GetTest() int32 {
+	if x != nil && x.Test != nil {
+		return *x.Test
+	}
+	return 0
+}
+
+func (x *UnivariateFunction) GetOf() Univariate {
+	if x != nil && x.Of != nil {
+		return *x.Of
+	}
+	return Univariate_UNIVARIATE_UNSPECIFIED
+}
+
+func (x *UnivariateFunction) GetNoise() float64 {
+	if x != nil && x.Noise != nil {
+		return *x.Noise
+	}
+	return 0
+}
+
 // Shards says how the training examples are given out.
 type Shards struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many shards. Default 10.
+	// How many shards. Default 10; of synthetic fedprox data with natural shards: one for each device.
 	Count     *int32     `protobuf:"varint,1,opt,name=count,proto3,oneof" json:"count,omitempty"`
 	Partition *Partition `protobuf:"bytes,2,opt,name=partition,proto3" json:"partition,omitempty"`
 	// Use only the first so many training examples. Default: all.
@@ -1127,7 +1769,7 @@ type Shards struct {
 
 func (x *Shards) Reset() {
 	*x = Shards{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1139,7 +1781,7 @@ func (x *Shards) String() string {
 func (*Shards) ProtoMessage() {}
 
 func (x *Shards) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1152,7 +1794,7 @@ func (x *Shards) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shards.ProtoReflect.Descriptor instead.
 func (*Shards) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{9}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Shards) GetCount() int32 {
@@ -1176,7 +1818,7 @@ func (x *Shards) GetLimit() int32 {
 	return 0
 }
 
-// Partition is the way in which examples are given to shards. Default iid.
+// Partition is the way in which examples are given to shards. Default iid; of synthetic fedprox data: natural by device.
 type Partition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Form:
@@ -1196,7 +1838,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1850,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1863,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{10}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Partition) GetForm() isPartition_Form {
@@ -1370,7 +2012,7 @@ type IID struct {
 
 func (x *IID) Reset() {
 	*x = IID{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +2024,7 @@ func (x *IID) String() string {
 func (*IID) ProtoMessage() {}
 
 func (x *IID) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +2037,7 @@ func (x *IID) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IID.ProtoReflect.Descriptor instead.
 func (*IID) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{11}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{17}
 }
 
 type Contiguous struct {
@@ -1408,7 +2050,7 @@ type Contiguous struct {
 
 func (x *Contiguous) Reset() {
 	*x = Contiguous{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1420,7 +2062,7 @@ func (x *Contiguous) String() string {
 func (*Contiguous) ProtoMessage() {}
 
 func (x *Contiguous) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1433,7 +2075,7 @@ func (x *Contiguous) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contiguous.ProtoReflect.Descriptor instead.
 func (*Contiguous) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{12}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Contiguous) GetSizes() []int32 {
@@ -1453,7 +2095,7 @@ type LabelShards struct {
 
 func (x *LabelShards) Reset() {
 	*x = LabelShards{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +2107,7 @@ func (x *LabelShards) String() string {
 func (*LabelShards) ProtoMessage() {}
 
 func (x *LabelShards) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +2120,7 @@ func (x *LabelShards) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LabelShards.ProtoReflect.Descriptor instead.
 func (*LabelShards) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{13}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LabelShards) GetPerShard() int32 {
@@ -1498,7 +2140,7 @@ type Labels struct {
 
 func (x *Labels) Reset() {
 	*x = Labels{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1510,7 +2152,7 @@ func (x *Labels) String() string {
 func (*Labels) ProtoMessage() {}
 
 func (x *Labels) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1523,7 +2165,7 @@ func (x *Labels) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Labels.ProtoReflect.Descriptor instead.
 func (*Labels) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{14}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Labels) GetPerShard() int32 {
@@ -1545,7 +2187,7 @@ type Dirichlet struct {
 
 func (x *Dirichlet) Reset() {
 	*x = Dirichlet{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1557,7 +2199,7 @@ func (x *Dirichlet) String() string {
 func (*Dirichlet) ProtoMessage() {}
 
 func (x *Dirichlet) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1570,7 +2212,7 @@ func (x *Dirichlet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dirichlet.ProtoReflect.Descriptor instead.
 func (*Dirichlet) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{15}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Dirichlet) GetAlpha() float64 {
@@ -1601,7 +2243,7 @@ type Quantity struct {
 
 func (x *Quantity) Reset() {
 	*x = Quantity{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1613,7 +2255,7 @@ func (x *Quantity) String() string {
 func (*Quantity) ProtoMessage() {}
 
 func (x *Quantity) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1626,7 +2268,7 @@ func (x *Quantity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quantity.ProtoReflect.Descriptor instead.
 func (*Quantity) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{16}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Quantity) GetLaw() isQuantity_Law {
@@ -1675,7 +2317,8 @@ func (*Quantity_Exponential) isQuantity_Law() {}
 // Natural keeps the examples of a group together: one group a shard, or where there are fewer shards, equally many (to one).
 type Natural struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The column (csv) or the array (npz, safetensors) with the group of each training example.
+	// The column (csv) or the array (npz, safetensors) with the group of each training example; device for synthetic fedprox
+	// data.
 	By            *string `protobuf:"bytes,1,opt,name=by,proto3,oneof" json:"by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1683,7 +2326,7 @@ type Natural struct {
 
 func (x *Natural) Reset() {
 	*x = Natural{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +2338,7 @@ func (x *Natural) String() string {
 func (*Natural) ProtoMessage() {}
 
 func (x *Natural) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +2351,7 @@ func (x *Natural) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Natural.ProtoReflect.Descriptor instead.
 func (*Natural) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{17}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Natural) GetBy() string {
@@ -1729,7 +2372,7 @@ type Explicit struct {
 
 func (x *Explicit) Reset() {
 	*x = Explicit{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +2384,7 @@ func (x *Explicit) String() string {
 func (*Explicit) ProtoMessage() {}
 
 func (x *Explicit) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +2397,7 @@ func (x *Explicit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explicit.ProtoReflect.Descriptor instead.
 func (*Explicit) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{18}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Explicit) GetFile() string {
@@ -1783,7 +2426,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1795,7 +2438,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1808,7 +2451,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{19}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Model) GetMlp() *MLP {
@@ -1878,7 +2521,7 @@ type MLP struct {
 
 func (x *MLP) Reset() {
 	*x = MLP{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1890,7 +2533,7 @@ func (x *MLP) String() string {
 func (*MLP) ProtoMessage() {}
 
 func (x *MLP) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1903,7 +2546,7 @@ func (x *MLP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MLP.ProtoReflect.Descriptor instead.
 func (*MLP) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{20}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *MLP) GetHidden() []int32 {
@@ -1950,7 +2593,7 @@ type CNN struct {
 
 func (x *CNN) Reset() {
 	*x = CNN{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1962,7 +2605,7 @@ func (x *CNN) String() string {
 func (*CNN) ProtoMessage() {}
 
 func (x *CNN) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1975,7 +2618,7 @@ func (x *CNN) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CNN.ProtoReflect.Descriptor instead.
 func (*CNN) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{21}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{27}
 }
 
 // ResNet is the residual network of He et al. 2016 for small images, with batch norm.
@@ -1991,7 +2634,7 @@ type ResNet struct {
 
 func (x *ResNet) Reset() {
 	*x = ResNet{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2003,7 +2646,7 @@ func (x *ResNet) String() string {
 func (*ResNet) ProtoMessage() {}
 
 func (x *ResNet) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2016,7 +2659,7 @@ func (x *ResNet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResNet.ProtoReflect.Descriptor instead.
 func (*ResNet) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{22}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ResNet) GetDepth() int32 {
@@ -2047,7 +2690,7 @@ type Shallow struct {
 
 func (x *Shallow) Reset() {
 	*x = Shallow{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2059,7 +2702,7 @@ func (x *Shallow) String() string {
 func (*Shallow) ProtoMessage() {}
 
 func (x *Shallow) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2072,7 +2715,7 @@ func (x *Shallow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shallow.ProtoReflect.Descriptor instead.
 func (*Shallow) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{23}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Shallow) GetWidth() int32 {
@@ -2110,7 +2753,7 @@ type Activation struct {
 
 func (x *Activation) Reset() {
 	*x = Activation{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2122,7 +2765,7 @@ func (x *Activation) String() string {
 func (*Activation) ProtoMessage() {}
 
 func (x *Activation) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2135,7 +2778,7 @@ func (x *Activation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activation.ProtoReflect.Descriptor instead.
 func (*Activation) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{24}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Activation) GetFunction() isActivation_Function {
@@ -2205,7 +2848,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2217,7 +2860,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2230,7 +2873,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{25}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Layer) GetKind() isLayer_Kind {
@@ -2466,7 +3109,7 @@ type Linear struct {
 
 func (x *Linear) Reset() {
 	*x = Linear{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2478,7 +3121,7 @@ func (x *Linear) String() string {
 func (*Linear) ProtoMessage() {}
 
 func (x *Linear) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2491,7 +3134,7 @@ func (x *Linear) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Linear.ProtoReflect.Descriptor instead.
 func (*Linear) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{26}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Linear) GetIn() int32 {
@@ -2523,7 +3166,7 @@ type ReLU struct {
 
 func (x *ReLU) Reset() {
 	*x = ReLU{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2535,7 +3178,7 @@ func (x *ReLU) String() string {
 func (*ReLU) ProtoMessage() {}
 
 func (x *ReLU) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2548,7 +3191,7 @@ func (x *ReLU) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReLU.ProtoReflect.Descriptor instead.
 func (*ReLU) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{27}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{33}
 }
 
 type LeakyReLU struct {
@@ -2561,7 +3204,7 @@ type LeakyReLU struct {
 
 func (x *LeakyReLU) Reset() {
 	*x = LeakyReLU{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2573,7 +3216,7 @@ func (x *LeakyReLU) String() string {
 func (*LeakyReLU) ProtoMessage() {}
 
 func (x *LeakyReLU) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2586,7 +3229,7 @@ func (x *LeakyReLU) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeakyReLU.ProtoReflect.Descriptor instead.
 func (*LeakyReLU) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{28}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LeakyReLU) GetSlope() float64 {
@@ -2614,7 +3257,7 @@ type Conv2D struct {
 
 func (x *Conv2D) Reset() {
 	*x = Conv2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2626,7 +3269,7 @@ func (x *Conv2D) String() string {
 func (*Conv2D) ProtoMessage() {}
 
 func (x *Conv2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2639,7 +3282,7 @@ func (x *Conv2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Conv2D.ProtoReflect.Descriptor instead.
 func (*Conv2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{29}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Conv2D) GetIn() int32 {
@@ -2695,7 +3338,7 @@ type MaxPool2D struct {
 
 func (x *MaxPool2D) Reset() {
 	*x = MaxPool2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2707,7 +3350,7 @@ func (x *MaxPool2D) String() string {
 func (*MaxPool2D) ProtoMessage() {}
 
 func (x *MaxPool2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2720,7 +3363,7 @@ func (x *MaxPool2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaxPool2D.ProtoReflect.Descriptor instead.
 func (*MaxPool2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{30}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *MaxPool2D) GetKernel() int32 {
@@ -2748,7 +3391,7 @@ type AvgPool2D struct {
 
 func (x *AvgPool2D) Reset() {
 	*x = AvgPool2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2760,7 +3403,7 @@ func (x *AvgPool2D) String() string {
 func (*AvgPool2D) ProtoMessage() {}
 
 func (x *AvgPool2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2773,7 +3416,7 @@ func (x *AvgPool2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AvgPool2D.ProtoReflect.Descriptor instead.
 func (*AvgPool2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{31}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AvgPool2D) GetKernel() int32 {
@@ -2799,7 +3442,7 @@ type GlobalAvgPool2D struct {
 
 func (x *GlobalAvgPool2D) Reset() {
 	*x = GlobalAvgPool2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2811,7 +3454,7 @@ func (x *GlobalAvgPool2D) String() string {
 func (*GlobalAvgPool2D) ProtoMessage() {}
 
 func (x *GlobalAvgPool2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2824,7 +3467,7 @@ func (x *GlobalAvgPool2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GlobalAvgPool2D.ProtoReflect.Descriptor instead.
 func (*GlobalAvgPool2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{32}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{38}
 }
 
 type Flatten struct {
@@ -2835,7 +3478,7 @@ type Flatten struct {
 
 func (x *Flatten) Reset() {
 	*x = Flatten{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2847,7 +3490,7 @@ func (x *Flatten) String() string {
 func (*Flatten) ProtoMessage() {}
 
 func (x *Flatten) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2860,7 +3503,7 @@ func (x *Flatten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flatten.ProtoReflect.Descriptor instead.
 func (*Flatten) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{33}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{39}
 }
 
 // BatchNorm normalises each feature over the batch in training, by running statistics in evaluation.
@@ -2879,7 +3522,7 @@ type BatchNorm struct {
 
 func (x *BatchNorm) Reset() {
 	*x = BatchNorm{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2891,7 +3534,7 @@ func (x *BatchNorm) String() string {
 func (*BatchNorm) ProtoMessage() {}
 
 func (x *BatchNorm) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2904,7 +3547,7 @@ func (x *BatchNorm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchNorm.ProtoReflect.Descriptor instead.
 func (*BatchNorm) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{34}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *BatchNorm) GetFeatures() int32 {
@@ -2947,7 +3590,7 @@ type LayerNorm struct {
 
 func (x *LayerNorm) Reset() {
 	*x = LayerNorm{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2959,7 +3602,7 @@ func (x *LayerNorm) String() string {
 func (*LayerNorm) ProtoMessage() {}
 
 func (x *LayerNorm) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2972,7 +3615,7 @@ func (x *LayerNorm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerNorm.ProtoReflect.Descriptor instead.
 func (*LayerNorm) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{35}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *LayerNorm) GetFeatures() int32 {
@@ -3002,7 +3645,7 @@ type GroupNorm struct {
 
 func (x *GroupNorm) Reset() {
 	*x = GroupNorm{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3014,7 +3657,7 @@ func (x *GroupNorm) String() string {
 func (*GroupNorm) ProtoMessage() {}
 
 func (x *GroupNorm) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3027,7 +3670,7 @@ func (x *GroupNorm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupNorm.ProtoReflect.Descriptor instead.
 func (*GroupNorm) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{36}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GroupNorm) GetGroups() int32 {
@@ -3063,7 +3706,7 @@ type Residual struct {
 
 func (x *Residual) Reset() {
 	*x = Residual{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3075,7 +3718,7 @@ func (x *Residual) String() string {
 func (*Residual) ProtoMessage() {}
 
 func (x *Residual) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3088,7 +3731,7 @@ func (x *Residual) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Residual.ProtoReflect.Descriptor instead.
 func (*Residual) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{37}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Residual) GetBody() []*Layer {
@@ -3114,7 +3757,7 @@ type Scale struct {
 
 func (x *Scale) Reset() {
 	*x = Scale{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3126,7 +3769,7 @@ func (x *Scale) String() string {
 func (*Scale) ProtoMessage() {}
 
 func (x *Scale) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3139,7 +3782,7 @@ func (x *Scale) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scale.ProtoReflect.Descriptor instead.
 func (*Scale) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{38}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Scale) GetFactor() float64 {
@@ -3157,7 +3800,7 @@ type Softplus struct {
 
 func (x *Softplus) Reset() {
 	*x = Softplus{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3169,7 +3812,7 @@ func (x *Softplus) String() string {
 func (*Softplus) ProtoMessage() {}
 
 func (x *Softplus) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3182,7 +3825,7 @@ func (x *Softplus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Softplus.ProtoReflect.Descriptor instead.
 func (*Softplus) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{39}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{45}
 }
 
 // Init draws the model of round 0. Default kaiming_uniform.
@@ -3205,7 +3848,7 @@ type Init struct {
 
 func (x *Init) Reset() {
 	*x = Init{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3217,7 +3860,7 @@ func (x *Init) String() string {
 func (*Init) ProtoMessage() {}
 
 func (x *Init) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3230,7 +3873,7 @@ func (x *Init) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Init.ProtoReflect.Descriptor instead.
 func (*Init) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{40}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Init) GetKind() isInit_Kind {
@@ -3381,7 +4024,7 @@ type KaimingUniform struct {
 
 func (x *KaimingUniform) Reset() {
 	*x = KaimingUniform{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3393,7 +4036,7 @@ func (x *KaimingUniform) String() string {
 func (*KaimingUniform) ProtoMessage() {}
 
 func (x *KaimingUniform) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3406,7 +4049,7 @@ func (x *KaimingUniform) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KaimingUniform.ProtoReflect.Descriptor instead.
 func (*KaimingUniform) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{41}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{47}
 }
 
 type KaimingNormal struct {
@@ -3417,7 +4060,7 @@ type KaimingNormal struct {
 
 func (x *KaimingNormal) Reset() {
 	*x = KaimingNormal{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3429,7 +4072,7 @@ func (x *KaimingNormal) String() string {
 func (*KaimingNormal) ProtoMessage() {}
 
 func (x *KaimingNormal) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3442,7 +4085,7 @@ func (x *KaimingNormal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KaimingNormal.ProtoReflect.Descriptor instead.
 func (*KaimingNormal) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{42}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{48}
 }
 
 type Xavier struct {
@@ -3453,7 +4096,7 @@ type Xavier struct {
 
 func (x *Xavier) Reset() {
 	*x = Xavier{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3465,7 +4108,7 @@ func (x *Xavier) String() string {
 func (*Xavier) ProtoMessage() {}
 
 func (x *Xavier) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3478,7 +4121,7 @@ func (x *Xavier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Xavier.ProtoReflect.Descriptor instead.
 func (*Xavier) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{43}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{49}
 }
 
 type Gaussian struct {
@@ -3491,7 +4134,7 @@ type Gaussian struct {
 
 func (x *Gaussian) Reset() {
 	*x = Gaussian{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3503,7 +4146,7 @@ func (x *Gaussian) String() string {
 func (*Gaussian) ProtoMessage() {}
 
 func (x *Gaussian) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3516,7 +4159,7 @@ func (x *Gaussian) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gaussian.ProtoReflect.Descriptor instead.
 func (*Gaussian) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{44}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Gaussian) GetStd() float64 {
@@ -3538,7 +4181,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3550,7 +4193,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3563,7 +4206,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{45}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Identity) GetC() float64 {
@@ -3588,7 +4231,7 @@ type Zero struct {
 
 func (x *Zero) Reset() {
 	*x = Zero{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3600,7 +4243,7 @@ func (x *Zero) String() string {
 func (*Zero) ProtoMessage() {}
 
 func (x *Zero) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3613,7 +4256,7 @@ func (x *Zero) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Zero.ProtoReflect.Descriptor instead.
 func (*Zero) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{46}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{52}
 }
 
 type InitFile struct {
@@ -3626,7 +4269,7 @@ type InitFile struct {
 
 func (x *InitFile) Reset() {
 	*x = InitFile{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3638,7 +4281,7 @@ func (x *InitFile) String() string {
 func (*InitFile) ProtoMessage() {}
 
 func (x *InitFile) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3651,7 +4294,7 @@ func (x *InitFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InitFile.ProtoReflect.Descriptor instead.
 func (*InitFile) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{47}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *InitFile) GetSafetensors() string {
@@ -3673,7 +4316,7 @@ type RandomSigns struct {
 
 func (x *RandomSigns) Reset() {
 	*x = RandomSigns{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3685,7 +4328,7 @@ func (x *RandomSigns) String() string {
 func (*RandomSigns) ProtoMessage() {}
 
 func (x *RandomSigns) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3698,7 +4341,7 @@ func (x *RandomSigns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RandomSigns.ProtoReflect.Descriptor instead.
 func (*RandomSigns) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{48}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RandomSigns) GetStd() float64 {
@@ -3727,7 +4370,7 @@ type Regularize struct {
 
 func (x *Regularize) Reset() {
 	*x = Regularize{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3739,7 +4382,7 @@ func (x *Regularize) String() string {
 func (*Regularize) ProtoMessage() {}
 
 func (x *Regularize) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3752,7 +4395,7 @@ func (x *Regularize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Regularize.ProtoReflect.Descriptor instead.
 func (*Regularize) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{49}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Regularize) GetPathNorm() float64 {
@@ -3797,7 +4440,7 @@ type Local struct {
 
 func (x *Local) Reset() {
 	*x = Local{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3809,7 +4452,7 @@ func (x *Local) String() string {
 func (*Local) ProtoMessage() {}
 
 func (x *Local) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3822,7 +4465,7 @@ func (x *Local) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Local.ProtoReflect.Descriptor instead.
 func (*Local) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{50}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Local) GetLength() isLocal_Length {
@@ -3956,7 +4599,7 @@ type PostLocal struct {
 
 func (x *PostLocal) Reset() {
 	*x = PostLocal{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3968,7 +4611,7 @@ func (x *PostLocal) String() string {
 func (*PostLocal) ProtoMessage() {}
 
 func (x *PostLocal) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3981,7 +4624,7 @@ func (x *PostLocal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PostLocal.ProtoReflect.Descriptor instead.
 func (*PostLocal) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{51}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *PostLocal) GetUntil() int32 {
@@ -4011,7 +4654,7 @@ type Schedule struct {
 
 func (x *Schedule) Reset() {
 	*x = Schedule{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4023,7 +4666,7 @@ func (x *Schedule) String() string {
 func (*Schedule) ProtoMessage() {}
 
 func (x *Schedule) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4036,7 +4679,7 @@ func (x *Schedule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schedule.ProtoReflect.Descriptor instead.
 func (*Schedule) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{52}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Schedule) GetForm() isSchedule_Form {
@@ -4125,7 +4768,7 @@ type Constant struct {
 
 func (x *Constant) Reset() {
 	*x = Constant{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4137,7 +4780,7 @@ func (x *Constant) String() string {
 func (*Constant) ProtoMessage() {}
 
 func (x *Constant) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4150,7 +4793,7 @@ func (x *Constant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Constant.ProtoReflect.Descriptor instead.
 func (*Constant) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{53}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{59}
 }
 
 // Step multiplies the rate by gamma after every size rounds.
@@ -4165,7 +4808,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4177,7 +4820,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4190,7 +4833,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{54}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Step) GetSize() int32 {
@@ -4217,7 +4860,7 @@ type Exponential struct {
 
 func (x *Exponential) Reset() {
 	*x = Exponential{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4229,7 +4872,7 @@ func (x *Exponential) String() string {
 func (*Exponential) ProtoMessage() {}
 
 func (x *Exponential) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4242,7 +4885,7 @@ func (x *Exponential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exponential.ProtoReflect.Descriptor instead.
 func (*Exponential) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{55}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Exponential) GetGamma() float64 {
@@ -4265,7 +4908,7 @@ type Cosine struct {
 
 func (x *Cosine) Reset() {
 	*x = Cosine{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4277,7 +4920,7 @@ func (x *Cosine) String() string {
 func (*Cosine) ProtoMessage() {}
 
 func (x *Cosine) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4290,7 +4933,7 @@ func (x *Cosine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cosine.ProtoReflect.Descriptor instead.
 func (*Cosine) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{56}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Cosine) GetRounds() int32 {
@@ -4320,7 +4963,7 @@ type Warmup struct {
 
 func (x *Warmup) Reset() {
 	*x = Warmup{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4332,7 +4975,7 @@ func (x *Warmup) String() string {
 func (*Warmup) ProtoMessage() {}
 
 func (x *Warmup) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4345,7 +4988,7 @@ func (x *Warmup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warmup.ProtoReflect.Descriptor instead.
 func (*Warmup) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{57}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Warmup) GetRounds() int32 {
@@ -4376,7 +5019,7 @@ type Optimizer struct {
 
 func (x *Optimizer) Reset() {
 	*x = Optimizer{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4388,7 +5031,7 @@ func (x *Optimizer) String() string {
 func (*Optimizer) ProtoMessage() {}
 
 func (x *Optimizer) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4401,7 +5044,7 @@ func (x *Optimizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Optimizer.ProtoReflect.Descriptor instead.
 func (*Optimizer) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{58}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Optimizer) GetKind() isOptimizer_Kind {
@@ -4464,7 +5107,7 @@ type SGD struct {
 
 func (x *SGD) Reset() {
 	*x = SGD{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4476,7 +5119,7 @@ func (x *SGD) String() string {
 func (*SGD) ProtoMessage() {}
 
 func (x *SGD) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4489,7 +5132,7 @@ func (x *SGD) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SGD.ProtoReflect.Descriptor instead.
 func (*SGD) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{59}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SGD) GetLr() float64 {
@@ -4546,7 +5189,7 @@ type AdamW struct {
 
 func (x *AdamW) Reset() {
 	*x = AdamW{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4558,7 +5201,7 @@ func (x *AdamW) String() string {
 func (*AdamW) ProtoMessage() {}
 
 func (x *AdamW) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4571,7 +5214,7 @@ func (x *AdamW) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdamW.ProtoReflect.Descriptor instead.
 func (*AdamW) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{60}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *AdamW) GetLr() float64 {
@@ -4623,7 +5266,7 @@ type Participation struct {
 
 func (x *Participation) Reset() {
 	*x = Participation{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4635,7 +5278,7 @@ func (x *Participation) String() string {
 func (*Participation) ProtoMessage() {}
 
 func (x *Participation) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4648,7 +5291,7 @@ func (x *Participation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Participation.ProtoReflect.Descriptor instead.
 func (*Participation) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{61}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Participation) GetAmount() isParticipation_Amount {
@@ -4714,7 +5357,7 @@ type Server struct {
 
 func (x *Server) Reset() {
 	*x = Server{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4726,7 +5369,7 @@ func (x *Server) String() string {
 func (*Server) ProtoMessage() {}
 
 func (x *Server) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4739,7 +5382,7 @@ func (x *Server) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Server.ProtoReflect.Descriptor instead.
 func (*Server) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{62}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Server) GetRule() isServer_Rule {
@@ -4899,7 +5542,7 @@ type FedAvg struct {
 
 func (x *FedAvg) Reset() {
 	*x = FedAvg{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4911,7 +5554,7 @@ func (x *FedAvg) String() string {
 func (*FedAvg) ProtoMessage() {}
 
 func (x *FedAvg) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4924,7 +5567,7 @@ func (x *FedAvg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvg.ProtoReflect.Descriptor instead.
 func (*FedAvg) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{63}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *FedAvg) GetLr() float64 {
@@ -4949,7 +5592,7 @@ type FedAvgM struct {
 
 func (x *FedAvgM) Reset() {
 	*x = FedAvgM{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4961,7 +5604,7 @@ func (x *FedAvgM) String() string {
 func (*FedAvgM) ProtoMessage() {}
 
 func (x *FedAvgM) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4974,7 +5617,7 @@ func (x *FedAvgM) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvgM.ProtoReflect.Descriptor instead.
 func (*FedAvgM) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{64}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *FedAvgM) GetLr() float64 {
@@ -5011,7 +5654,7 @@ type DiLoCo struct {
 
 func (x *DiLoCo) Reset() {
 	*x = DiLoCo{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5023,7 +5666,7 @@ func (x *DiLoCo) String() string {
 func (*DiLoCo) ProtoMessage() {}
 
 func (x *DiLoCo) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5036,7 +5679,7 @@ func (x *DiLoCo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiLoCo.ProtoReflect.Descriptor instead.
 func (*DiLoCo) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{65}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *DiLoCo) GetLr() float64 {
@@ -5066,7 +5709,7 @@ type SlowMo struct {
 
 func (x *SlowMo) Reset() {
 	*x = SlowMo{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5078,7 +5721,7 @@ func (x *SlowMo) String() string {
 func (*SlowMo) ProtoMessage() {}
 
 func (x *SlowMo) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5091,7 +5734,7 @@ func (x *SlowMo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlowMo.ProtoReflect.Descriptor instead.
 func (*SlowMo) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{66}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *SlowMo) GetLr() float64 {
@@ -5123,7 +5766,7 @@ type FedAdagrad struct {
 
 func (x *FedAdagrad) Reset() {
 	*x = FedAdagrad{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5135,7 +5778,7 @@ func (x *FedAdagrad) String() string {
 func (*FedAdagrad) ProtoMessage() {}
 
 func (x *FedAdagrad) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5148,7 +5791,7 @@ func (x *FedAdagrad) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAdagrad.ProtoReflect.Descriptor instead.
 func (*FedAdagrad) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{67}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *FedAdagrad) GetLr() float64 {
@@ -5188,7 +5831,7 @@ type FedAdam struct {
 
 func (x *FedAdam) Reset() {
 	*x = FedAdam{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5200,7 +5843,7 @@ func (x *FedAdam) String() string {
 func (*FedAdam) ProtoMessage() {}
 
 func (x *FedAdam) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5213,7 +5856,7 @@ func (x *FedAdam) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAdam.ProtoReflect.Descriptor instead.
 func (*FedAdam) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{68}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *FedAdam) GetLr() float64 {
@@ -5260,7 +5903,7 @@ type FedYogi struct {
 
 func (x *FedYogi) Reset() {
 	*x = FedYogi{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5272,7 +5915,7 @@ func (x *FedYogi) String() string {
 func (*FedYogi) ProtoMessage() {}
 
 func (x *FedYogi) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5285,7 +5928,7 @@ func (x *FedYogi) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedYogi.ProtoReflect.Descriptor instead.
 func (*FedYogi) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{69}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *FedYogi) GetLr() float64 {
@@ -5327,7 +5970,7 @@ type FedNova struct {
 
 func (x *FedNova) Reset() {
 	*x = FedNova{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5339,7 +5982,7 @@ func (x *FedNova) String() string {
 func (*FedNova) ProtoMessage() {}
 
 func (x *FedNova) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5352,7 +5995,7 @@ func (x *FedNova) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedNova.ProtoReflect.Descriptor instead.
 func (*FedNova) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{70}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *FedNova) GetLr() float64 {
@@ -5376,7 +6019,7 @@ type Scaffold struct {
 
 func (x *Scaffold) Reset() {
 	*x = Scaffold{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5388,7 +6031,7 @@ func (x *Scaffold) String() string {
 func (*Scaffold) ProtoMessage() {}
 
 func (x *Scaffold) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5401,7 +6044,7 @@ func (x *Scaffold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scaffold.ProtoReflect.Descriptor instead.
 func (*Scaffold) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{71}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Scaffold) GetLr() float64 {
@@ -5433,7 +6076,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5445,7 +6088,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5458,7 +6101,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{72}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Close) GetWhen() isClose_When {
@@ -5526,7 +6169,7 @@ type All struct {
 
 func (x *All) Reset() {
 	*x = All{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5538,7 +6181,7 @@ func (x *All) String() string {
 func (*All) ProtoMessage() {}
 
 func (x *All) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5551,7 +6194,7 @@ func (x *All) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use All.ProtoReflect.Descriptor instead.
 func (*All) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{73}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{79}
 }
 
 // Quorum closes a round when count participants have answered and grace has passed since, or when all have answered.
@@ -5566,7 +6209,7 @@ type Quorum struct {
 
 func (x *Quorum) Reset() {
 	*x = Quorum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5578,7 +6221,7 @@ func (x *Quorum) String() string {
 func (*Quorum) ProtoMessage() {}
 
 func (x *Quorum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5591,7 +6234,7 @@ func (x *Quorum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quorum.ProtoReflect.Descriptor instead.
 func (*Quorum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{74}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Quorum) GetCount() int32 {
@@ -5618,7 +6261,7 @@ type Deadline struct {
 
 func (x *Deadline) Reset() {
 	*x = Deadline{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5630,7 +6273,7 @@ func (x *Deadline) String() string {
 func (*Deadline) ProtoMessage() {}
 
 func (x *Deadline) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5643,7 +6286,7 @@ func (x *Deadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deadline.ProtoReflect.Descriptor instead.
 func (*Deadline) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{75}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Deadline) GetAfter() *durationpb.Duration {
@@ -5664,7 +6307,7 @@ type Checks struct {
 
 func (x *Checks) Reset() {
 	*x = Checks{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5676,7 +6319,7 @@ func (x *Checks) String() string {
 func (*Checks) ProtoMessage() {}
 
 func (x *Checks) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5689,7 +6332,7 @@ func (x *Checks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checks.ProtoReflect.Descriptor instead.
 func (*Checks) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{76}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Checks) GetDrift() *Drift {
@@ -5721,7 +6364,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5733,7 +6376,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5746,7 +6389,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{77}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *Drift) GetEvery() int32 {
@@ -5785,7 +6428,7 @@ type Rank struct {
 
 func (x *Rank) Reset() {
 	*x = Rank{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5797,7 +6440,7 @@ func (x *Rank) String() string {
 func (*Rank) ProtoMessage() {}
 
 func (x *Rank) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5810,7 +6453,7 @@ func (x *Rank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rank.ProtoReflect.Descriptor instead.
 func (*Rank) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{78}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *Rank) GetEvery() int32 {
@@ -5845,7 +6488,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5857,7 +6500,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5870,7 +6513,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{79}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *Evaluate) GetEvery() int32 {
@@ -5895,7 +6538,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5907,7 +6550,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5920,7 +6563,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{80}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Keep) GetLast() int32 {
@@ -5992,14 +6635,15 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x0e_on_divergence\"O\n" +
 	"\x04Stop\x12:\n" +
 	"\baccuracy\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\baccuracy\x88\x01\x01B\v\n" +
-	"\t_accuracy\"\x9f\x02\n" +
+	"\t_accuracy\"\xd6\x02\n" +
 	"\x04Data\x12)\n" +
 	"\x05mnist\x18\x01 \x01(\v2\x11.fedrelu.v1.MNISTH\x00R\x05mnist\x12#\n" +
 	"\x03idx\x18\x02 \x01(\v2\x0f.fedrelu.v1.IDXH\x00R\x03idx\x12;\n" +
 	"\vsafetensors\x18\x03 \x01(\v2\x17.fedrelu.v1.SafetensorsH\x00R\vsafetensors\x12/\n" +
 	"\acifar10\x18\x04 \x01(\v2\x13.fedrelu.v1.CIFAR10H\x00R\acifar10\x12#\n" +
 	"\x03csv\x18\x05 \x01(\v2\x0f.fedrelu.v1.CSVH\x00R\x03csv\x12#\n" +
-	"\x03npz\x18\x06 \x01(\v2\x0f.fedrelu.v1.NPZH\x00R\x03npzB\x0f\n" +
+	"\x03npz\x18\x06 \x01(\v2\x0f.fedrelu.v1.NPZH\x00R\x03npz\x125\n" +
+	"\tsynthetic\x18\a \x01(\v2\x15.fedrelu.v1.SyntheticH\x00R\tsyntheticB\x0f\n" +
 	"\x06source\x12\x05\xbaH\x02\b\x01\"\a\n" +
 	"\x05MNIST\"3\n" +
 	"\x03IDX\x12$\n" +
@@ -6039,7 +6683,82 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x04test\x18\x02 \x01(\tB\r\xbaH\n" +
 	"\xc8\x01\x01r\x05\x10\x01\x18\x80 H\x01R\x04test\x88\x01\x01B\b\n" +
 	"\x06_trainB\a\n" +
-	"\x05_test\"\xa3\x01\n" +
+	"\x05_test\"\xd8\x02\n" +
+	"\tSynthetic\x12\x17\n" +
+	"\x04seed\x18\x01 \x01(\x04H\x01R\x04seed\x88\x01\x01\x12/\n" +
+	"\ateacher\x18\x02 \x01(\v2\x13.fedrelu.v1.TeacherH\x00R\ateacher\x126\n" +
+	"\x06linear\x18\x03 \x01(\v2\x1c.fedrelu.v1.LinearRegressionH\x00R\x06linear\x126\n" +
+	"\afedprox\x18\x04 \x01(\v2\x1a.fedrelu.v1.FedProxDevicesH\x00R\afedprox\x129\n" +
+	"\bgaussian\x18\x05 \x01(\v2\x1b.fedrelu.v1.GaussianClassesH\x00R\bgaussian\x12<\n" +
+	"\bfunction\x18\x06 \x01(\v2\x1e.fedrelu.v1.UnivariateFunctionH\x00R\bfunctionB\x0f\n" +
+	"\x06source\x12\x05\xbaH\x02\b\x01B\a\n" +
+	"\x05_seed\"\xce\x02\n" +
+	"\aTeacher\x12'\n" +
+	"\x05train\x18\x01 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\xad\xe2\x04(\x01H\x00R\x05train\x88\x01\x01\x12%\n" +
+	"\x04test\x18\x02 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\xad\xe2\x04(\x01H\x01R\x04test\x88\x01\x01\x12(\n" +
+	"\x06inputs\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80\x04(\x01H\x02R\x06inputs\x88\x01\x01\x12(\n" +
+	"\x06hidden\x18\x04 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80\x04(\x01H\x03R\x06hidden\x88\x01\x01\x12*\n" +
+	"\aoutputs\x18\x05 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80\x04(\x01H\x04R\aoutputs\x88\x01\x01\x124\n" +
+	"\x05noise\x18\x06 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00H\x05R\x05noise\x88\x01\x01B\b\n" +
+	"\x06_trainB\a\n" +
+	"\x05_testB\t\n" +
+	"\a_inputsB\t\n" +
+	"\a_hiddenB\n" +
+	"\n" +
+	"\b_outputsB\b\n" +
+	"\x06_noise\"\xa2\x02\n" +
+	"\x10LinearRegression\x12'\n" +
+	"\x05train\x18\x01 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\xad\xe2\x04(\x01H\x00R\x05train\x88\x01\x01\x12%\n" +
+	"\x04test\x18\x02 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\xad\xe2\x04(\x01H\x01R\x04test\x88\x01\x01\x12(\n" +
+	"\x06inputs\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80\x04(\x01H\x02R\x06inputs\x88\x01\x01\x12*\n" +
+	"\aoutputs\x18\x04 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80\x04(\x01H\x03R\aoutputs\x88\x01\x01\x124\n" +
+	"\x05noise\x18\x05 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00H\x04R\x05noise\x88\x01\x01B\b\n" +
+	"\x06_trainB\a\n" +
+	"\x05_testB\t\n" +
+	"\a_inputsB\n" +
+	"\n" +
+	"\b_outputsB\b\n" +
+	"\x06_noise\"\xd0\x02\n" +
+	"\x0eFedProxDevices\x124\n" +
+	"\x05alpha\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05alpha\x88\x01\x01\x122\n" +
+	"\x04beta\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x04beta\x88\x01\x01\x12\x15\n" +
+	"\x03iid\x18\x03 \x01(\bH\x02R\x03iid\x88\x01\x01\x12)\n" +
+	"\adevices\x18\x04 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\x90N(\x01H\x03R\adevices\x88\x01\x01\x12(\n" +
+	"\x06inputs\x18\x05 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80\x04(\x01H\x04R\x06inputs\x88\x01\x01\x12*\n" +
+	"\aclasses\x18\x06 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80\x04(\x02H\x05R\aclasses\x88\x01\x01B\b\n" +
+	"\x06_alphaB\a\n" +
+	"\x05_betaB\x06\n" +
+	"\x04_iidB\n" +
+	"\n" +
+	"\b_devicesB\t\n" +
+	"\a_inputsB\n" +
+	"\n" +
+	"\b_classes\"\xe4\x02\n" +
+	"\x0fGaussianClasses\x12'\n" +
+	"\x05train\x18\x01 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\xad\xe2\x04(\x01H\x00R\x05train\x88\x01\x01\x12%\n" +
+	"\x04test\x18\x02 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\xad\xe2\x04(\x01H\x01R\x04test\x88\x01\x01\x12(\n" +
+	"\x06inputs\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80\x04(\x01H\x02R\x06inputs\x88\x01\x01\x12*\n" +
+	"\aclasses\x18\x04 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80\x04(\x02H\x03R\aclasses\x88\x01\x01\x126\n" +
+	"\x06spread\x18\x05 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00H\x04R\x06spread\x88\x01\x01\x124\n" +
+	"\x05noise\x18\x06 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00H\x05R\x05noise\x88\x01\x01B\b\n" +
+	"\x06_trainB\a\n" +
+	"\x05_testB\t\n" +
+	"\a_inputsB\n" +
+	"\n" +
+	"\b_classesB\t\n" +
+	"\a_spreadB\b\n" +
+	"\x06_noise\"\xf7\x01\n" +
+	"\x12UnivariateFunction\x12'\n" +
+	"\x05train\x18\x01 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\xad\xe2\x04(\x01H\x00R\x05train\x88\x01\x01\x12%\n" +
+	"\x04test\x18\x02 \x01(\x05B\f\xbaH\t\x1a\a\x18\x80\xad\xe2\x04(\x01H\x01R\x04test\x88\x01\x01\x127\n" +
+	"\x02of\x18\x03 \x01(\x0e2\x16.fedrelu.v1.UnivariateB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\x02of\x88\x01\x01\x124\n" +
+	"\x05noise\x18\x04 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\x05noise\x88\x01\x01B\b\n" +
+	"\x06_trainB\a\n" +
+	"\x05_testB\x05\n" +
+	"\x03_ofB\b\n" +
+	"\x06_noise\"\xa3\x01\n" +
 	"\x06Shards\x12&\n" +
 	"\x05count\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x00R\x05count\x88\x01\x01\x123\n" +
 	"\tpartition\x18\x02 \x01(\v2\x15.fedrelu.v1.PartitionR\tpartition\x12(\n" +
@@ -6469,7 +7188,13 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x04best\x18\x03 \x01(\bH\x02R\x04best\x88\x01\x01B\a\n" +
 	"\x05_lastB\b\n" +
 	"\x06_everyB\a\n" +
-	"\x05_best*i\n" +
+	"\x05_best*e\n" +
+	"\n" +
+	"Univariate\x12\x1a\n" +
+	"\x16UNIVARIATE_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11UNIVARIATE_SIN_3X\x10\x01\x12\x10\n" +
+	"\fUNIVARIATE_X\x10\x02\x12\x12\n" +
+	"\x0eUNIVARIATE_10X\x10\x03*i\n" +
 	"\rDirichletForm\x12\x1e\n" +
 	"\x1aDIRICHLET_FORM_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17DIRICHLET_FORM_BY_CLASS\x10\x01\x12\x1b\n" +
@@ -6514,200 +7239,214 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 	return file_fedrelu_v1_spec_proto_rawDescData
 }
 
-var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 81)
+var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 87)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
-	(DirichletForm)(0),          // 0: fedrelu.v1.DirichletForm
-	(Norm)(0),                   // 1: fedrelu.v1.Norm
-	(Loss)(0),                   // 2: fedrelu.v1.Loss
-	(Precision)(0),              // 3: fedrelu.v1.Precision
-	(Order)(0),                  // 4: fedrelu.v1.Order
-	(Weighting)(0),              // 5: fedrelu.v1.Weighting
-	(OnDivergence)(0),           // 6: fedrelu.v1.OnDivergence
-	(*Spec)(nil),                // 7: fedrelu.v1.Spec
-	(*Stop)(nil),                // 8: fedrelu.v1.Stop
-	(*Data)(nil),                // 9: fedrelu.v1.Data
-	(*MNIST)(nil),               // 10: fedrelu.v1.MNIST
-	(*IDX)(nil),                 // 11: fedrelu.v1.IDX
-	(*Safetensors)(nil),         // 12: fedrelu.v1.Safetensors
-	(*CIFAR10)(nil),             // 13: fedrelu.v1.CIFAR10
-	(*CSV)(nil),                 // 14: fedrelu.v1.CSV
-	(*NPZ)(nil),                 // 15: fedrelu.v1.NPZ
-	(*Shards)(nil),              // 16: fedrelu.v1.Shards
-	(*Partition)(nil),           // 17: fedrelu.v1.Partition
-	(*IID)(nil),                 // 18: fedrelu.v1.IID
-	(*Contiguous)(nil),          // 19: fedrelu.v1.Contiguous
-	(*LabelShards)(nil),         // 20: fedrelu.v1.LabelShards
-	(*Labels)(nil),              // 21: fedrelu.v1.Labels
-	(*Dirichlet)(nil),           // 22: fedrelu.v1.Dirichlet
-	(*Quantity)(nil),            // 23: fedrelu.v1.Quantity
-	(*Natural)(nil),             // 24: fedrelu.v1.Natural
-	(*Explicit)(nil),            // 25: fedrelu.v1.Explicit
-	(*Model)(nil),               // 26: fedrelu.v1.Model
-	(*MLP)(nil),                 // 27: fedrelu.v1.MLP
-	(*CNN)(nil),                 // 28: fedrelu.v1.CNN
-	(*ResNet)(nil),              // 29: fedrelu.v1.ResNet
-	(*Shallow)(nil),             // 30: fedrelu.v1.Shallow
-	(*Activation)(nil),          // 31: fedrelu.v1.Activation
-	(*Layer)(nil),               // 32: fedrelu.v1.Layer
-	(*Linear)(nil),              // 33: fedrelu.v1.Linear
-	(*ReLU)(nil),                // 34: fedrelu.v1.ReLU
-	(*LeakyReLU)(nil),           // 35: fedrelu.v1.LeakyReLU
-	(*Conv2D)(nil),              // 36: fedrelu.v1.Conv2D
-	(*MaxPool2D)(nil),           // 37: fedrelu.v1.MaxPool2D
-	(*AvgPool2D)(nil),           // 38: fedrelu.v1.AvgPool2D
-	(*GlobalAvgPool2D)(nil),     // 39: fedrelu.v1.GlobalAvgPool2D
-	(*Flatten)(nil),             // 40: fedrelu.v1.Flatten
-	(*BatchNorm)(nil),           // 41: fedrelu.v1.BatchNorm
-	(*LayerNorm)(nil),           // 42: fedrelu.v1.LayerNorm
-	(*GroupNorm)(nil),           // 43: fedrelu.v1.GroupNorm
-	(*Residual)(nil),            // 44: fedrelu.v1.Residual
-	(*Scale)(nil),               // 45: fedrelu.v1.Scale
-	(*Softplus)(nil),            // 46: fedrelu.v1.Softplus
-	(*Init)(nil),                // 47: fedrelu.v1.Init
-	(*KaimingUniform)(nil),      // 48: fedrelu.v1.KaimingUniform
-	(*KaimingNormal)(nil),       // 49: fedrelu.v1.KaimingNormal
-	(*Xavier)(nil),              // 50: fedrelu.v1.Xavier
-	(*Gaussian)(nil),            // 51: fedrelu.v1.Gaussian
-	(*Identity)(nil),            // 52: fedrelu.v1.Identity
-	(*Zero)(nil),                // 53: fedrelu.v1.Zero
-	(*InitFile)(nil),            // 54: fedrelu.v1.InitFile
-	(*RandomSigns)(nil),         // 55: fedrelu.v1.RandomSigns
-	(*Regularize)(nil),          // 56: fedrelu.v1.Regularize
-	(*Local)(nil),               // 57: fedrelu.v1.Local
-	(*PostLocal)(nil),           // 58: fedrelu.v1.PostLocal
-	(*Schedule)(nil),            // 59: fedrelu.v1.Schedule
-	(*Constant)(nil),            // 60: fedrelu.v1.Constant
-	(*Step)(nil),                // 61: fedrelu.v1.Step
-	(*Exponential)(nil),         // 62: fedrelu.v1.Exponential
-	(*Cosine)(nil),              // 63: fedrelu.v1.Cosine
-	(*Warmup)(nil),              // 64: fedrelu.v1.Warmup
-	(*Optimizer)(nil),           // 65: fedrelu.v1.Optimizer
-	(*SGD)(nil),                 // 66: fedrelu.v1.SGD
-	(*AdamW)(nil),               // 67: fedrelu.v1.AdamW
-	(*Participation)(nil),       // 68: fedrelu.v1.Participation
-	(*Server)(nil),              // 69: fedrelu.v1.Server
-	(*FedAvg)(nil),              // 70: fedrelu.v1.FedAvg
-	(*FedAvgM)(nil),             // 71: fedrelu.v1.FedAvgM
-	(*DiLoCo)(nil),              // 72: fedrelu.v1.DiLoCo
-	(*SlowMo)(nil),              // 73: fedrelu.v1.SlowMo
-	(*FedAdagrad)(nil),          // 74: fedrelu.v1.FedAdagrad
-	(*FedAdam)(nil),             // 75: fedrelu.v1.FedAdam
-	(*FedYogi)(nil),             // 76: fedrelu.v1.FedYogi
-	(*FedNova)(nil),             // 77: fedrelu.v1.FedNova
-	(*Scaffold)(nil),            // 78: fedrelu.v1.Scaffold
-	(*Close)(nil),               // 79: fedrelu.v1.Close
-	(*All)(nil),                 // 80: fedrelu.v1.All
-	(*Quorum)(nil),              // 81: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 82: fedrelu.v1.Deadline
-	(*Checks)(nil),              // 83: fedrelu.v1.Checks
-	(*Drift)(nil),               // 84: fedrelu.v1.Drift
-	(*Rank)(nil),                // 85: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 86: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 87: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 88: google.protobuf.Duration
+	(Univariate)(0),             // 0: fedrelu.v1.Univariate
+	(DirichletForm)(0),          // 1: fedrelu.v1.DirichletForm
+	(Norm)(0),                   // 2: fedrelu.v1.Norm
+	(Loss)(0),                   // 3: fedrelu.v1.Loss
+	(Precision)(0),              // 4: fedrelu.v1.Precision
+	(Order)(0),                  // 5: fedrelu.v1.Order
+	(Weighting)(0),              // 6: fedrelu.v1.Weighting
+	(OnDivergence)(0),           // 7: fedrelu.v1.OnDivergence
+	(*Spec)(nil),                // 8: fedrelu.v1.Spec
+	(*Stop)(nil),                // 9: fedrelu.v1.Stop
+	(*Data)(nil),                // 10: fedrelu.v1.Data
+	(*MNIST)(nil),               // 11: fedrelu.v1.MNIST
+	(*IDX)(nil),                 // 12: fedrelu.v1.IDX
+	(*Safetensors)(nil),         // 13: fedrelu.v1.Safetensors
+	(*CIFAR10)(nil),             // 14: fedrelu.v1.CIFAR10
+	(*CSV)(nil),                 // 15: fedrelu.v1.CSV
+	(*NPZ)(nil),                 // 16: fedrelu.v1.NPZ
+	(*Synthetic)(nil),           // 17: fedrelu.v1.Synthetic
+	(*Teacher)(nil),             // 18: fedrelu.v1.Teacher
+	(*LinearRegression)(nil),    // 19: fedrelu.v1.LinearRegression
+	(*FedProxDevices)(nil),      // 20: fedrelu.v1.FedProxDevices
+	(*GaussianClasses)(nil),     // 21: fedrelu.v1.GaussianClasses
+	(*UnivariateFunction)(nil),  // 22: fedrelu.v1.UnivariateFunction
+	(*Shards)(nil),              // 23: fedrelu.v1.Shards
+	(*Partition)(nil),           // 24: fedrelu.v1.Partition
+	(*IID)(nil),                 // 25: fedrelu.v1.IID
+	(*Contiguous)(nil),          // 26: fedrelu.v1.Contiguous
+	(*LabelShards)(nil),         // 27: fedrelu.v1.LabelShards
+	(*Labels)(nil),              // 28: fedrelu.v1.Labels
+	(*Dirichlet)(nil),           // 29: fedrelu.v1.Dirichlet
+	(*Quantity)(nil),            // 30: fedrelu.v1.Quantity
+	(*Natural)(nil),             // 31: fedrelu.v1.Natural
+	(*Explicit)(nil),            // 32: fedrelu.v1.Explicit
+	(*Model)(nil),               // 33: fedrelu.v1.Model
+	(*MLP)(nil),                 // 34: fedrelu.v1.MLP
+	(*CNN)(nil),                 // 35: fedrelu.v1.CNN
+	(*ResNet)(nil),              // 36: fedrelu.v1.ResNet
+	(*Shallow)(nil),             // 37: fedrelu.v1.Shallow
+	(*Activation)(nil),          // 38: fedrelu.v1.Activation
+	(*Layer)(nil),               // 39: fedrelu.v1.Layer
+	(*Linear)(nil),              // 40: fedrelu.v1.Linear
+	(*ReLU)(nil),                // 41: fedrelu.v1.ReLU
+	(*LeakyReLU)(nil),           // 42: fedrelu.v1.LeakyReLU
+	(*Conv2D)(nil),              // 43: fedrelu.v1.Conv2D
+	(*MaxPool2D)(nil),           // 44: fedrelu.v1.MaxPool2D
+	(*AvgPool2D)(nil),           // 45: fedrelu.v1.AvgPool2D
+	(*GlobalAvgPool2D)(nil),     // 46: fedrelu.v1.GlobalAvgPool2D
+	(*Flatten)(nil),             // 47: fedrelu.v1.Flatten
+	(*BatchNorm)(nil),           // 48: fedrelu.v1.BatchNorm
+	(*LayerNorm)(nil),           // 49: fedrelu.v1.LayerNorm
+	(*GroupNorm)(nil),           // 50: fedrelu.v1.GroupNorm
+	(*Residual)(nil),            // 51: fedrelu.v1.Residual
+	(*Scale)(nil),               // 52: fedrelu.v1.Scale
+	(*Softplus)(nil),            // 53: fedrelu.v1.Softplus
+	(*Init)(nil),                // 54: fedrelu.v1.Init
+	(*KaimingUniform)(nil),      // 55: fedrelu.v1.KaimingUniform
+	(*KaimingNormal)(nil),       // 56: fedrelu.v1.KaimingNormal
+	(*Xavier)(nil),              // 57: fedrelu.v1.Xavier
+	(*Gaussian)(nil),            // 58: fedrelu.v1.Gaussian
+	(*Identity)(nil),            // 59: fedrelu.v1.Identity
+	(*Zero)(nil),                // 60: fedrelu.v1.Zero
+	(*InitFile)(nil),            // 61: fedrelu.v1.InitFile
+	(*RandomSigns)(nil),         // 62: fedrelu.v1.RandomSigns
+	(*Regularize)(nil),          // 63: fedrelu.v1.Regularize
+	(*Local)(nil),               // 64: fedrelu.v1.Local
+	(*PostLocal)(nil),           // 65: fedrelu.v1.PostLocal
+	(*Schedule)(nil),            // 66: fedrelu.v1.Schedule
+	(*Constant)(nil),            // 67: fedrelu.v1.Constant
+	(*Step)(nil),                // 68: fedrelu.v1.Step
+	(*Exponential)(nil),         // 69: fedrelu.v1.Exponential
+	(*Cosine)(nil),              // 70: fedrelu.v1.Cosine
+	(*Warmup)(nil),              // 71: fedrelu.v1.Warmup
+	(*Optimizer)(nil),           // 72: fedrelu.v1.Optimizer
+	(*SGD)(nil),                 // 73: fedrelu.v1.SGD
+	(*AdamW)(nil),               // 74: fedrelu.v1.AdamW
+	(*Participation)(nil),       // 75: fedrelu.v1.Participation
+	(*Server)(nil),              // 76: fedrelu.v1.Server
+	(*FedAvg)(nil),              // 77: fedrelu.v1.FedAvg
+	(*FedAvgM)(nil),             // 78: fedrelu.v1.FedAvgM
+	(*DiLoCo)(nil),              // 79: fedrelu.v1.DiLoCo
+	(*SlowMo)(nil),              // 80: fedrelu.v1.SlowMo
+	(*FedAdagrad)(nil),          // 81: fedrelu.v1.FedAdagrad
+	(*FedAdam)(nil),             // 82: fedrelu.v1.FedAdam
+	(*FedYogi)(nil),             // 83: fedrelu.v1.FedYogi
+	(*FedNova)(nil),             // 84: fedrelu.v1.FedNova
+	(*Scaffold)(nil),            // 85: fedrelu.v1.Scaffold
+	(*Close)(nil),               // 86: fedrelu.v1.Close
+	(*All)(nil),                 // 87: fedrelu.v1.All
+	(*Quorum)(nil),              // 88: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 89: fedrelu.v1.Deadline
+	(*Checks)(nil),              // 90: fedrelu.v1.Checks
+	(*Drift)(nil),               // 91: fedrelu.v1.Drift
+	(*Rank)(nil),                // 92: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 93: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 94: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 95: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
-	8,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
-	9,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
-	16, // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
-	26, // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
-	2,  // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
-	3,  // 5: fedrelu.v1.Spec.precision:type_name -> fedrelu.v1.Precision
-	57, // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
-	56, // 7: fedrelu.v1.Spec.regularize:type_name -> fedrelu.v1.Regularize
-	68, // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
-	69, // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
-	5,  // 10: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	79, // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
-	6,  // 12: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	88, // 13: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	83, // 14: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	86, // 15: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	87, // 16: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
-	10, // 17: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
-	11, // 18: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
-	12, // 19: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
-	13, // 20: fedrelu.v1.Data.cifar10:type_name -> fedrelu.v1.CIFAR10
-	14, // 21: fedrelu.v1.Data.csv:type_name -> fedrelu.v1.CSV
-	15, // 22: fedrelu.v1.Data.npz:type_name -> fedrelu.v1.NPZ
-	17, // 23: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
-	18, // 24: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
-	19, // 25: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
-	20, // 26: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
-	21, // 27: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
-	22, // 28: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
-	23, // 29: fedrelu.v1.Partition.quantity:type_name -> fedrelu.v1.Quantity
-	24, // 30: fedrelu.v1.Partition.natural:type_name -> fedrelu.v1.Natural
-	25, // 31: fedrelu.v1.Partition.explicit:type_name -> fedrelu.v1.Explicit
-	0,  // 32: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
-	27, // 33: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
-	28, // 34: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
-	29, // 35: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
-	30, // 36: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
-	32, // 37: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
-	47, // 38: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
-	31, // 39: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
-	1,  // 40: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
-	31, // 41: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
-	34, // 42: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
-	35, // 43: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	33, // 44: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
-	34, // 45: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
-	35, // 46: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	36, // 47: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
-	37, // 48: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
-	38, // 49: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
-	39, // 50: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
-	40, // 51: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
-	41, // 52: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
-	42, // 53: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
-	43, // 54: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
-	44, // 55: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
-	45, // 56: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
-	46, // 57: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
-	32, // 58: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
-	32, // 59: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
-	48, // 60: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
-	49, // 61: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
-	50, // 62: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
-	51, // 63: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
-	52, // 64: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
-	53, // 65: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
-	54, // 66: fedrelu.v1.Init.file:type_name -> fedrelu.v1.InitFile
-	55, // 67: fedrelu.v1.Init.random_signs:type_name -> fedrelu.v1.RandomSigns
-	4,  // 68: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
-	65, // 69: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
-	59, // 70: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
-	58, // 71: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
-	60, // 72: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
-	61, // 73: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
-	62, // 74: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
-	63, // 75: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
-	64, // 76: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
-	66, // 77: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
-	67, // 78: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
-	70, // 79: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
-	71, // 80: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
-	72, // 81: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
-	73, // 82: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
-	74, // 83: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
-	75, // 84: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
-	76, // 85: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
-	77, // 86: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
-	78, // 87: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
-	80, // 88: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	81, // 89: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	82, // 90: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	88, // 91: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	88, // 92: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	84, // 93: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	85, // 94: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	95, // [95:95] is the sub-list for method output_type
-	95, // [95:95] is the sub-list for method input_type
-	95, // [95:95] is the sub-list for extension type_name
-	95, // [95:95] is the sub-list for extension extendee
-	0,  // [0:95] is the sub-list for field type_name
+	9,   // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
+	10,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
+	23,  // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
+	33,  // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
+	3,   // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
+	4,   // 5: fedrelu.v1.Spec.precision:type_name -> fedrelu.v1.Precision
+	64,  // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
+	63,  // 7: fedrelu.v1.Spec.regularize:type_name -> fedrelu.v1.Regularize
+	75,  // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
+	76,  // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
+	6,   // 10: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
+	86,  // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	7,   // 12: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
+	95,  // 13: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	90,  // 14: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	93,  // 15: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	94,  // 16: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	11,  // 17: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
+	12,  // 18: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
+	13,  // 19: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
+	14,  // 20: fedrelu.v1.Data.cifar10:type_name -> fedrelu.v1.CIFAR10
+	15,  // 21: fedrelu.v1.Data.csv:type_name -> fedrelu.v1.CSV
+	16,  // 22: fedrelu.v1.Data.npz:type_name -> fedrelu.v1.NPZ
+	17,  // 23: fedrelu.v1.Data.synthetic:type_name -> fedrelu.v1.Synthetic
+	18,  // 24: fedrelu.v1.Synthetic.teacher:type_name -> fedrelu.v1.Teacher
+	19,  // 25: fedrelu.v1.Synthetic.linear:type_name -> fedrelu.v1.LinearRegression
+	20,  // 26: fedrelu.v1.Synthetic.fedprox:type_name -> fedrelu.v1.FedProxDevices
+	21,  // 27: fedrelu.v1.Synthetic.gaussian:type_name -> fedrelu.v1.GaussianClasses
+	22,  // 28: fedrelu.v1.Synthetic.function:type_name -> fedrelu.v1.UnivariateFunction
+	0,   // 29: fedrelu.v1.UnivariateFunction.of:type_name -> fedrelu.v1.Univariate
+	24,  // 30: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
+	25,  // 31: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
+	26,  // 32: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
+	27,  // 33: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
+	28,  // 34: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
+	29,  // 35: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
+	30,  // 36: fedrelu.v1.Partition.quantity:type_name -> fedrelu.v1.Quantity
+	31,  // 37: fedrelu.v1.Partition.natural:type_name -> fedrelu.v1.Natural
+	32,  // 38: fedrelu.v1.Partition.explicit:type_name -> fedrelu.v1.Explicit
+	1,   // 39: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
+	34,  // 40: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
+	35,  // 41: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
+	36,  // 42: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
+	37,  // 43: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
+	39,  // 44: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
+	54,  // 45: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
+	38,  // 46: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
+	2,   // 47: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
+	38,  // 48: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
+	41,  // 49: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
+	42,  // 50: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	40,  // 51: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
+	41,  // 52: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
+	42,  // 53: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	43,  // 54: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
+	44,  // 55: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
+	45,  // 56: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
+	46,  // 57: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
+	47,  // 58: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
+	48,  // 59: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
+	49,  // 60: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
+	50,  // 61: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
+	51,  // 62: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
+	52,  // 63: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
+	53,  // 64: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
+	39,  // 65: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
+	39,  // 66: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
+	55,  // 67: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
+	56,  // 68: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
+	57,  // 69: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
+	58,  // 70: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
+	59,  // 71: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
+	60,  // 72: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
+	61,  // 73: fedrelu.v1.Init.file:type_name -> fedrelu.v1.InitFile
+	62,  // 74: fedrelu.v1.Init.random_signs:type_name -> fedrelu.v1.RandomSigns
+	5,   // 75: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
+	72,  // 76: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
+	66,  // 77: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
+	65,  // 78: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
+	67,  // 79: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
+	68,  // 80: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
+	69,  // 81: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
+	70,  // 82: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
+	71,  // 83: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
+	73,  // 84: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
+	74,  // 85: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
+	77,  // 86: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
+	78,  // 87: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
+	79,  // 88: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
+	80,  // 89: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
+	81,  // 90: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
+	82,  // 91: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
+	83,  // 92: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
+	84,  // 93: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
+	85,  // 94: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
+	87,  // 95: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	88,  // 96: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	89,  // 97: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	95,  // 98: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	95,  // 99: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	91,  // 100: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	92,  // 101: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	102, // [102:102] is the sub-list for method output_type
+	102, // [102:102] is the sub-list for method input_type
+	102, // [102:102] is the sub-list for extension type_name
+	102, // [102:102] is the sub-list for extension extendee
+	0,   // [0:102] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -6724,14 +7463,27 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Data_Cifar10)(nil),
 		(*Data_Csv)(nil),
 		(*Data_Npz)(nil),
+		(*Data_Synthetic)(nil),
 	}
 	file_fedrelu_v1_spec_proto_msgTypes[4].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[5].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[6].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[7].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[8].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[9].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[10].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[9].OneofWrappers = []any{
+		(*Synthetic_Teacher)(nil),
+		(*Synthetic_Linear)(nil),
+		(*Synthetic_Fedprox)(nil),
+		(*Synthetic_Gaussian)(nil),
+		(*Synthetic_Function)(nil),
+	}
+	file_fedrelu_v1_spec_proto_msgTypes[10].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[11].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[12].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[13].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[14].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[15].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[16].OneofWrappers = []any{
 		(*Partition_Iid)(nil),
 		(*Partition_Contiguous)(nil),
 		(*Partition_LabelShards)(nil),
@@ -6741,23 +7493,23 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Partition_Natural)(nil),
 		(*Partition_Explicit)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[13].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[14].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[15].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[16].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[19].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[20].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[21].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[22].OneofWrappers = []any{
 		(*Quantity_Power)(nil),
 		(*Quantity_Exponential)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[17].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[18].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[20].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[22].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[23].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[24].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[24].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[26].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[28].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[29].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[30].OneofWrappers = []any{
 		(*Activation_Relu)(nil),
 		(*Activation_LeakyRelu)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[25].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[31].OneofWrappers = []any{
 		(*Layer_Linear)(nil),
 		(*Layer_Relu)(nil),
 		(*Layer_LeakyRelu)(nil),
@@ -6773,16 +7525,16 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Layer_Scale)(nil),
 		(*Layer_Softplus)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[26].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[28].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[29].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[30].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[31].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[32].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[34].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[35].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[36].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[38].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[40].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[37].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[40].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[41].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[42].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[44].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[46].OneofWrappers = []any{
 		(*Init_KaimingUniform)(nil),
 		(*Init_KaimingNormal)(nil),
 		(*Init_Xavier)(nil),
@@ -6792,37 +7544,37 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Init_File)(nil),
 		(*Init_RandomSigns)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[44].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[45].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[47].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[48].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[49].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[50].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[50].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[51].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[53].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[54].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[55].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[56].OneofWrappers = []any{
 		(*Local_Epochs)(nil),
 		(*Local_Steps)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[51].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[52].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[57].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[58].OneofWrappers = []any{
 		(*Schedule_Constant)(nil),
 		(*Schedule_Step)(nil),
 		(*Schedule_Exponential)(nil),
 		(*Schedule_Cosine)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[54].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[55].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[56].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[57].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[58].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[60].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[61].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[62].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[63].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[64].OneofWrappers = []any{
 		(*Optimizer_Sgd)(nil),
 		(*Optimizer_Adamw)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[59].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[60].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[61].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[65].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[66].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[67].OneofWrappers = []any{
 		(*Participation_Fraction)(nil),
 		(*Participation_Count)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[62].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[68].OneofWrappers = []any{
 		(*Server_Fedavg)(nil),
 		(*Server_Fedavgm)(nil),
 		(*Server_Diloco)(nil),
@@ -6833,32 +7585,32 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Server_Fednova)(nil),
 		(*Server_Scaffold)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[63].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[64].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[65].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[66].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[67].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[68].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[69].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[70].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[71].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[72].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[72].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[73].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[74].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[75].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[76].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[77].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[78].OneofWrappers = []any{
 		(*Close_All)(nil),
 		(*Close_Quorum)(nil),
 		(*Close_Deadline)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[74].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[77].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[78].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[79].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[80].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[83].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[84].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[85].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[86].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
-			NumEnums:      7,
-			NumMessages:   81,
+			NumEnums:      8,
+			NumMessages:   87,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
