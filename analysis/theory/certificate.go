@@ -43,7 +43,7 @@ func (s Setting) Excludes() string {
 // Layer is the shape of a layer: its matrix as it is measured, and the positions at which each example uses it.
 type Layer struct {
 	Rows, Cols int
-	Positions  int // m: output positions of a convolution, 1 for a linear layer
+	Positions  int // m: output positions of a convolution, 1 for a linear layer (relu.Network.Positions)
 }
 
 // Span is a stretch of training, a local step or a round: what was remembered at its end of what was there at its beginning.

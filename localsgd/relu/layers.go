@@ -33,6 +33,7 @@ type parameter struct {
 	tensor.Desc
 	fanIn, fanOut int
 	number        int // of the layer among those that have sums, from 1
+	positions     int // at which each example uses it, where there is more than one
 	bias          bool
 	fixed         bool    // starts at value in every initialisation: weights of norms, running statistics
 	value         float32 // where fixed

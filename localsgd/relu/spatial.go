@@ -83,7 +83,11 @@ func (l Conv2D) resolve(in []int, p *plan) ([]int, error) {
 	case l.In != w.channels:
 		return nil, fmt.Errorf("conv2d takes %d channels, but gets %d (shape %v)", l.In, w.channels, in)
 	}
-	p.add(affine([]int{l.Out, l.In, l.Kernel, l.Kernel}, w.patches, l.Out*l.Kernel*l.Kernel, l.Bias)...)
+	tensors := affine([]int{l.Out, l.In, l.Kernel, l.Kernel}, w.patches, l.Out*l.Kernel*l.Kernel, l.Bias)
+	for i := range tensors {
+		tensors[i].positions = w.outHeight * w.outWidth
+	}
+	p.add(tensors...)
 	return []int{l.Out, w.outHeight, w.outWidth}, nil
 }
 

@@ -16,6 +16,10 @@ type Activation struct {
 // Activations returns the network's activations in the order in which a forward pass computes them.
 func (n *Network) Activations() []Activation { return slices.Clone(n.activations) }
 
+// Positions returns at how many positions each example uses tensor i of the layout: the output positions of a convolution's, else
+// 1. A batch of B examples gives a weight a gradient of at most this rank times B.
+func (n *Network) Positions(i int) int { return max(1, n.params[i].positions) }
+
 // Watcher looks on while a machine computes.
 type Watcher[F kernel.Float] interface {
 	// Activation shows the output y of activation i of Network.Activations for n examples, row-major. It is valid during
