@@ -45,8 +45,8 @@ func (c *Coordinator) fetchFromMemory(ctx context.Context, f wire.Fetch, open fu
 		return errNotPublished
 	}
 	defer m.release()
-	w := open(4 * int64(len(m.block)))
-	for part := range tensor.Chunks(m.block, fetchPart) {
+	w := open(4 * int64(len(m.travels)))
+	for part := range tensor.Chunks(m.travels, fetchPart) {
 		if _, err := w.Write(part); err != nil {
 			return err
 		}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/localsgd"
-	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
 // finish makes the next model of a closed round, scores it, and commits the round.
@@ -19,12 +18,12 @@ func (o *owner) finish(ctx context.Context) error {
 	cur := o.current
 	cur.clock.closed()
 	o.say("aggregate", true)
-	next, hash, err := o.aggregate()
+	next, made, err := o.aggregate()
 	if err != nil {
 		return err
 	}
-	rec := o.record(hash)
-	if err := o.score(ctx, &rec, next); err != nil {
+	rec := o.record(made)
+	if err := o.score(ctx, &rec, o.model(next)); err != nil {
 		return err
 	}
 	waited := time.Now()
@@ -36,27 +35,31 @@ func (o *owner) finish(ctx context.Context) error {
 	rec.BytesUp, rec.BytesDown = cur.clock.bytes(o.c)
 	rec.Time = time.Now()
 	rec.MeasureDue = o.measuresRank(rec.Number) || len(cur.measured) > 0
-	return o.commit(rec, next)
+	return o.commit(rec, next, made)
 }
 
 // aggregate makes the mean and takes the rule's step.
-func (o *owner) aggregate() ([]float32, tensor.Hash, error) {
+func (o *owner) aggregate() ([]float32, hashes, error) {
 	next := o.current.next
 	if err := o.algorithm.Finish(o.job, o.current.plan, &o.sum, o.start.block, next); err != nil {
 		if errors.Is(err, localsgd.ErrRange) {
-			return nil, tensor.Hash{}, &failure{fmt.Sprintf("the model of round %d diverged: %v; try a smaller server lr", o.current.number, err)}
+			return nil, hashes{}, &failure{fmt.Sprintf("the model of round %d diverged: %v; try a smaller server lr", o.current.number, err)}
 		}
-		return nil, tensor.Hash{}, fmt.Errorf("finishing round %d: %w", o.current.number, err)
+		return nil, hashes{}, fmt.Errorf("finishing round %d: %w", o.current.number, err)
 	}
-	return next, tensor.HashBlock(next), nil
+	return next, o.hashes(next), nil
 }
 
 // record says of the closed round all that does not depend on time.
-func (o *owner) record(model tensor.Hash) record.Round {
+func (o *owner) record(made hashes) record.Round {
 	cur := o.current
 	rec := record.Round{
 		Number: cur.number, Invited: cur.shards(), Participants: cur.closed.Answered, Missing: cur.closed.Missing,
-		CloseReason: cur.closed.Reason, Diverged: cur.diverged, StartModel: o.start.hash, Model: model,
+		CloseReason: cur.closed.Reason, Diverged: cur.diverged, StartModel: o.last.Model, Model: made.model,
+		RuleState: made.state,
+	}
+	if o.start.hash != rec.StartModel {
+		rec.Start = o.start.hash
 	}
 	slices.SortFunc(rec.Diverged, func(a, b record.Diverged) int { return cmp.Compare(a.Shard, b.Shard) })
 	var loss localsgd.LossMean
@@ -94,17 +97,17 @@ func (o *owner) score(ctx context.Context, rec *record.Round, block []float32) e
 }
 
 // commit makes the round exist, and its model the next one's start.
-func (o *owner) commit(rec record.Round, block []float32) error {
+func (o *owner) commit(rec record.Round, block []float32, made hashes) error {
 	o.say("commit", true)
-	if _, err := o.c.store.CommitRound(o.run.ID, rec, block); err != nil {
+	if err := o.writeState(block, made); err != nil {
+		return fmt.Errorf("committing round %d: %w", rec.Number, err)
+	}
+	if _, err := o.c.store.CommitRound(o.run.ID, rec, o.model(block)); err != nil {
 		return fmt.Errorf("committing round %d: %w", rec.Number, err)
 	}
 	cur := o.current
 	o.current = nil
-	if o.start != nil {
-		o.start.release()
-	}
-	o.start = o.c.models.publish(rec.Model, block)
+	o.publish(block, made)
 	o.last = rec
 	o.logRound(rec)
 	o.c.changed.fire()
@@ -128,21 +131,23 @@ func (o *owner) logRound(rec record.Round) {
 // finishReplay puts a damaged model back into the store: the replayed round must give the recorded hash.
 func (o *owner) finishReplay() error {
 	rec := *o.current.replayed
-	next, hash, err := o.aggregate()
+	next, made, err := o.aggregate()
 	if err != nil {
 		return err
 	}
-	if hash != rec.Model {
-		return &failure{fmt.Sprintf("a replayed round did not give its recorded model: round %d gives %s, recorded is %s", rec.Number, hash, rec.Model)}
+	if made.model != rec.Model || made.state != rec.RuleState {
+		return &failure{fmt.Sprintf("a replayed round did not give its recorded model: round %d gives %s, recorded is %s", rec.Number, made.model, rec.Model)}
 	}
-	repaired := record.Repaired{Detail: "computed again from the last intact model", Time: time.Now()}
-	if _, err := o.c.store.RestoreModel(o.run.ID, rec.Number, next, repaired); err != nil {
+	if err := o.writeState(next, made); err != nil {
 		return err
 	}
-	o.log.Warn("damaged model computed again", "round", rec.Number, "model", hash.String()[:12])
+	repaired := record.Repaired{Detail: "computed again from the last intact model", Time: time.Now()}
+	if _, err := o.c.store.RestoreModel(o.run.ID, rec.Number, o.model(next), repaired); err != nil {
+		return err
+	}
+	o.log.Warn("damaged model computed again", "round", rec.Number, "model", made.model.String()[:12])
 	o.replay, o.current = o.replay[1:], nil
-	o.start.release()
-	o.start = o.c.models.publish(hash, next)
+	o.publish(next, made)
 	o.c.changed.fire()
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/fedrelu/fedrelu/analysis"
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/coordinator/round"
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
 	"github.com/fedrelu/fedrelu/proto/wire"
 )
 
@@ -17,6 +18,7 @@ import (
 // it, so that at most one model copy waits to be measured.
 type measurement struct {
 	round  record.Round
+	next   tensor.Hash // of the model that the round made, as it travels
 	began  time.Time
 	model  *model // held until the layers are measured
 	layers []record.Layer
@@ -53,7 +55,7 @@ func (o *owner) measure(rec record.Round, cur *currentRound) error {
 	if !rec.MeasureDue {
 		return nil
 	}
-	m := &measurement{round: rec, began: time.Now()}
+	m := &measurement{round: rec, next: o.start.hash, began: time.Now()}
 	if cur != nil {
 		for _, k := range cur.measured {
 			if p := cur.by[k]; p != nil {
@@ -67,7 +69,7 @@ func (o *owner) measure(rec record.Round, cur *currentRound) error {
 // remeasure begins anew a measurement that an earlier sitting did not end. Its round must be the last one: the next
 // commit would have waited for it.
 func (o *owner) remeasure(rec record.Round) error {
-	m := &measurement{round: rec, began: time.Now()}
+	m := &measurement{round: rec, next: o.start.hash, began: time.Now()}
 	if rec.Number != o.last.Number || len(o.replay) > 0 {
 		m.why = "the coordinator was interrupted, and the model is gone"
 		return o.concludeMeasurement(m)
@@ -87,7 +89,7 @@ func (o *owner) startMeasurement(m *measurement) error {
 	o.pending = m
 	if o.measuresRank(m.round.Number) {
 		m.ranks = due
-		m.model = o.c.models.hold(m.round.Model)
+		m.model = o.c.models.hold(m.next)
 		o.rank(m)
 	}
 	o.askForDrift()
@@ -96,7 +98,7 @@ func (o *owner) startMeasurement(m *measurement) error {
 
 // rank measures the layers beside the next round. The goroutine ends before execute returns.
 func (o *owner) rank(m *measurement) {
-	number, block := m.round.Number, m.model.block
+	number, block := m.round.Number, o.model(m.model.block)
 	opts := analysis.RankOptions{Epsilon: o.spec.Rank.Epsilon, MaxSide: o.spec.Rank.MaxSide}
 	layout := o.job.Net.Layout()
 	ctx, stop := context.WithCancel(context.Background())
@@ -150,7 +152,7 @@ func (o *owner) askForDrift() {
 		if shards := byWorker[p.session.ID]; len(shards) > 0 {
 			o.tell(p.session.ID, wire.Measure{
 				Key: wire.Key{Run: o.run.ID, Round: m.round.Number}, Shards: shards,
-				Start: m.round.StartModel, Model: m.round.Model, Probe: o.spec.Drift.Probe,
+				Start: cmp.Or(m.round.Start, m.round.StartModel), Model: m.next, Probe: o.spec.Drift.Probe,
 			})
 		}
 	}

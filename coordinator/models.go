@@ -7,19 +7,21 @@ import (
 )
 
 // models shares blocks of parameters between the owner, fetches and measurements. A block is written by the owner alone,
-// before it is published under its hash; from then on it is only read, and it is used again once nobody holds it.
+// before it is published under the hash of the part of it that travels; from then on it is only read, and it is used again
+// once nobody holds it.
 type models struct {
 	mu        sync.Mutex
 	published map[tensor.Hash]*model
 	free      [][]float32
 }
 
-// model is a published block.
+// model is a published block of what is stored: see localsgd.Algorithm.
 type model struct {
-	hash  tensor.Hash
-	block []float32
-	refs  int
-	owner *models
+	hash    tensor.Hash // of travels
+	block   []float32
+	travels []float32 // the beginning of block
+	refs    int
+	owner   *models
 }
 
 func newModels() *models { return &models{published: make(map[tensor.Hash]*model)} }
@@ -38,17 +40,18 @@ func (m *models) block(size int) []float32 {
 	return make([]float32, size)
 }
 
-// publish gives the block to whoever asks for its hash, and returns it held once for the caller.
-func (m *models) publish(hash tensor.Hash, block []float32) *model {
+// publish gives the first numbers of a block, which travel, to whoever asks for their hash, and returns the whole block held
+// once for the caller.
+func (m *models) publish(hash tensor.Hash, block []float32, travel int) *model {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if old := m.published[hash]; old != nil {
+	if old := m.published[hash]; old != nil && len(block) == travel {
 		// A step that changed nothing: the same bits are there already.
 		old.refs++
 		m.free = append(m.free, block)
 		return old
 	}
-	p := &model{hash: hash, block: block, refs: 1, owner: m}
+	p := &model{hash: hash, block: block, travels: block[:travel], refs: 1, owner: m}
 	m.published[hash] = p
 	return p
 }
@@ -69,9 +72,11 @@ func (p *model) release() {
 	p.owner.mu.Lock()
 	defer p.owner.mu.Unlock()
 	if p.refs--; p.refs == 0 {
-		delete(p.owner.published, p.hash)
+		if p.owner.published[p.hash] == p {
+			delete(p.owner.published, p.hash)
+		}
 		p.owner.free = append(p.owner.free, p.block)
-		p.block = nil
+		p.block, p.travels = nil, nil
 	}
 }
 

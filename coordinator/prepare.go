@@ -10,7 +10,6 @@ import (
 	"github.com/fedrelu/fedrelu/internal/workload"
 	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
-	"github.com/fedrelu/fedrelu/localsgd/tensor"
 	"github.com/fedrelu/fedrelu/proto/spec"
 )
 
@@ -67,7 +66,7 @@ func (o *owner) build() error {
 
 // checkState refuses what has state between rounds, which does not travel and is not stored yet.
 func (o *owner) checkState() error {
-	if _, combines := o.algorithm.Rule.(localsgd.Combiner); combines || len(o.algorithm.Rule.State()) > 0 {
+	if _, combines := o.algorithm.Rule.(localsgd.Combiner); combines {
 		return fmt.Errorf("server.%s: the rule is there for localsgd.Runner only so far", o.algorithm.Rule.Name())
 	}
 	if o.job.ShardState().Size() > 0 {
@@ -92,15 +91,15 @@ func (o *owner) checkPlanned(print shard.Fingerprint) error {
 
 // begin plans a new run and commits its start model as round 0.
 func (o *owner) begin(ctx context.Context) error {
-	block := o.c.models.block(o.job.Net.Parameters())
-	if err := o.startModel(block); err != nil {
+	block := o.algorithm.Start(o.job)
+	if err := o.startModel(o.model(block)); err != nil {
 		return &failure{err.Error()}
 	}
-	hash := tensor.HashBlock(block)
+	made := o.hashes(block)
 	o.run.Layout = o.job.Net.Layout().Fingerprint()
 	o.run.Data = record.Data(o.c.data.print)
 	o.run.ShardSizes = o.job.Shards.Sizes()
-	o.run.StartModel = hash
+	o.run.StartModel = made.model
 	o.run.Tensors = o.job.Net.Layout().Descs()
 	err := o.c.store.Update(o.run.ID, func(r *record.Run) error {
 		r.Layout, r.Data, r.ShardSizes, r.StartModel = o.run.Layout, o.run.Data, o.run.ShardSizes, o.run.StartModel
@@ -110,13 +109,13 @@ func (o *owner) begin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("planning the run: %w", err)
 	}
-	zero := record.Round{Number: 0, Model: hash, Time: time.Now(), MeasureDue: o.spec.Rank.Every > 0}
+	zero := record.Round{Number: 0, Model: made.model, RuleState: made.state, Time: time.Now(), MeasureDue: o.spec.Rank.Every > 0}
 	began := time.Now()
-	if err := o.score(ctx, &zero, block); err != nil {
+	if err := o.score(ctx, &zero, o.model(block)); err != nil {
 		return err
 	}
 	zero.Seconds.Aggregate = time.Since(began).Seconds()
-	return o.commit(zero, block)
+	return o.commit(zero, block, made)
 }
 
 // load brings the run to its newest intact model, and returns false if there is none yet. Rounds whose models are damaged
@@ -160,24 +159,23 @@ func (o *owner) resume(number int, lost bool) error {
 	if err != nil {
 		return fmt.Errorf("reading round %d: %w", number, err)
 	}
-	block := o.c.models.block(o.job.Net.Parameters())
+	var block []float32
 	if lost {
-		err = o.remakeStart(r, block)
+		block, err = o.remakeStart(r)
 	} else {
-		err = o.c.store.ReadModel(o.run.ID, r.Model, block)
+		block, err = o.read(r)
 	}
 	if err != nil {
 		return err
 	}
-	o.start = o.c.models.publish(r.Model, block)
+	o.publish(block, o.hashes(block))
 	o.log.Info("run goes on", "round", o.last.Number, "to compute again", len(o.replay))
 	return nil
 }
 
-// startModel makes the model of round 0, or takes the one that was submitted.
+// startModel puts the start model that was submitted, if there is one, in the place of the one that the seed gives.
 func (o *owner) startModel(block []float32) error {
 	if !o.run.StartGiven {
-		o.job.Net.Initialize(block, o.job.Init, o.job.Seed)
 		return nil
 	}
 	layout := o.job.Net.Layout()
@@ -190,16 +188,21 @@ func (o *owner) startModel(block []float32) error {
 	return localsgd.CheckFinite(layout, block)
 }
 
-func (o *owner) remakeStart(r record.Round, block []float32) error {
-	if err := o.startModel(block); err != nil {
-		return &failure{err.Error()}
+func (o *owner) remakeStart(r record.Round) ([]float32, error) {
+	block := o.algorithm.Start(o.job)
+	if err := o.startModel(o.model(block)); err != nil {
+		return nil, &failure{err.Error()}
 	}
-	if hash := tensor.HashBlock(block); hash != r.Model {
-		return &failure{fmt.Sprintf("the start model made again is %s, recorded is %s", hash, r.Model)}
+	made := o.hashes(block)
+	if made.model != r.Model {
+		return nil, &failure{fmt.Sprintf("the start model made again is %s, recorded is %s", made.model, r.Model)}
+	}
+	if err := o.writeState(block, made); err != nil {
+		return nil, err
 	}
 	repaired := record.Repaired{Detail: "made again as at the start", Time: time.Now()}
-	_, err := o.c.store.RestoreModel(o.run.ID, r.Number, block, repaired)
-	return err
+	_, err := o.c.store.RestoreModel(o.run.ID, r.Number, o.model(block), repaired)
+	return block, err
 }
 
 func (o *owner) remeasureAll(due []int) error {

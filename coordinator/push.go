@@ -190,8 +190,8 @@ func (o *owner) checkHeader(p *wire.Push) error {
 		want = grid.SumBytes()
 	}
 	switch {
-	case p.Layout != o.run.Layout:
-		return fmt.Errorf("layout_fingerprint is %s, the run's is %s", p.Layout, o.run.Layout)
+	case p.Layout != grid.Layout().Fingerprint():
+		return fmt.Errorf("layout_fingerprint is %s, the run's is %s", p.Layout, grid.Layout().Fingerprint())
 	case p.Start != o.start.hash:
 		return fmt.Errorf("start_sha256 is %s, round %d starts with %s", p.Start, p.Round, o.start.hash)
 	case p.Bytes != want:

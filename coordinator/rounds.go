@@ -98,15 +98,15 @@ func (o *owner) open() error {
 	if o.measuresDrift(cur.number) && cur.replayed == nil {
 		cur.measured = analysis.MeasuredShards(o.job.Seed, cur.number, cur.shards(), o.spec.Drift.Shards)
 	}
-	cur.grid = localsgd.NewGrid(o.job.Net.Layout(), o.start.block)
+	cur.grid = localsgd.NewGrid(o.job.Layout(), o.start.block)
 	machine, err := round.New(round.Plan{Round: cur.number, Invited: cur.shards(), Policy: policy}, time.Now())
 	if err != nil {
 		return fmt.Errorf("planning round %d: %w", cur.number, err)
 	}
 	cur.machine = machine
 	o.sum.Reset(cur.grid)
-	cur.next = o.c.models.block(o.job.Net.Parameters())
-	o.sum.Lend(cur.next)
+	cur.next = o.block()
+	o.sum.Lend(cur.next[:cur.grid.Layout().Size()])
 	o.current = cur
 	return nil
 }

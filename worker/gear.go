@@ -4,7 +4,7 @@ import (
 	"github.com/fedrelu/fedrelu/localsgd"
 )
 
-// gear is a job with the memory that serves it: blocks of the model's size and sums, used again and again. What comes back
+// gear is a job with the memory that serves it: blocks of the size of what travels and sums, used again and again. What comes back
 // late goes to the gear that it came from, whatever the run is by then.
 type gear struct {
 	job      *localsgd.Job
@@ -20,7 +20,7 @@ func (g *gear) block() []float32 {
 		g.blocks = g.blocks[:n-1]
 		return b
 	}
-	return make([]float32, g.job.Net.Layout().Size())
+	return make([]float32, g.job.Layout().Size())
 }
 
 // takeBack makes a block available again. There are never more blocks than were in use at one time.

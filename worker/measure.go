@@ -107,7 +107,8 @@ func (c *comparison) compute(ctx context.Context, s *slot) (analysis.Sample, int
 	if c.gear.measurer == nil {
 		c.gear.measurer = &measurer{job: job}
 	}
-	return c.gear.measurer.sample(c.shard, c.probe, c.end, c.target.block)
+	n := job.Net.Parameters()
+	return c.gear.measurer.sample(c.shard, c.probe, c.end[:n], c.target.block[:n])
 }
 
 // measured tells how a measurement ended.

@@ -35,7 +35,7 @@ func (a *agent) model(hash tensor.Hash) *model {
 	want := wire.Fetch{Session: a.link.session, Run: run.announced.Run, Model: hash}
 	link, gear, backoff, m := a.link, run.gear, a.cfg.Backoff, &model{hash: hash, block: run.gear.block()}
 	a.fetcher.give(func() event {
-		err := link.obtain(ctx, want, gear.job.Net.Layout(), m, backoff)
+		err := link.obtain(ctx, want, gear.job.Layout(), m, backoff)
 		return fetched{run, gear, link, m, err}
 	})
 	return nil

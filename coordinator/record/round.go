@@ -24,9 +24,12 @@ type Round struct {
 	Examples, Steps    int64 // of all participants together
 	BytesUp, BytesDown int64 // up: from workers to the coordinator
 	Seconds            Seconds
-	StartModel, Model  tensor.Hash // the block that the round began with, and the one it made
-	Time               time.Time   // when it closed
-	MeasureDue         bool        // a Measured of this round follows in the chain
+	StartModel, Model  tensor.Hash   // that the round began with, and that it made
+	RuleState          tensor.Hash   // of what the rule remembers beside the model; zero: nothing
+	Start              tensor.Hash   // of what tasks began with, if that is more than StartModel; else zero
+	ShardStates        []tensor.Hash // of each participant, that its task made; none where shards have no states
+	Time               time.Time     // when it closed
+	MeasureDue         bool          // a Measured of this round follows in the chain
 }
 
 // Diverged is a task that ended with NaN, an infinity, or out of range.
@@ -67,6 +70,7 @@ func (r *Round) Validate() error {
 	r.validateNumbers(&f)
 	f.check(!r.Model.IsZero(), "model", "no hash", "a SHA-256")
 	f.check(r.StartModel.IsZero() == (r.Number == 0), "start_model", r.StartModel, "a SHA-256, and none in round 0")
+	f.check(r.Start.IsZero() || r.Number > 0, "start", r.Start, "none in round 0")
 	return f.err
 }
 
@@ -76,6 +80,11 @@ func (r *Round) validateShards(f *fields) {
 	f.shards("missing", r.Missing)
 	f.check(slices.Equal(r.Invited, merge(r.Participants, r.Missing)), "invited", len(r.Invited), "participants and missing together")
 	f.check(len(r.Weights) == len(r.Participants), "weights", len(r.Weights), "one for each participant")
+	n := len(r.ShardStates)
+	f.check(n == 0 || n == len(r.Participants), "shard_states", n, "none, or one for each participant")
+	for _, h := range r.ShardStates {
+		f.check(!h.IsZero(), "shard_states", "no hash", "SHA-256s")
+	}
 	f.check(r.Number > 0 || len(r.Invited) == 0, "invited", len(r.Invited), "no shard in round 0")
 	for _, d := range r.Diverged {
 		_, found := slices.BinarySearch(r.Invited, d.Shard)

@@ -1,6 +1,9 @@
 package record
 
-import fedreluv1 "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
+import (
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
+	fedreluv1 "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
+)
 
 func (*Round) kind() Kind { return KindRound }
 
@@ -21,6 +24,7 @@ func (r *Round) encode() ([]byte, error) {
 			MeasureWait: r.Seconds.MeasureWait,
 		},
 		StartModel: hashBytes(r.StartModel), Model: hashBytes(r.Model), Time: nanos(r.Time), MeasureDue: r.MeasureDue,
+		RuleState: hashBytes(r.RuleState), Start: hashBytes(r.Start), ShardStates: each(r.ShardStates, hashBytes),
 	})
 }
 
@@ -43,6 +47,8 @@ func roundFromProto(m *fedreluv1.RoundRecord) (Round, error) {
 		},
 		StartModel: f.hash("start_model", m.GetStartModel()), Model: f.hash("model", m.GetModel()),
 		Time: instant(m.GetTime()), MeasureDue: m.GetMeasureDue(),
+		RuleState: f.hash("rule_state", m.GetRuleState()), Start: f.hash("start", m.GetStart()),
+		ShardStates: each(m.GetShardStates(), func(h []byte) tensor.Hash { return f.hash("shard_states", h) }),
 	}
 	if f.err != nil {
 		return Round{}, f.err

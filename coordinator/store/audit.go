@@ -29,6 +29,13 @@ type audit struct {
 	// Rounds that a model was kept of, whether its reference is intact or not, and the models that are there.
 	keptOf []int
 	stored map[tensor.Hash]bool
+	// The states of shards that rounds made, ascending by round.
+	versions []Version
+}
+
+// holds tells whether all is there that a reference keeps.
+func (a *audit) holds(ref kept) bool {
+	return !slices.ContainsFunc(ref.blobs(), func(h tensor.Hash) bool { return !a.stored[h] })
 }
 
 // audited is a round of the chain, without its long parts.
@@ -154,6 +161,9 @@ func (a *audit) takeRound(e record.Entry) error {
 		err = fmt.Errorf("%w: round %d starts from model %v, the one before made %v", ErrDamaged, round.Number, round.StartModel, last.ref.hash)
 	}
 	a.rounds[round.Number] = audited{seq: e.Seq, ref: referenceOf(&round)}
+	for i, hash := range round.ShardStates {
+		a.versions = append(a.versions, Version{round.Participants[i], round.Number, hash})
+	}
 	a.head.round = max(a.head.round, round.Number)
 	if round.MeasureDue {
 		a.due[round.Number] = true

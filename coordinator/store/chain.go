@@ -183,8 +183,9 @@ func (s *Store) Round(run string, number int) (round record.Round, e record.Entr
 
 // Kept is a stored model.
 type Kept struct {
-	Round int
-	Hash  tensor.Hash
+	Round     int
+	Hash      tensor.Hash
+	RuleState tensor.Hash // of what the rule remembers beside it; zero: nothing
 }
 
 // Models returns the models of a run that are stored, by round.
@@ -196,7 +197,7 @@ func (s *Store) Models(run string) (models []Kept, err error) {
 		}
 		refs, err := references(b)
 		for _, ref := range refs {
-			models = append(models, Kept{Round: ref.round, Hash: ref.hash})
+			models = append(models, Kept{Round: ref.round, Hash: ref.hash, RuleState: ref.state})
 		}
 		return err
 	})

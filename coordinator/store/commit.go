@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -12,7 +13,8 @@ import (
 
 // CommitRound makes a round exist, with its model: the block, whose SHA-256 is round.Model. When it returns without an error
 // both are on disk; with an error the round does not exist (see the package's rules for ErrReopen). Rounds follow each
-// other without gaps from round 0, which has the start model, and each begins with the model of the one before. Where
+// other without gaps from round 0, which has the start model, and each begins with the model of the one before. What the
+// round names beside its model (RuleState, ShardStates) must have been written by WriteModel or WriteState. Where
 // round.MeasureDue is set, AppendMeasured is expected later. What the run's rule of retention does not keep any more is
 // removed in the same transaction.
 //
@@ -37,7 +39,7 @@ func (s *Store) commitRound(run string, round *record.Round, block []float32) (e
 	key, large := modelKey{run, round.Model}, 4*len(block) > smallBytes
 	stored := s.isReferenced(key)
 	if large && !stored {
-		if err := s.stage(run, round.Model, block); err != nil {
+		if err := s.stageBlock(run, round.Model, block); err != nil {
 			return e, err
 		}
 	}
@@ -61,6 +63,9 @@ func (s *Store) commitRound(run string, round *record.Round, block []float32) (e
 		return record.Entry{}, err
 	}
 	s.unstage(key)
+	for _, hash := range append(round.ShardStates, round.RuleState) {
+		s.unstage(modelKey{run, hash})
+	}
 	s.setCommit(run, &record.Commit{Round: round.Number, Seconds: time.Since(begin).Seconds()})
 	return e, nil
 }
@@ -118,19 +123,34 @@ func (s *Store) link(b runBuckets, round *record.Round) (record.Entry, error) {
 			return e, err
 		}
 	}
-	if err := b.kept.Put(number, referenceOf(round).encode()); err != nil {
+	if err := refer(b, round); err != nil {
 		return e, err
 	}
 	r, err := s.readRun(b)
 	if err != nil {
 		return e, err
 	}
-	return e, s.retain(b, r.Keep, round.Number)
+	return e, errors.Join(b.forgetStates(round, r.Keep), s.retain(b, r.Keep, round.Number))
+}
+
+// refer makes the references of a round: to its model, to what the rule remembers beside it, and to the states of shards.
+// These two must have been written ahead.
+func refer(b runBuckets, round *record.Round) error {
+	ref := referenceOf(round)
+	for _, hash := range append(ref.blobs(), round.ShardStates...) {
+		if b.models.Bucket(hash[:]) == nil {
+			return fmt.Errorf("%w: %v was not written ahead of round %d", ErrNoModel, hash, round.Number)
+		}
+	}
+	if err := b.kept.Put(key64(uint64(round.Number)), ref.encode()); err != nil {
+		return err
+	}
+	return b.putStates(round)
 }
 
 // referenceOf is the reference of the model that a round made.
 func referenceOf(round *record.Round) kept {
-	ref := kept{round: round.Number, hash: round.Model, accuracy: math.NaN()}
+	ref := kept{round: round.Number, hash: round.Model, state: round.RuleState, accuracy: math.NaN()}
 	if round.TestAccuracy != nil {
 		ref.accuracy = *round.TestAccuracy
 	}

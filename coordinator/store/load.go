@@ -82,12 +82,11 @@ func (s *Store) newestModel(a *audit, st *State) {
 	rounds := slices.Sorted(maps.Keys(a.rounds))
 	refs, err := s.storedRefs(a.run.ID)
 	for _, round := range slices.Backward(rounds) {
-		hash := a.rounds[round].ref.hash
 		// Without references, which Mend makes anew, any model that is there will do.
 		if err == nil && !refs[round] && round != st.Last {
 			continue
 		}
-		damage := s.checkModel(a.run.ID, hash)
+		damage := s.checkRound(a.run.ID, a.rounds[round].ref)
 		if damage == nil {
 			st.Model = round
 			return
@@ -150,7 +149,7 @@ func (a *audit) derive() []derived {
 		refs[string(key64(uint64(a.head.round)))] = last.ref.encode()
 	}
 	for _, number := range a.keptOf {
-		if r, ok := a.rounds[number]; ok && a.stored[r.ref.hash] {
+		if r, ok := a.rounds[number]; ok && a.holds(r.ref) {
 			refs[string(key64(uint64(number)))] = r.ref.encode()
 		}
 	}
@@ -161,6 +160,7 @@ func (a *audit) derive() []derived {
 		{"index of rounds", func(b runBuckets) *bbolt.Bucket { return b.rounds }, rounds, never},
 		{"measurements due", func(b runBuckets) *bbolt.Bucket { return b.due }, due, never},
 		{"references of models", func(b runBuckets) *bbolt.Bucket { return b.kept }, refs, a.mayKeep},
+		{"references of states", func(b runBuckets) *bbolt.Bucket { return b.states }, a.wantStates(), a.mayKeepState},
 	}
 }
 
@@ -185,6 +185,11 @@ func (a *audit) mayKeep(k, v []byte) bool {
 // differs says how a bucket differs from what it should hold; empty: it does not.
 func (d derived) differs(b runBuckets) string {
 	bucket := d.bucket(b)
+	if bucket == nil && len(d.want) == 0 {
+		return ""
+	} else if bucket == nil {
+		return "it is missing"
+	}
 	for k, want := range d.want {
 		if c, v := bucket.Cursor().Seek([]byte(k)); string(c) != k || !bytes.Equal(v, want) {
 			return fmt.Sprintf("%x is missing or wrong", k)

@@ -43,8 +43,13 @@ func (s *Store) Mend(id string, now time.Time) error {
 }
 
 // put makes the bucket hold what it should.
-func (d derived) put(b runBuckets) error {
+func (d derived) put(b runBuckets) (err error) {
 	bucket := d.bucket(b)
+	if bucket == nil { // only that of states may be missing: see allStates
+		if bucket, err = b.self.CreateBucketIfNotExists(statesBucket); err != nil {
+			return err
+		}
+	}
 	for _, k := range d.surplus(bucket) {
 		if err := bucket.Delete(k); err != nil {
 			return err
@@ -59,7 +64,8 @@ func (d derived) put(b runBuckets) error {
 }
 
 // RestoreModel stores the model of a committed round again after it was found damaged and was computed anew. The block must
-// have the recorded hash, else it fails with ErrOtherModel. A Repaired entry says so in the chain; the round itself is
+// have the recorded hash, else it fails with ErrOtherModel. What else the round made must be there or have been written
+// ahead, as for CommitRound. A Repaired entry says so in the chain; the round itself is
 // not there a second time.
 func (s *Store) RestoreModel(run string, number int, block []float32, repaired record.Repaired) (record.Entry, error) {
 	e, err := s.restore(run, number, block, repaired)
@@ -96,10 +102,11 @@ func (s *Store) restore(run string, number int, block []float32, repaired record
 				return err
 			}
 		}
-		return b.kept.Put(key64(uint64(number)), referenceOf(&round).encode())
+		return refer(b, &round)
 	})
 	if err == nil {
 		s.unstage(key)
+		s.unstage(modelKey{run, round.RuleState})
 	}
 	return e, err
 }
@@ -107,7 +114,7 @@ func (s *Store) restore(run string, number int, block []float32, repaired record
 // restage writes a model even if it was staged before.
 func (s *Store) restage(key modelKey, block []float32) error {
 	s.unstage(key)
-	return s.stage(key.run, key.hash, block)
+	return s.stageBlock(key.run, key.hash, block)
 }
 
 func (s *Store) unstage(key modelKey) {

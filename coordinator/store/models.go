@@ -24,17 +24,21 @@ const (
 	garbageBytes = 16 << 20
 )
 
-// WriteModel writes a model ahead of the round that will have it, so that CommitRound is short. It is optional; a model
-// that no round ever refers to is swept at the next Open. It fails with ErrOtherModel unless hash is that of the
+// WriteModel writes a model, or what a rule remembers beside it, ahead of the round that will have it. For a model it is
+// optional; what no round ever refers to is swept at the next Open. It fails with ErrOtherModel unless hash is that of the
 // block. The block is not changed, and must not be until the call returns.
 func (s *Store) WriteModel(run string, hash tensor.Hash, block []float32) error {
 	if err := checkBlock(hash, block); err != nil {
 		return fmt.Errorf("writing model of run %s: %w", run, err)
 	}
-	if err := s.stage(run, hash, block); err != nil {
+	if err := s.stageBlock(run, hash, block); err != nil {
 		return fmt.Errorf("writing model of run %s: %w", run, err)
 	}
 	return nil
+}
+
+func (s *Store) stageBlock(run string, hash tensor.Hash, block []float32) error {
+	return s.stage(run, hash, len(block), func(from, to int) ([]float32, error) { return block[from:to], nil })
 }
 
 func checkBlock(hash tensor.Hash, block []float32) error {
@@ -47,9 +51,9 @@ func checkBlock(hash tensor.Hash, block []float32) error {
 	return nil
 }
 
-// stage writes a model in transactions of some chunks each, unless it was staged before. What a transaction that was
-// interrupted left of the same model is written over.
-func (s *Store) stage(run string, hash tensor.Hash, block []float32) error {
+// stage writes a model in transactions of some chunks each, unless it was staged before. values returns its numbers
+// [from, to). What a transaction that was interrupted left of the same model is written over.
+func (s *Store) stage(run string, hash tensor.Hash, size int, values func(from, to int) ([]float32, error)) error {
 	key := modelKey{run, hash}
 	s.mu.Lock()
 	done := s.staged[key]
@@ -62,11 +66,15 @@ func (s *Store) stage(run string, hash tensor.Hash, block []float32) error {
 		if err != nil {
 			return err
 		}
-		_, err = newModel(b.models, hash, len(block))
+		_, err = newModel(b.models, hash, size)
 		return err
 	})
-	for group := 0; group*groupValues < len(block) && err == nil; group++ {
-		err = s.update(func(tx *bbolt.Tx) error { return writeGroup(tx, key, block, group) })
+	for group := 0; group*groupValues < size && err == nil; group++ {
+		var part []float32
+		if part, err = values(group*groupValues, min((group+1)*groupValues, size)); err != nil {
+			break
+		}
+		err = s.update(func(tx *bbolt.Tx) error { return writeGroup(tx, key, part, group) })
 		s.collect(groupBytes)
 	}
 	if err != nil {
@@ -93,7 +101,7 @@ func (s *Store) collect(bytes int) {
 	}
 }
 
-func writeGroup(tx *bbolt.Tx, key modelKey, block []float32, group int) error {
+func writeGroup(tx *bbolt.Tx, key modelKey, values []float32, group int) error {
 	b, err := openRun(tx, key.run)
 	if err != nil {
 		return err
@@ -102,7 +110,6 @@ func writeGroup(tx *bbolt.Tx, key modelKey, block []float32, group int) error {
 	if model == nil {
 		return fmt.Errorf("%w: %v was swept while it was written", ErrNoModel, key.hash)
 	}
-	values := block[group*groupValues : min((group+1)*groupValues, len(block))]
 	return writeChunks(model, values, group*groupChunks)
 }
 

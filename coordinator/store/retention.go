@@ -82,7 +82,16 @@ func (s *Store) unreferenced(b runBuckets) (names [][]byte, err error) {
 	}
 	used := make(map[tensor.Hash]bool, len(refs))
 	for _, ref := range refs {
-		used[ref.hash] = true
+		for _, hash := range ref.blobs() {
+			used[hash] = true
+		}
+	}
+	states, err := b.allStates()
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range states {
+		used[v.Hash] = true
 	}
 	r, err := decodeRun(b)
 	if err != nil {

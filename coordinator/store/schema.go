@@ -23,7 +23,8 @@ import (
 //	    rounds   round u64 -> seq u64 of its entry
 //	    due      round u64 -> nothing: its measurement is still missing
 //	    kept     round u64 -> sealed kept: its model is stored
-//	    models   SHA-256 -> bucket
+//	    states   shard u32, round u64 -> sealed SHA-256: the shard's own state that its task of that round made is stored
+//	    models   SHA-256 -> bucket: models, what rules remember, states of shards
 //	        values   sealed u64, the size of the model
 //	        chunk u32 -> bucket
 //	            c   CRC-32C of d
@@ -40,6 +41,7 @@ var (
 	roundsBucket   = []byte("rounds")
 	dueBucket      = []byte("due")
 	keptBucket     = []byte("kept")
+	statesBucket   = []byte("states")
 	modelsBucket   = []byte("models")
 	valuesKey      = []byte("values")
 	crcKey         = []byte("c")
@@ -149,14 +151,30 @@ func decodeHead(b []byte) (head, error) {
 type kept struct {
 	round    int
 	hash     tensor.Hash
-	accuracy float64 // NaN: not measured
+	accuracy float64     // NaN: not measured
+	state    tensor.Hash // of what the rule remembers beside it; zero: nothing, and not written
 }
 
-const keptSize = 32 + 8
+const (
+	keptSize      = 32 + 8
+	keptStateSize = keptSize + 32
+)
 
 func (k kept) encode() []byte {
 	b := append([]byte(nil), k.hash[:]...)
-	return seal(binary.BigEndian.AppendUint64(b, math.Float64bits(k.accuracy)))
+	b = binary.BigEndian.AppendUint64(b, math.Float64bits(k.accuracy))
+	if !k.state.IsZero() {
+		b = append(b, k.state[:]...)
+	}
+	return seal(b)
+}
+
+// blobs returns the hashes of what the reference keeps.
+func (k kept) blobs() []tensor.Hash {
+	if k.state.IsZero() {
+		return []tensor.Hash{k.hash}
+	}
+	return []tensor.Hash{k.hash, k.state}
 }
 
 func decodeKept(key, b []byte) (kept, error) {
@@ -164,18 +182,25 @@ func decodeKept(key, b []byte) (kept, error) {
 	if !ok {
 		return kept{}, fmt.Errorf("%w: key %x is no round", ErrDamaged, key)
 	}
-	b, err := unsealSized(b, keptSize)
+	b, err := unseal(b)
+	if err == nil && len(b) != keptSize && len(b) != keptStateSize {
+		err = fmt.Errorf("%w: %d bytes, should be %d or %d", ErrDamaged, len(b), keptSize, keptStateSize)
+	}
 	if err != nil {
 		return kept{}, fmt.Errorf("reading the reference of the model of round %d: %w", round, err)
 	}
-	return kept{round: round, hash: tensor.Hash(b[:32]), accuracy: math.Float64frombits(binary.BigEndian.Uint64(b[32:]))}, nil
+	ref := kept{round: round, hash: tensor.Hash(b[:32]), accuracy: math.Float64frombits(binary.BigEndian.Uint64(b[32:]))}
+	if len(b) == keptStateSize {
+		ref.state = tensor.Hash(b[keptSize:])
+	}
+	return ref, nil
 }
 
 // runBuckets are the buckets of one run in a transaction.
 type runBuckets struct {
-	id                               string
-	self                             *bbolt.Bucket
-	chain, rounds, due, kept, models *bbolt.Bucket
+	id                                       string
+	self                                     *bbolt.Bucket
+	chain, rounds, due, kept, models, states *bbolt.Bucket
 }
 
 // openRun returns the buckets of a run, or ErrNoRun.
@@ -189,7 +214,7 @@ func openRun(tx *bbolt.Tx, id string) (runBuckets, error) {
 	}
 	r := runBuckets{
 		id: id, self: self, chain: self.Bucket(chainBucket), rounds: self.Bucket(roundsBucket), due: self.Bucket(dueBucket),
-		kept: self.Bucket(keptBucket), models: self.Bucket(modelsBucket),
+		kept: self.Bucket(keptBucket), models: self.Bucket(modelsBucket), states: self.Bucket(statesBucket),
 	}
 	if r.chain == nil || r.rounds == nil || r.due == nil || r.kept == nil || r.models == nil {
 		return runBuckets{}, fmt.Errorf("run %s: %w: a part of it is missing", id, ErrDamaged)
@@ -203,7 +228,7 @@ func createRun(tx *bbolt.Tx, id string) (runBuckets, error) {
 	if err != nil {
 		return runBuckets{}, err
 	}
-	for _, name := range [][]byte{chainBucket, roundsBucket, dueBucket, keptBucket, modelsBucket} {
+	for _, name := range [][]byte{chainBucket, roundsBucket, dueBucket, keptBucket, modelsBucket, statesBucket} {
 		if _, err := self.CreateBucketIfNotExists(name); err != nil {
 			return runBuckets{}, err
 		}

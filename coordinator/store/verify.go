@@ -166,8 +166,35 @@ func (r *Report) models(s *Store, a *audit, of *RunReport) error {
 		models = append(models, Kept{Hash: a.run.StartModel})
 	}
 	for _, m := range models {
-		if err := r.model(s, id, m.Hash, of); errors.Is(err, ErrDamaged) || errors.Is(err, ErrNoModel) {
-			r.Problems = append(r.Problems, badModel(id, m.Round, err))
+		for _, hash := range (kept{hash: m.Hash, state: m.RuleState}).blobs() {
+			if err := r.model(s, id, hash, of); errors.Is(err, ErrDamaged) || errors.Is(err, ErrNoModel) {
+				r.Problems = append(r.Problems, badModel(id, m.Round, err))
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+	return r.states(s, id, of)
+}
+
+// states checks the states of shards, those that versions are needed of besides the newest ones too.
+func (r *Report) states(s *Store, id string, of *RunReport) error {
+	var all []Version
+	err := s.view(func(tx *bbolt.Tx) error {
+		b, err := openRun(tx, id)
+		if err == nil {
+			all, err = b.allStates()
+		}
+		return err
+	})
+	if err != nil {
+		r.problem(id, "references of states", err)
+		return nil
+	}
+	for _, v := range all {
+		err := r.model(s, id, v.Hash, of)
+		if errors.Is(err, ErrDamaged) || errors.Is(err, ErrNoModel) {
+			r.problem(id, fmt.Sprintf("state of shard %d of round %d", v.Shard, v.Round), err)
 		} else if err != nil {
 			return err
 		}

@@ -698,7 +698,13 @@ type RoundRecord struct {
 	Model        []byte          `protobuf:"bytes,18,opt,name=model,proto3" json:"model,omitempty"`
 	Time         int64           `protobuf:"varint,19,opt,name=time,proto3" json:"time,omitempty"`
 	// A MeasuredRecord of this round follows.
-	MeasureDue    bool `protobuf:"varint,20,opt,name=measure_due,json=measureDue,proto3" json:"measure_due,omitempty"`
+	MeasureDue bool `protobuf:"varint,20,opt,name=measure_due,json=measureDue,proto3" json:"measure_due,omitempty"`
+	// SHA-256 of what the rule remembers beside the model; empty: nothing.
+	RuleState []byte `protobuf:"bytes,21,opt,name=rule_state,json=ruleState,proto3" json:"rule_state,omitempty"`
+	// SHA-256 of what tasks began with, where that is more than the start model: the model and what the rule broadcasts.
+	Start []byte `protobuf:"bytes,22,opt,name=start,proto3" json:"start,omitempty"`
+	// One for each participant where shards have states of their own: that which its task made.
+	ShardStates   [][]byte `protobuf:"bytes,23,rep,name=shard_states,json=shardStates,proto3" json:"shard_states,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -871,6 +877,27 @@ func (x *RoundRecord) GetMeasureDue() bool {
 		return x.MeasureDue
 	}
 	return false
+}
+
+func (x *RoundRecord) GetRuleState() []byte {
+	if x != nil {
+		return x.RuleState
+	}
+	return nil
+}
+
+func (x *RoundRecord) GetStart() []byte {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *RoundRecord) GetShardStates() [][]byte {
+	if x != nil {
+		return x.ShardStates
+	}
+	return nil
 }
 
 type DivergedTask struct {
@@ -1742,7 +1769,7 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\tcommitted\x18\x06 \x01(\v2\x18.fedrelu.v1.CommitRecordR\tcommitted\">\n" +
 	"\fCommitRecord\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\rR\x05round\x12\x18\n" +
-	"\aseconds\x18\x02 \x01(\x01R\aseconds\"\xce\x05\n" +
+	"\aseconds\x18\x02 \x01(\x01R\aseconds\"\xa6\x06\n" +
 	"\vRoundRecord\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x18\n" +
 	"\ainvited\x18\x02 \x03(\rR\ainvited\x12\"\n" +
@@ -1768,7 +1795,11 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\x05model\x18\x12 \x01(\fR\x05model\x12\x12\n" +
 	"\x04time\x18\x13 \x01(\x03R\x04time\x12\x1f\n" +
 	"\vmeasure_due\x18\x14 \x01(\bR\n" +
-	"measureDueB\x10\n" +
+	"measureDue\x12\x1d\n" +
+	"\n" +
+	"rule_state\x18\x15 \x01(\fR\truleState\x12\x14\n" +
+	"\x05start\x18\x16 \x01(\fR\x05start\x12!\n" +
+	"\fshard_states\x18\x17 \x03(\fR\vshardStatesB\x10\n" +
 	"\x0e_test_accuracyB\f\n" +
 	"\n" +
 	"_test_lossB\r\n" +
