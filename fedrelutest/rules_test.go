@@ -1,0 +1,29 @@
+package fedrelutest_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/fedrelu/fedrelu/fedrelutest"
+)
+
+// TestRulesWithState: what rules remember from round to round is stored beside the model, and a cluster makes the same
+// models of it as localsgd.Runner.
+func TestRulesWithState(t *testing.T) {
+	dir := t.TempDir()
+	writeData(t, dir)
+	for _, rule := range []string{
+		"fedavgm: {beta: 0.8, nesterov: true}",
+		"fedadam: {lr: 0.05}",
+		"fedyogi: {lr: 0.05}",
+		"fedadagrad: {lr: 0.05}",
+		"fednova: {lr: 0.9}",
+		"slowmo: {lr: 0.7}",
+		"diloco: {}",
+	} {
+		t.Run(strings.SplitN(rule, ":", 2)[0], func(t *testing.T) {
+			text := uneven + "server: {" + rule + "}\n"
+			check(t, fedrelutest.Start(t, text, 2, fedrelutest.Data(dir)).Wait(), alone(t, text, dir))
+		})
+	}
+}
