@@ -35,11 +35,13 @@ func NewSpread(size int) *Spread { return &Spread{sum: make([]float64, size)} }
 // Add takes the gradient of one mini-batch.
 func (s *Spread) Add(gradient []float32) {
 	s.n++
+	square := 0.0
 	for i, g := range gradient {
 		v := float64(g)
 		s.sum[i] += v
-		s.squares += float64(v * v)
+		square += float64(v * v)
 	}
+	s.squares += square
 }
 
 // Noise is what the spread of mini-batch gradients says (M14).

@@ -2,14 +2,19 @@ package theory
 
 import "fmt"
 
-// Setting is what of a run decides whether the theorem on ranks holds for a layer (M12, 1.3 items 2 and 6).
+// Setting is what of a run decides whether the theorem on ranks holds for a layer (M12, 1.3 items 2 and 6). Clipping of gradients
+// by their norm, learning rates by round and FedProx (see Memory) are covered.
 type Setting struct {
 	SGD               bool    // the local optimizer is SGD
 	Momentum          float64 // of the local optimizer
 	Decayed           bool    // weight decay applies to the layer
-	Rule              string  // of the server, as its Name says
+	Regularized       bool    // another penalty does, such as the path norm
+	ClippedUpdates    bool    // updates are scaled, each by its own factor, before they are averaged
+	Personal          bool    // the layer is not averaged
+	Rule              string  // of the server, as localsgd.Rule names it
 	ServerLR          float64
 	FullParticipation bool // every shard takes part in every round
+	Uniform           bool // all participants have the same weight and number of steps
 }
 
 // Excludes returns why the theorem says nothing about a run; empty if it applies.
@@ -21,21 +26,18 @@ func (s Setting) Excludes() string {
 		return fmt.Sprintf("the local optimizer has momentum %g", s.Momentum)
 	case !s.Decayed:
 		return "no weight decay on this layer"
-	}
-	switch s.Rule {
-	case "fedavg", "fedprox":
-		if !(s.ServerLR > 0 && s.ServerLR <= 1) {
-			return fmt.Sprintf("server learning rate %g outside of (0, 1]", s.ServerLR)
-		}
-	case "scaffold":
-		if !s.FullParticipation {
-			return "scaffold with partial participation keeps stale gradients"
-		}
-		if s.ServerLR != 1 {
-			return fmt.Sprintf("scaffold with server learning rate %g", s.ServerLR)
-		}
-	default:
+	case s.Regularized:
+		return "a penalty beside weight decay has gradients of any rank"
+	case s.ClippedUpdates:
+		return "updates are clipped, each by its own factor"
+	case s.Personal:
+		return "the layer is not averaged"
+	case s.Rule != "fedavg" && s.Rule != "scaffold":
 		return fmt.Sprintf("the rule %s is not covered", s.Rule)
+	case s.Rule == "scaffold" && !(s.FullParticipation && s.Uniform):
+		return "scaffold's corrections cancel under full participation with equal weights and steps only"
+	case !(s.ServerLR > 0 && s.ServerLR <= 1):
+		return fmt.Sprintf("server learning rate %g outside of (0, 1]", s.ServerLR)
 	}
 	return ""
 }

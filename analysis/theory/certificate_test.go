@@ -1,7 +1,6 @@
 package theory
 
 import (
-	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -140,27 +139,28 @@ func TestCertificateByHand(t *testing.T) {
 func TestSettings(t *testing.T) {
 	good := Setting{SGD: true, Decayed: true, Rule: "fedavg", ServerLR: 1}
 	for want, change := range map[string]func(*Setting){
-		"":                         func(*Setting) {},
-		"scales":                   func(s *Setting) { s.SGD = false },
-		"momentum 0.9":             func(s *Setting) { s.Momentum = 0.9 },
-		"no weight decay":          func(s *Setting) { s.Decayed = false },
-		"rate 1.5":                 func(s *Setting) { s.ServerLR = 1.5 },
-		"rate 0 ":                  func(s *Setting) { s.ServerLR = 0 },
-		"stale":                    func(s *Setting) { s.Rule = "scaffold" },
-		"rule fedadam":             func(s *Setting) { s.Rule = "fedadam" },
-		"server learning rate 0.5": func(s *Setting) { s.Rule, s.FullParticipation, s.ServerLR = "scaffold", true, 0.5 },
+		"":                func(*Setting) {},
+		"scales":          func(s *Setting) { s.SGD = false },
+		"momentum 0.9":    func(s *Setting) { s.Momentum = 0.9 },
+		"no weight decay": func(s *Setting) { s.Decayed = false },
+		"a penalty":       func(s *Setting) { s.Regularized = true },
+		"clipped":         func(s *Setting) { s.ClippedUpdates = true },
+		"not averaged":    func(s *Setting) { s.Personal = true },
+		"rate 1.5":        func(s *Setting) { s.ServerLR = 1.5 },
+		"rate 0 ":         func(s *Setting) { s.ServerLR = 0 },
+		"rate NaN":        func(s *Setting) { s.ServerLR = math.NaN() },
+		"corrections":     func(s *Setting) { s.Rule, s.Uniform = "scaffold", true },
+		"equal weights":   func(s *Setting) { s.Rule, s.FullParticipation = "scaffold", true },
+		"rule fedadam":    func(s *Setting) { s.Rule = "fedadam" },
 	} {
 		s := good
 		change(&s)
 		if got := s.Excludes(); !strings.Contains(got, want) || want == "" && got != "" {
-			t.Errorf("%s: %q, want %q", fmt.Sprint(s), got, want)
+			t.Errorf("%+v: %q, want %q", s, got, want)
 		}
 	}
-	for _, s := range []Setting{
-		{SGD: true, Decayed: true, Rule: "fedprox", ServerLR: 0.5}, {SGD: true, Decayed: true, Rule: "scaffold", ServerLR: 1, FullParticipation: true},
-	} {
-		if why := s.Excludes(); why != "" {
-			t.Errorf("%+v: %s", s, why)
-		}
+	scaffold := Setting{SGD: true, Decayed: true, Rule: "scaffold", ServerLR: 0.5, FullParticipation: true, Uniform: true}
+	if why := scaffold.Excludes(); why != "" {
+		t.Errorf("%+v: %s", scaffold, why)
 	}
 }
