@@ -17,6 +17,7 @@ type SGD struct {
 type sgdSink[F kernel.Float] struct {
 	step     kernel.SGD[F]
 	params   []F
+	applier  kernel.Applier[F]
 	velocity []F  // only with momentum, for what comes as a gradient
 	moving   bool // velocity is of this task
 	decay    F    // of the optimizer; step has that of the tensor at hand
@@ -39,7 +40,7 @@ func (s *sgdSink[F]) Gradient(offset int, g []F) {
 		s.move()
 		v = s.velocity[offset : offset+len(g)]
 	}
-	s.step.Apply(s.params[offset:offset+len(g)], v, g)
+	s.applier.Apply(&s.step, s.params[offset:offset+len(g)], v, g)
 }
 
 // move sees to it that there are velocities. They start at zero: momentum*0 + g is g, PyTorch's first step.

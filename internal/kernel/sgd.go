@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 // SGD is a step of stochastic gradient descent with PyTorch's semantics, as kernels take it: how a finished gradient g
 // changes a weight w and its velocity v.
 //
@@ -42,6 +44,37 @@ func (s *SGD[F]) Apply(w, v, g []F) {
 	for i := range w {
 		s.update(mode, g[i], &w[i], &v[i])
 	}
+}
+
+// Applier is SGD.Apply by the kernel in use, to the same bits. The zero value is ready; one goroutine uses it at a time.
+type Applier[F Float] struct {
+	zero, minus []F
+	product     product[F]
+}
+
+// Apply does the step s for w, v and g as SGD.Apply does.
+func (a *Applier[F]) Apply(s *SGD[F], w, v, g []F) {
+	rows := len(w) / panelWidth
+	if _, vectors := any(w).([]float32); !vectors || rows == 0 {
+		s.Apply(w, v, g)
+		return
+	}
+	// The sums of a product that goes on from the gradient by 0 x -0, which changes nothing, not even the sign of a zero.
+	if a.zero == nil {
+		a.zero, a.minus = make([]F, 1), make([]F, panelWidth)
+		for i := range a.minus {
+			a.minus[i] = F(math.Copysign(0, -1))
+		}
+	}
+	n := rows * panelWidth
+	p := &a.product
+	*p = product[F]{a: a.zero, b: a.minus, c: w[:n], from: g[:n], rowC: panelWidth, rows: rows, lanes: panelWidth, terms: 1, mode: s.mode(), sgd: *s}
+	rest := v
+	if p.mode >= modeMomentum {
+		p.extra, p.rowExtra, rest = v[:n], panelWidth, v[n:]
+	}
+	p.run()
+	s.Apply(w[n:], rest, g[n:])
 }
 
 // update does one element's step; v is looked at only with momentum.
