@@ -166,6 +166,19 @@ func TestPrecisionIsThatOfTheLocalSteps(t *testing.T) {
 	}
 }
 
+// Rules that keep nothing between rounds, and what they and the spec ask of the local work, are the same in a cluster.
+func TestRulesWithoutState(t *testing.T) {
+	dir := t.TempDir()
+	writeData(t, dir)
+	plain := strings.Replace(uneven, "batch: 7,", "batch: 7, prox_mu: 0.5, clip_update: 0.3, post_local: {until: 1},", 1)
+	nova := plain + "server: {fednova: {lr: 0.9}}\n"
+	want := alone(t, nova, dir)
+	check(t, fedrelutest.Start(t, nova, 2, fedrelutest.Data(dir)).Wait(), want)
+	if other := alone(t, plain, dir); other[0] == want[0] {
+		t.Error("fednova gives fedavg's bits")
+	}
+}
+
 func each(try func(processors, workers, slots int, d delays)) {
 	for _, processors := range []int{1, 2} {
 		for _, workers := range []int{1, 2, 4, 7} {
