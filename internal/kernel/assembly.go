@@ -30,8 +30,9 @@ func (p *product[F]) runBlocks(run func(*tile), j, row, blocks, rows int) {
 	most := max(1, maxProducts/(rows*panelWidth*p.terms*t.spans))
 	for blocks > 0 {
 		now := min(blocks, most)
-		t.blocks = now // which may be counted down there
-		t.a, t.c, t.extra = address(p.a, row*p.rowA), address(p.c, row*p.rowC+j), nil
+		t.blocks, t.done = now, 0 // which may be counted there
+		t.a, t.c = address(p.a, row*p.rowA), address(p.c, row*p.rowC+j)
+		t.extra = t.c // what is asked for early must be somewhere
 		if p.extra != nil {
 			t.extra = address(p.extra, row*p.rowExtra+j)
 		}

@@ -8,155 +8,163 @@
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), SI
-	MOVQ    32(AX), SI
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), BX
+	MOVQ    32(AX), BX
 	MOVQ    40(AX), DI
+	MOVQ    (AX), R8
+	ADDQ    144(AX), R8
+	MOVQ    8(AX), SI
 	VXORPS  Y0, Y0, Y0
-	MOVQ    120(AX), R8
-	TESTQ   R8, R8
+	MOVQ    120(AX), R9
+	TESTQ   R9, R9
 	JEQ     started
-	VMOVUPS (R8), Y0
-	ADDQ    48(AX), R8
-	MOVQ    R8, 120(AX)
+	VMOVUPS (R9), Y0
+	ADDQ    48(AX), R9
+	MOVQ    R9, 120(AX)
 
 started:
-	MOVQ CX, R8
-	MOVQ 8(AX), R9
-	MOVQ 112(AX), R11
+	MOVQ   56(AX), R9
+	MOVQ   112(AX), R10
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R9, R11
+	SUBQ   $0x01, R11
+	MOVQ   48(AX), R12
+	IMUL3Q $0x02, R12, R12
 
-span:
-	MOVQ 56(AX), R10
-
-term:
-	VMOVUPS      (R9), Y1
+early:
+	PREFETCHT1   (CX)(R12*1)
+	PREFETCHT1   (DX)(R12*1)
+	ADDQ         48(AX), R12
+	VMOVUPS      (SI), Y1
 	VBROADCASTSS (R8), Y2
 	VFMADD231PS  Y1, Y2, Y0
-	ADDQ         SI, R8
-	ADDQ         DI, R9
-	DECQ         R10
+	ADDQ         BX, R8
+	ADDQ         DI, SI
+	DECQ         R9
+	JEQ          span
+	CMPQ         R9, R11
+	JNE          early
+
+term:
+	VMOVUPS      (SI), Y1
+	VBROADCASTSS (R8), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         BX, R8
+	ADDQ         DI, SI
+	DECQ         R9
 	JNE          term
-	ADDQ         128(AX), R8
-	ADDQ         136(AX), R9
-	DECQ         R11
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R8
+	ADDQ    136(AX), SI
+	MOVQ    56(AX), R9
+	DECQ    R10
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y1, Y1, Y1
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y1, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y1, Y1, Y1
-	VMOVUPS (BX), Y2
+	VMOVUPS (DX), Y2
 	VCMPPS  $0x06, Y1, Y2, Y2
 	VANDPS  Y2, Y0, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y1
-	VFNMADD213PS (DX), Y1, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y1, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y1
 	VBROADCASTSS 100(AX), Y2
-	VMOVUPS      (DX), Y3
+	VMOVUPS      (CX), Y3
 	VMOVAPS      Y3, Y4
 	VFNMADD213PS Y3, Y2, Y4
 	VFNMADD213PS Y4, Y1, Y0
-	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y1
-	VFMADD231PS  (DX), Y1, Y0
+	VFMADD231PS  (CX), Y1, Y0
 	VBROADCASTSS 108(AX), Y1
-	VFMADD231PS  (BX), Y1, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y1
-	VFNMADD213PS (DX), Y1, Y0
+	VFMADD231PS  (DX), Y1, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y1
+	VFNMADD213PS (CX), Y1, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y1
-	VFMADD231PS  (DX), Y1, Y0
+	VFMADD231PS  (CX), Y1, Y0
 	VBROADCASTSS 108(AX), Y1
-	VMOVUPS      (BX), Y2
+	VMOVUPS      (DX), Y2
 	VFMADD213PS  Y0, Y1, Y2
-	VMOVUPS      Y2, (BX)
+	VMOVUPS      Y2, (DX)
 	VFMADD231PS  Y2, Y1, Y0
 	VBROADCASTSS 96(AX), Y1
-	VFNMADD213PS (DX), Y1, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y1, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x01, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x01, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -166,215 +174,221 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), DI
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), SI
 	MOVQ    40(AX), R8
+	MOVQ    (AX), R9
+	ADDQ    144(AX), R9
+	MOVQ    8(AX), DI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	MOVQ    120(AX), R9
-	TESTQ   R9, R9
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
 	JEQ     started
-	VMOVUPS (R9), Y0
-	ADDQ    48(AX), R9
-	VMOVUPS (R9), Y1
-	ADDQ    48(AX), R9
-	MOVQ    R9, 120(AX)
+	VMOVUPS (R10), Y0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y1
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
 
 started:
-	MOVQ CX, R9
-	MOVQ 8(AX), R10
-	MOVQ 112(AX), R12
+	MOVQ   56(AX), R10
+	MOVQ   112(AX), R11
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R10, R12
+	SUBQ   $0x02, R12
+	MOVQ   48(AX), R13
+	IMUL3Q $0x04, R13, R13
 
-span:
-	MOVQ 56(AX), R11
-
-term:
-	VMOVUPS      (R10), Y2
+early:
+	PREFETCHT1   (CX)(R13*1)
+	PREFETCHT1   (DX)(R13*1)
+	ADDQ         48(AX), R13
+	VMOVUPS      (DI), Y2
 	VBROADCASTSS (R9), Y3
 	VFMADD231PS  Y2, Y3, Y0
-	VBROADCASTSS (R9)(SI*1), Y3
+	VBROADCASTSS (R9)(BX*1), Y3
 	VFMADD231PS  Y2, Y3, Y1
-	ADDQ         DI, R9
-	ADDQ         R8, R10
-	DECQ         R11
+	ADDQ         SI, R9
+	ADDQ         R8, DI
+	DECQ         R10
+	JEQ          span
+	CMPQ         R10, R12
+	JNE          early
+
+term:
+	VMOVUPS      (DI), Y2
+	VBROADCASTSS (R9), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS (R9)(BX*1), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         SI, R9
+	ADDQ         R8, DI
+	DECQ         R10
 	JNE          term
-	ADDQ         128(AX), R9
-	ADDQ         136(AX), R10
-	DECQ         R12
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y1, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R9
+	ADDQ    136(AX), DI
+	MOVQ    56(AX), R10
+	DECQ    R11
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (DX)
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y2, Y2, Y2
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y2, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
+	VADDPS  (DX), Y1, Y1
 	VMAXPS  Y1, Y2, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y2, Y2, Y2
-	VMOVUPS (BX), Y3
+	VMOVUPS (DX), Y3
 	VCMPPS  $0x06, Y2, Y3, Y3
 	VANDPS  Y3, Y0, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y2, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y2
-	VFNMADD213PS (DX), Y2, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y2, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y2, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y2, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y2
 	VBROADCASTSS 100(AX), Y3
-	VMOVUPS      (DX), Y4
+	VMOVUPS      (CX), Y4
 	VMOVAPS      Y4, Y5
 	VFNMADD213PS Y4, Y3, Y5
 	VFNMADD213PS Y5, Y2, Y0
-	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y4
 	VFNMADD213PS Y0, Y3, Y4
 	VFNMADD213PS Y4, Y2, Y1
-	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y2
-	VFMADD231PS  (DX), Y2, Y0
+	VFMADD231PS  (CX), Y2, Y0
 	VBROADCASTSS 108(AX), Y2
-	VFMADD231PS  (BX), Y2, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y2
-	VFNMADD213PS (DX), Y2, Y0
+	VFMADD231PS  (DX), Y2, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y2
+	VFNMADD213PS (CX), Y2, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y1
+	VFMADD231PS  (CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y1
-	VMOVUPS      Y1, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
+	VFMADD231PS  (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y2
-	VFMADD231PS  (DX), Y2, Y0
+	VFMADD231PS  (CX), Y2, Y0
 	VBROADCASTSS 108(AX), Y2
-	VMOVUPS      (BX), Y3
+	VMOVUPS      (DX), Y3
 	VFMADD213PS  Y0, Y2, Y3
-	VMOVUPS      Y3, (BX)
+	VMOVUPS      Y3, (DX)
 	VFMADD231PS  Y3, Y2, Y0
 	VBROADCASTSS 96(AX), Y2
-	VFNMADD213PS (DX), Y2, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y2, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y1
+	VFMADD231PS  (CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y2
+	VMOVUPS      (DX), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      Y2, (BX)
+	VMOVUPS      Y2, (DX)
 	VFMADD231PS  Y2, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x02, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x02, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -384,275 +398,279 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), DI
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), SI
 	MOVQ    40(AX), R8
+	MOVQ    (AX), R9
+	ADDQ    144(AX), R9
+	MOVQ    8(AX), DI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	MOVQ    120(AX), R9
-	TESTQ   R9, R9
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
 	JEQ     started
-	VMOVUPS (R9), Y0
-	ADDQ    48(AX), R9
-	VMOVUPS (R9), Y1
-	ADDQ    48(AX), R9
-	VMOVUPS (R9), Y2
-	ADDQ    48(AX), R9
-	MOVQ    R9, 120(AX)
+	VMOVUPS (R10), Y0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
 
 started:
-	MOVQ CX, R9
-	MOVQ 8(AX), R10
-	MOVQ 112(AX), R12
+	MOVQ   56(AX), R10
+	MOVQ   112(AX), R11
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R10, R12
+	SUBQ   $0x03, R12
+	MOVQ   48(AX), R13
+	IMUL3Q $0x06, R13, R13
 
-span:
-	MOVQ 56(AX), R11
-
-term:
-	VMOVUPS      (R10), Y3
+early:
+	PREFETCHT1   (CX)(R13*1)
+	PREFETCHT1   (DX)(R13*1)
+	ADDQ         48(AX), R13
+	VMOVUPS      (DI), Y3
 	VBROADCASTSS (R9), Y4
 	VFMADD231PS  Y3, Y4, Y0
-	VBROADCASTSS (R9)(SI*1), Y4
+	VBROADCASTSS (R9)(BX*1), Y4
 	VFMADD231PS  Y3, Y4, Y1
-	VBROADCASTSS (R9)(SI*2), Y4
+	VBROADCASTSS (R9)(BX*2), Y4
 	VFMADD231PS  Y3, Y4, Y2
-	ADDQ         DI, R9
-	ADDQ         R8, R10
-	DECQ         R11
+	ADDQ         SI, R9
+	ADDQ         R8, DI
+	DECQ         R10
+	JEQ          span
+	CMPQ         R10, R12
+	JNE          early
+
+term:
+	VMOVUPS      (DI), Y3
+	VBROADCASTSS (R9), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS (R9)(BX*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (R9)(BX*2), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         SI, R9
+	ADDQ         R8, DI
+	DECQ         R10
 	JNE          term
-	ADDQ         128(AX), R9
-	ADDQ         136(AX), R10
-	DECQ         R12
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y1, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R9
+	ADDQ    136(AX), DI
+	MOVQ    56(AX), R10
+	DECQ    R11
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (DX)
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y3, Y3, Y3
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y3, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
+	VADDPS  (DX), Y1, Y1
 	VMAXPS  Y1, Y3, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y3, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y3, Y3, Y3
-	VMOVUPS (BX), Y4
+	VMOVUPS (DX), Y4
 	VCMPPS  $0x06, Y3, Y4, Y4
 	VANDPS  Y4, Y0, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y3, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y3, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y3
-	VFNMADD213PS (DX), Y3, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y3, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y3, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y3, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y3, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y3, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y3
 	VBROADCASTSS 100(AX), Y4
-	VMOVUPS      (DX), Y5
+	VMOVUPS      (CX), Y5
 	VMOVAPS      Y5, Y6
 	VFNMADD213PS Y5, Y4, Y6
 	VFNMADD213PS Y6, Y3, Y0
-	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y5
 	VFNMADD213PS Y0, Y4, Y5
 	VFNMADD213PS Y5, Y3, Y1
-	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y4, Y1
 	VFNMADD213PS Y1, Y3, Y2
-	VMOVUPS      Y2, (DX)
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y3
-	VFMADD231PS  (DX), Y3, Y0
+	VFMADD231PS  (CX), Y3, Y0
 	VBROADCASTSS 108(AX), Y3
-	VFMADD231PS  (BX), Y3, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y3
-	VFNMADD213PS (DX), Y3, Y0
+	VFMADD231PS  (DX), Y3, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y3
+	VFNMADD213PS (CX), Y3, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y1
-	VMOVUPS      Y1, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  (DX), Y0, Y2
+	VMOVUPS      Y2, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y3
-	VFMADD231PS  (DX), Y3, Y0
+	VFMADD231PS  (CX), Y3, Y0
 	VBROADCASTSS 108(AX), Y3
-	VMOVUPS      (BX), Y4
+	VMOVUPS      (DX), Y4
 	VFMADD213PS  Y0, Y3, Y4
-	VMOVUPS      Y4, (BX)
+	VMOVUPS      Y4, (DX)
 	VFMADD231PS  Y4, Y3, Y0
 	VBROADCASTSS 96(AX), Y3
-	VFNMADD213PS (DX), Y3, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y3, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y1
+	VFMADD231PS  (CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y3
+	VMOVUPS      (DX), Y3
 	VFMADD213PS  Y1, Y0, Y3
-	VMOVUPS      Y3, (BX)
+	VMOVUPS      Y3, (DX)
 	VFMADD231PS  Y3, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x03, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x03, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -662,335 +680,337 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	MOVQ    8(AX), R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R11
+	TESTQ   R11, R11
 	JEQ     started
-	VMOVUPS (R10), Y0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y3
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R11), Y0
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y1
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y2
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y3
+	ADDQ    48(AX), R11
+	MOVQ    R11, 120(AX)
 
 started:
-	MOVQ CX, R10
-	MOVQ 8(AX), R11
-	MOVQ 112(AX), R13
+	MOVQ   56(AX), R11
+	MOVQ   112(AX), R12
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R11, R13
+	SUBQ   $0x04, R13
+	MOVQ   48(AX), R14
+	IMUL3Q $0x08, R14, R14
 
-span:
-	MOVQ 56(AX), R12
-
-term:
-	VMOVUPS      (R11), Y4
+early:
+	PREFETCHT1   (CX)(R14*1)
+	PREFETCHT1   (DX)(R14*1)
+	ADDQ         48(AX), R14
+	VMOVUPS      (R8), Y4
 	VBROADCASTSS (R10), Y5
 	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (R10)(SI*1), Y5
+	VBROADCASTSS (R10)(BX*1), Y5
 	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (R10)(SI*2), Y5
+	VBROADCASTSS (R10)(BX*2), Y5
 	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (R10)(DI*1), Y5
+	VBROADCASTSS (R10)(SI*1), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         R8, R10
-	ADDQ         R9, R11
-	DECQ         R12
+	ADDQ         DI, R10
+	ADDQ         R9, R8
+	DECQ         R11
+	JEQ          span
+	CMPQ         R11, R13
+	JNE          early
+
+term:
+	VMOVUPS      (R8), Y4
+	VBROADCASTSS (R10), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (R10)(BX*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (R10)(BX*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (R10)(SI*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         DI, R10
+	ADDQ         R9, R8
+	DECQ         R11
 	JNE          term
-	ADDQ         128(AX), R10
-	ADDQ         136(AX), R11
-	DECQ         R13
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y1, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y3, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R11
+	DECQ    R12
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (DX)
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
-	VMOVUPS Y3, (DX)
+	VADDPS  (DX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y4, Y4, Y4
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y4, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
+	VADDPS  (DX), Y1, Y1
 	VMAXPS  Y1, Y4, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y4, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
+	VADDPS  (DX), Y3, Y3
 	VMAXPS  Y3, Y4, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y4, Y4, Y4
-	VMOVUPS (BX), Y5
+	VMOVUPS (DX), Y5
 	VCMPPS  $0x06, Y4, Y5, Y5
 	VANDPS  Y5, Y0, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y4, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y4, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y4, Y0, Y0
 	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y4
-	VFNMADD213PS (DX), Y4, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y4, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y4, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y4, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y4, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y4, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y4, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y4, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y4
 	VBROADCASTSS 100(AX), Y5
-	VMOVUPS      (DX), Y6
+	VMOVUPS      (CX), Y6
 	VMOVAPS      Y6, Y7
 	VFNMADD213PS Y6, Y5, Y7
 	VFNMADD213PS Y7, Y4, Y0
-	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y6
 	VFNMADD213PS Y0, Y5, Y6
 	VFNMADD213PS Y6, Y4, Y1
-	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y5, Y1
 	VFNMADD213PS Y1, Y4, Y2
-	VMOVUPS      Y2, (DX)
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y5, Y1
 	VFNMADD213PS Y1, Y4, Y3
-	VMOVUPS      Y3, (DX)
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y4
-	VFMADD231PS  (DX), Y4, Y0
+	VFMADD231PS  (CX), Y4, Y0
 	VBROADCASTSS 108(AX), Y4
-	VFMADD231PS  (BX), Y4, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y4
-	VFNMADD213PS (DX), Y4, Y0
+	VFMADD231PS  (DX), Y4, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y4
+	VFNMADD213PS (CX), Y4, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y1
-	VMOVUPS      Y1, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y3
-	VMOVUPS      Y3, (BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  (DX), Y0, Y3
+	VMOVUPS      Y3, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y4
-	VFMADD231PS  (DX), Y4, Y0
+	VFMADD231PS  (CX), Y4, Y0
 	VBROADCASTSS 108(AX), Y4
-	VMOVUPS      (BX), Y5
+	VMOVUPS      (DX), Y5
 	VFMADD213PS  Y0, Y4, Y5
-	VMOVUPS      Y5, (BX)
+	VMOVUPS      Y5, (DX)
 	VFMADD231PS  Y5, Y4, Y0
 	VBROADCASTSS 96(AX), Y4
-	VFNMADD213PS (DX), Y4, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y4, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y1
+	VFMADD231PS  (CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y4
+	VMOVUPS      (DX), Y4
 	VFMADD213PS  Y1, Y0, Y4
-	VMOVUPS      Y4, (BX)
+	VMOVUPS      Y4, (DX)
 	VFMADD231PS  Y4, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y3
+	VFMADD231PS  (CX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y3
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x04, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x04, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -1000,395 +1020,395 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	MOVQ    8(AX), R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R11
+	TESTQ   R11, R11
 	JEQ     started
-	VMOVUPS (R10), Y0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y4
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R11), Y0
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y1
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y2
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y3
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y4
+	ADDQ    48(AX), R11
+	MOVQ    R11, 120(AX)
 
 started:
-	MOVQ CX, R10
-	MOVQ 8(AX), R11
-	MOVQ 112(AX), R13
+	MOVQ   56(AX), R11
+	MOVQ   112(AX), R12
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R11, R13
+	SUBQ   $0x05, R13
+	MOVQ   48(AX), R14
+	IMUL3Q $0x0a, R14, R14
 
-span:
-	MOVQ 56(AX), R12
-
-term:
-	VMOVUPS      (R11), Y5
+early:
+	PREFETCHT1   (CX)(R14*1)
+	PREFETCHT1   (DX)(R14*1)
+	ADDQ         48(AX), R14
+	VMOVUPS      (R8), Y5
 	VBROADCASTSS (R10), Y6
 	VFMADD231PS  Y5, Y6, Y0
-	VBROADCASTSS (R10)(SI*1), Y6
+	VBROADCASTSS (R10)(BX*1), Y6
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (R10)(SI*2), Y6
+	VBROADCASTSS (R10)(BX*2), Y6
 	VFMADD231PS  Y5, Y6, Y2
-	VBROADCASTSS (R10)(DI*1), Y6
+	VBROADCASTSS (R10)(SI*1), Y6
 	VFMADD231PS  Y5, Y6, Y3
-	VBROADCASTSS (R10)(SI*4), Y6
+	VBROADCASTSS (R10)(BX*4), Y6
 	VFMADD231PS  Y5, Y6, Y4
-	ADDQ         R8, R10
-	ADDQ         R9, R11
-	DECQ         R12
+	ADDQ         DI, R10
+	ADDQ         R9, R8
+	DECQ         R11
+	JEQ          span
+	CMPQ         R11, R13
+	JNE          early
+
+term:
+	VMOVUPS      (R8), Y5
+	VBROADCASTSS (R10), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS (R10)(BX*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (R10)(BX*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (R10)(SI*1), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (R10)(BX*4), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         DI, R10
+	ADDQ         R9, R8
+	DECQ         R11
 	JNE          term
-	ADDQ         128(AX), R10
-	ADDQ         136(AX), R11
-	DECQ         R13
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y1, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y3, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y4, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R11
+	DECQ    R12
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (DX)
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
-	VMOVUPS Y3, (DX)
+	VADDPS  (DX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (DX)
+	VADDPS  (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y5, Y5, Y5
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y5, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
+	VADDPS  (DX), Y1, Y1
 	VMAXPS  Y1, Y5, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y5, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
+	VADDPS  (DX), Y3, Y3
 	VMAXPS  Y3, Y5, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
+	VADDPS  (DX), Y4, Y4
 	VMAXPS  Y4, Y5, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y5, Y5, Y5
-	VMOVUPS (BX), Y6
+	VMOVUPS (DX), Y6
 	VCMPPS  $0x06, Y5, Y6, Y6
 	VANDPS  Y6, Y0, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y5, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y5, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y5, Y0, Y0
 	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y5, Y0, Y0
 	VANDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y5
-	VFNMADD213PS (DX), Y5, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y5, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y5, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y5, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y5, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y5, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y5, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y5, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y5, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y5, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y5
 	VBROADCASTSS 100(AX), Y6
-	VMOVUPS      (DX), Y7
+	VMOVUPS      (CX), Y7
 	VMOVAPS      Y7, Y8
 	VFNMADD213PS Y7, Y6, Y8
 	VFNMADD213PS Y8, Y5, Y0
-	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y7
 	VFNMADD213PS Y0, Y6, Y7
 	VFNMADD213PS Y7, Y5, Y1
-	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y6, Y1
 	VFNMADD213PS Y1, Y5, Y2
-	VMOVUPS      Y2, (DX)
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y6, Y1
 	VFNMADD213PS Y1, Y5, Y3
-	VMOVUPS      Y3, (DX)
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y6, Y1
 	VFNMADD213PS Y1, Y5, Y4
-	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y5
-	VFMADD231PS  (DX), Y5, Y0
+	VFMADD231PS  (CX), Y5, Y0
 	VBROADCASTSS 108(AX), Y5
-	VFMADD231PS  (BX), Y5, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y5
-	VFNMADD213PS (DX), Y5, Y0
+	VFMADD231PS  (DX), Y5, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y5
+	VFNMADD213PS (CX), Y5, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y1
-	VMOVUPS      Y1, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y3
-	VMOVUPS      Y3, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y4
-	VMOVUPS      Y4, (BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y4
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  (DX), Y0, Y4
+	VMOVUPS      Y4, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y5
-	VFMADD231PS  (DX), Y5, Y0
+	VFMADD231PS  (CX), Y5, Y0
 	VBROADCASTSS 108(AX), Y5
-	VMOVUPS      (BX), Y6
+	VMOVUPS      (DX), Y6
 	VFMADD213PS  Y0, Y5, Y6
-	VMOVUPS      Y6, (BX)
+	VMOVUPS      Y6, (DX)
 	VFMADD231PS  Y6, Y5, Y0
 	VBROADCASTSS 96(AX), Y5
-	VFNMADD213PS (DX), Y5, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y5, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y1
+	VFMADD231PS  (CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y5
+	VMOVUPS      (DX), Y5
 	VFMADD213PS  Y1, Y0, Y5
-	VMOVUPS      Y5, (BX)
+	VMOVUPS      Y5, (DX)
 	VFMADD231PS  Y5, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y3
+	VFMADD231PS  (CX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y3
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
+	VFMADD231PS  (CX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y4, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y4
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x05, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x05, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -1398,459 +1418,458 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Y0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y5
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Y0
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y2
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y4
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y5
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x06, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x0c, R15, R15
 
-span:
-	MOVQ 56(AX), R13
-
-term:
-	VMOVUPS      (R12), Y6
+early:
+	PREFETCHT1   (CX)(R15*1)
+	PREFETCHT1   (DX)(R15*1)
+	ADDQ         48(AX), R15
+	VMOVUPS      (R8), Y6
 	VBROADCASTSS (R10), Y7
 	VFMADD231PS  Y6, Y7, Y0
-	VBROADCASTSS (R10)(SI*1), Y7
+	VBROADCASTSS (R10)(BX*1), Y7
 	VFMADD231PS  Y6, Y7, Y1
-	VBROADCASTSS (R10)(SI*2), Y7
+	VBROADCASTSS (R10)(BX*2), Y7
 	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS (R10)(DI*1), Y7
+	VBROADCASTSS (R10)(SI*1), Y7
 	VFMADD231PS  Y6, Y7, Y3
-	VBROADCASTSS (R10)(SI*4), Y7
+	VBROADCASTSS (R10)(BX*4), Y7
 	VFMADD231PS  Y6, Y7, Y4
 	VBROADCASTSS (R11), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	ADDQ         R8, R10
-	ADDQ         R8, R11
-	ADDQ         R9, R12
-	DECQ         R13
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         R9, R8
+	DECQ         R12
+	JEQ          span
+	CMPQ         R12, R14
+	JNE          early
+
+term:
+	VMOVUPS      (R8), Y6
+	VBROADCASTSS (R10), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (R10)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (R10)(BX*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (R10)(SI*1), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (R10)(BX*4), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (R11), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         R9, R8
+	DECQ         R12
 	JNE          term
-	ADDQ         128(AX), R10
-	ADDQ         128(AX), R11
-	ADDQ         136(AX), R12
-	DECQ         R14
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y1, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y3, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y4, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y5, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (DX)
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
-	VMOVUPS Y3, (DX)
+	VADDPS  (DX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (DX)
+	VADDPS  (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
-	VMOVUPS Y5, (DX)
+	VADDPS  (DX), Y5, Y5
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y6, Y6, Y6
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y6, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
+	VADDPS  (DX), Y1, Y1
 	VMAXPS  Y1, Y6, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y6, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
+	VADDPS  (DX), Y3, Y3
 	VMAXPS  Y3, Y6, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
+	VADDPS  (DX), Y4, Y4
 	VMAXPS  Y4, Y6, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
+	VADDPS  (DX), Y5, Y5
 	VMAXPS  Y5, Y6, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y6, Y6, Y6
-	VMOVUPS (BX), Y7
+	VMOVUPS (DX), Y7
 	VCMPPS  $0x06, Y6, Y7, Y7
 	VANDPS  Y7, Y0, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y6, Y0, Y0
 	VANDPS  Y0, Y5, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y6
-	VFNMADD213PS (DX), Y6, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y6, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y6, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y6, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y6, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y6, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y6, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y6, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y6, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y6, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y6, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y6, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y6
 	VBROADCASTSS 100(AX), Y7
-	VMOVUPS      (DX), Y8
+	VMOVUPS      (CX), Y8
 	VMOVAPS      Y8, Y9
 	VFNMADD213PS Y8, Y7, Y9
 	VFNMADD213PS Y9, Y6, Y0
-	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y8
 	VFNMADD213PS Y0, Y7, Y8
 	VFNMADD213PS Y8, Y6, Y1
-	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y7, Y1
 	VFNMADD213PS Y1, Y6, Y2
-	VMOVUPS      Y2, (DX)
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y7, Y1
 	VFNMADD213PS Y1, Y6, Y3
-	VMOVUPS      Y3, (DX)
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y7, Y1
 	VFNMADD213PS Y1, Y6, Y4
-	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y7, Y1
 	VFNMADD213PS Y1, Y6, Y5
-	VMOVUPS      Y5, (DX)
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y6
-	VFMADD231PS  (DX), Y6, Y0
+	VFMADD231PS  (CX), Y6, Y0
 	VBROADCASTSS 108(AX), Y6
-	VFMADD231PS  (BX), Y6, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y6
-	VFNMADD213PS (DX), Y6, Y0
+	VFMADD231PS  (DX), Y6, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y6
+	VFNMADD213PS (CX), Y6, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y1
-	VMOVUPS      Y1, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y3
-	VMOVUPS      Y3, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y4
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y4
-	VMOVUPS      Y4, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y5
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y5
-	VMOVUPS      Y5, (BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y5
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  (DX), Y0, Y5
+	VMOVUPS      Y5, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y6
-	VFMADD231PS  (DX), Y6, Y0
+	VFMADD231PS  (CX), Y6, Y0
 	VBROADCASTSS 108(AX), Y6
-	VMOVUPS      (BX), Y7
+	VMOVUPS      (DX), Y7
 	VFMADD213PS  Y0, Y6, Y7
-	VMOVUPS      Y7, (BX)
+	VMOVUPS      Y7, (DX)
 	VFMADD231PS  Y7, Y6, Y0
 	VBROADCASTSS 96(AX), Y6
-	VFNMADD213PS (DX), Y6, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y6, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y1
+	VFMADD231PS  (CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y6
+	VMOVUPS      (DX), Y6
 	VFMADD213PS  Y1, Y0, Y6
-	VMOVUPS      Y6, (BX)
+	VMOVUPS      Y6, (DX)
 	VFMADD231PS  Y6, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y3
+	VFMADD231PS  (CX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y3
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
+	VFMADD231PS  (CX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y4, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y4
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y5
+	VFMADD231PS  (CX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y5, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y5
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x06, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x06, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -1860,52 +1879,19 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x7(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -1913,466 +1899,496 @@ fetched:
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Y0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y6
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Y0
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y2
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y4
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y6
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x07, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x0e, R15, R15
 
-span:
-	MOVQ 56(AX), R13
-
-term:
-	VMOVUPS      (R12), Y7
+early:
+	PREFETCHT1   (CX)(R15*1)
+	PREFETCHT1   (DX)(R15*1)
+	ADDQ         48(AX), R15
+	VMOVUPS      (R8), Y7
 	VBROADCASTSS (R10), Y8
 	VFMADD231PS  Y7, Y8, Y0
-	VBROADCASTSS (R10)(SI*1), Y8
+	VBROADCASTSS (R10)(BX*1), Y8
 	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (R10)(SI*2), Y8
+	VBROADCASTSS (R10)(BX*2), Y8
 	VFMADD231PS  Y7, Y8, Y2
-	VBROADCASTSS (R10)(DI*1), Y8
+	VBROADCASTSS (R10)(SI*1), Y8
 	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (R10)(SI*4), Y8
+	VBROADCASTSS (R10)(BX*4), Y8
 	VFMADD231PS  Y7, Y8, Y4
 	VBROADCASTSS (R11), Y8
 	VFMADD231PS  Y7, Y8, Y5
-	VBROADCASTSS (R11)(SI*1), Y8
+	VBROADCASTSS (R11)(BX*1), Y8
 	VFMADD231PS  Y7, Y8, Y6
-	ADDQ         R8, R10
-	ADDQ         R8, R11
-	ADDQ         R9, R12
-	DECQ         R13
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         R9, R8
+	DECQ         R12
+	JEQ          span
+	CMPQ         R12, R14
+	JNE          early
+
+term:
+	VMOVUPS      (R8), Y7
+	VBROADCASTSS (R10), Y8
+	VFMADD231PS  Y7, Y8, Y0
+	VBROADCASTSS (R10)(BX*1), Y8
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (R10)(BX*2), Y8
+	VFMADD231PS  Y7, Y8, Y2
+	VBROADCASTSS (R10)(SI*1), Y8
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (R10)(BX*4), Y8
+	VFMADD231PS  Y7, Y8, Y4
+	VBROADCASTSS (R11), Y8
+	VFMADD231PS  Y7, Y8, Y5
+	VBROADCASTSS (R11)(BX*1), Y8
+	VFMADD231PS  Y7, Y8, Y6
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         R9, R8
+	DECQ         R12
 	JNE          term
-	ADDQ         128(AX), R10
-	ADDQ         128(AX), R11
-	ADDQ         136(AX), R12
-	DECQ         R14
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y1, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y3, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y4, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y5, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y6, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (DX)
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
-	VMOVUPS Y3, (DX)
+	VADDPS  (DX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (DX)
+	VADDPS  (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
-	VMOVUPS Y5, (DX)
+	VADDPS  (DX), Y5, Y5
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
-	VMOVUPS Y6, (DX)
+	VADDPS  (DX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y7, Y7, Y7
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y7, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
+	VADDPS  (DX), Y1, Y1
 	VMAXPS  Y1, Y7, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y7, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
+	VADDPS  (DX), Y3, Y3
 	VMAXPS  Y3, Y7, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
+	VADDPS  (DX), Y4, Y4
 	VMAXPS  Y4, Y7, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
+	VADDPS  (DX), Y5, Y5
 	VMAXPS  Y5, Y7, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
+	VADDPS  (DX), Y6, Y6
 	VMAXPS  Y6, Y7, Y6
-	VMOVUPS Y6, (DX)
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y7, Y7, Y7
-	VMOVUPS (BX), Y8
+	VMOVUPS (DX), Y8
 	VCMPPS  $0x06, Y7, Y8, Y8
 	VANDPS  Y8, Y0, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y7, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y7, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y7, Y0, Y0
 	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y7, Y0, Y0
 	VANDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y7, Y0, Y0
 	VANDPS  Y0, Y5, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y7, Y0, Y0
 	VANDPS  Y0, Y6, Y6
-	VMOVUPS Y6, (DX)
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y7
-	VFNMADD213PS (DX), Y7, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y7, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y7, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y7, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y7, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y7, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y7, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y7, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y7, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y7, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y7, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y7, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y7, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y7, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y7
 	VBROADCASTSS 100(AX), Y8
-	VMOVUPS      (DX), Y9
+	VMOVUPS      (CX), Y9
 	VMOVAPS      Y9, Y10
 	VFNMADD213PS Y9, Y8, Y10
 	VFNMADD213PS Y10, Y7, Y0
-	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y9
 	VFNMADD213PS Y0, Y8, Y9
 	VFNMADD213PS Y9, Y7, Y1
-	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y8, Y1
 	VFNMADD213PS Y1, Y7, Y2
-	VMOVUPS      Y2, (DX)
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y8, Y1
 	VFNMADD213PS Y1, Y7, Y3
-	VMOVUPS      Y3, (DX)
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y8, Y1
 	VFNMADD213PS Y1, Y7, Y4
-	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y8, Y1
 	VFNMADD213PS Y1, Y7, Y5
-	VMOVUPS      Y5, (DX)
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y8, Y1
 	VFNMADD213PS Y1, Y7, Y6
-	VMOVUPS      Y6, (DX)
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y7
-	VFMADD231PS  (DX), Y7, Y0
+	VFMADD231PS  (CX), Y7, Y0
 	VBROADCASTSS 108(AX), Y7
-	VFMADD231PS  (BX), Y7, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y7
-	VFNMADD213PS (DX), Y7, Y0
+	VFMADD231PS  (DX), Y7, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y7
+	VFNMADD213PS (CX), Y7, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y1
-	VMOVUPS      Y1, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y3
-	VMOVUPS      Y3, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y4
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y4
-	VMOVUPS      Y4, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y5
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y5
-	VMOVUPS      Y5, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y6
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y6
-	VMOVUPS      Y6, (BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y6
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  (DX), Y0, Y6
+	VMOVUPS      Y6, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y7
-	VFMADD231PS  (DX), Y7, Y0
+	VFMADD231PS  (CX), Y7, Y0
 	VBROADCASTSS 108(AX), Y7
-	VMOVUPS      (BX), Y8
+	VMOVUPS      (DX), Y8
 	VFMADD213PS  Y0, Y7, Y8
-	VMOVUPS      Y8, (BX)
+	VMOVUPS      Y8, (DX)
 	VFMADD231PS  Y8, Y7, Y0
 	VBROADCASTSS 96(AX), Y7
-	VFNMADD213PS (DX), Y7, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y7, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y1
+	VFMADD231PS  (CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y7
+	VMOVUPS      (DX), Y7
 	VFMADD213PS  Y1, Y0, Y7
-	VMOVUPS      Y7, (BX)
+	VMOVUPS      Y7, (DX)
 	VFMADD231PS  Y7, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y3
+	VFMADD231PS  (CX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y3
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
+	VFMADD231PS  (CX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y4, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y4
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y5
+	VFMADD231PS  (CX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y5, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y5
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y6
+	VFMADD231PS  (CX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y6, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y6
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x07, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x07, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -2382,56 +2398,19 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x8(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -2440,521 +2419,553 @@ fetched:
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Y0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y6
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y7
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Y0
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y2
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y4
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y6
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y7
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x08, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x10, R15, R15
 
-span:
-	MOVQ 56(AX), R13
-
-term:
-	VMOVUPS      (R12), Y8
+early:
+	PREFETCHT1   (CX)(R15*1)
+	PREFETCHT1   (DX)(R15*1)
+	ADDQ         48(AX), R15
+	VMOVUPS      (R8), Y8
 	VBROADCASTSS (R10), Y9
 	VFMADD231PS  Y8, Y9, Y0
-	VBROADCASTSS (R10)(SI*1), Y9
+	VBROADCASTSS (R10)(BX*1), Y9
 	VFMADD231PS  Y8, Y9, Y1
-	VBROADCASTSS (R10)(SI*2), Y9
+	VBROADCASTSS (R10)(BX*2), Y9
 	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (R10)(DI*1), Y9
+	VBROADCASTSS (R10)(SI*1), Y9
 	VFMADD231PS  Y8, Y9, Y3
-	VBROADCASTSS (R10)(SI*4), Y9
+	VBROADCASTSS (R10)(BX*4), Y9
 	VFMADD231PS  Y8, Y9, Y4
 	VBROADCASTSS (R11), Y9
 	VFMADD231PS  Y8, Y9, Y5
-	VBROADCASTSS (R11)(SI*1), Y9
+	VBROADCASTSS (R11)(BX*1), Y9
 	VFMADD231PS  Y8, Y9, Y6
-	VBROADCASTSS (R11)(SI*2), Y9
+	VBROADCASTSS (R11)(BX*2), Y9
 	VFMADD231PS  Y8, Y9, Y7
-	ADDQ         R8, R10
-	ADDQ         R8, R11
-	ADDQ         R9, R12
-	DECQ         R13
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         R9, R8
+	DECQ         R12
+	JEQ          span
+	CMPQ         R12, R14
+	JNE          early
+
+term:
+	VMOVUPS      (R8), Y8
+	VBROADCASTSS (R10), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS (R10)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VBROADCASTSS (R10)(BX*2), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS (R10)(SI*1), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VBROADCASTSS (R10)(BX*4), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS (R11), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VBROADCASTSS (R11)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VBROADCASTSS (R11)(BX*2), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         R9, R8
+	DECQ         R12
 	JNE          term
-	ADDQ         128(AX), R10
-	ADDQ         128(AX), R11
-	ADDQ         136(AX), R12
-	DECQ         R14
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y1, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y3, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y4, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y5, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y6, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y7, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (DX)
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
-	VMOVUPS Y3, (DX)
+	VADDPS  (DX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (DX)
+	VADDPS  (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
-	VMOVUPS Y5, (DX)
+	VADDPS  (DX), Y5, Y5
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
-	VMOVUPS Y6, (DX)
+	VADDPS  (DX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y7, Y7
-	VMOVUPS Y7, (DX)
+	VADDPS  (DX), Y7, Y7
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y8, Y8, Y8
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y8, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
+	VADDPS  (DX), Y1, Y1
 	VMAXPS  Y1, Y8, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y8, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
+	VADDPS  (DX), Y3, Y3
 	VMAXPS  Y3, Y8, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
+	VADDPS  (DX), Y4, Y4
 	VMAXPS  Y4, Y8, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
+	VADDPS  (DX), Y5, Y5
 	VMAXPS  Y5, Y8, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
+	VADDPS  (DX), Y6, Y6
 	VMAXPS  Y6, Y8, Y6
-	VMOVUPS Y6, (DX)
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y7, Y7
+	VADDPS  (DX), Y7, Y7
 	VMAXPS  Y7, Y8, Y7
-	VMOVUPS Y7, (DX)
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y8, Y8, Y8
-	VMOVUPS (BX), Y9
+	VMOVUPS (DX), Y9
 	VCMPPS  $0x06, Y8, Y9, Y9
 	VANDPS  Y9, Y0, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y5, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y6, Y6
-	VMOVUPS Y6, (DX)
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y7, Y7
-	VMOVUPS Y7, (DX)
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y8
-	VFNMADD213PS (DX), Y8, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y8, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y8, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y8, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y8, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y8, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y8, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y8, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y8, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y8, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y8, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y8, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y8, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y8, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y8, Y7
-	VMOVUPS      Y7, (DX)
+	VFNMADD213PS (CX), Y8, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y8
 	VBROADCASTSS 100(AX), Y9
-	VMOVUPS      (DX), Y10
+	VMOVUPS      (CX), Y10
 	VMOVAPS      Y10, Y11
 	VFNMADD213PS Y10, Y9, Y11
 	VFNMADD213PS Y11, Y8, Y0
-	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y10
 	VFNMADD213PS Y0, Y9, Y10
 	VFNMADD213PS Y10, Y8, Y1
-	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y2
-	VMOVUPS      Y2, (DX)
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y3
-	VMOVUPS      Y3, (DX)
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y4
-	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y5
-	VMOVUPS      Y5, (DX)
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y6
-	VMOVUPS      Y6, (DX)
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y7
-	VMOVUPS      Y7, (DX)
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y8
-	VFMADD231PS  (DX), Y8, Y0
+	VFMADD231PS  (CX), Y8, Y0
 	VBROADCASTSS 108(AX), Y8
-	VFMADD231PS  (BX), Y8, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y8
-	VFNMADD213PS (DX), Y8, Y0
+	VFMADD231PS  (DX), Y8, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y8
+	VFNMADD213PS (CX), Y8, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y1
-	VMOVUPS      Y1, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y3
-	VMOVUPS      Y3, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y4
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y4
-	VMOVUPS      Y4, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y5
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y5
-	VMOVUPS      Y5, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y6
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y6
-	VMOVUPS      Y6, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y7
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y7
-	VMOVUPS      Y7, (BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y7
-	VMOVUPS      Y7, (DX)
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y7
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  (DX), Y0, Y7
+	VMOVUPS      Y7, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y8
-	VFMADD231PS  (DX), Y8, Y0
+	VFMADD231PS  (CX), Y8, Y0
 	VBROADCASTSS 108(AX), Y8
-	VMOVUPS      (BX), Y9
+	VMOVUPS      (DX), Y9
 	VFMADD213PS  Y0, Y8, Y9
-	VMOVUPS      Y9, (BX)
+	VMOVUPS      Y9, (DX)
 	VFMADD231PS  Y9, Y8, Y0
 	VBROADCASTSS 96(AX), Y8
-	VFNMADD213PS (DX), Y8, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y8, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y1
+	VFMADD231PS  (CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y8
+	VMOVUPS      (DX), Y8
 	VFMADD213PS  Y1, Y0, Y8
-	VMOVUPS      Y8, (BX)
+	VMOVUPS      Y8, (DX)
 	VFMADD231PS  Y8, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y3
+	VFMADD231PS  (CX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y3
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
+	VFMADD231PS  (CX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y4, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y4
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y5
+	VFMADD231PS  (CX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y5, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y5
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y6
+	VFMADD231PS  (CX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y6, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y6
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y7
+	VFMADD231PS  (CX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y7, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y7
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y7
-	VMOVUPS      Y7, (DX)
+	VFNMADD213PS (CX), Y0, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x08, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x08, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -2964,60 +2975,19 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x9(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -3027,576 +2997,610 @@ fetched:
 	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Y0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y6
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y8
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Y0
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y2
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y4
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y6
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y7
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y8
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x09, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x12, R15, R15
 
-span:
-	MOVQ 56(AX), R13
-
-term:
-	VMOVUPS      (R12), Y9
+early:
+	PREFETCHT1   (CX)(R15*1)
+	PREFETCHT1   (DX)(R15*1)
+	ADDQ         48(AX), R15
+	VMOVUPS      (R8), Y9
 	VBROADCASTSS (R10), Y10
 	VFMADD231PS  Y9, Y10, Y0
-	VBROADCASTSS (R10)(SI*1), Y10
+	VBROADCASTSS (R10)(BX*1), Y10
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (R10)(SI*2), Y10
+	VBROADCASTSS (R10)(BX*2), Y10
 	VFMADD231PS  Y9, Y10, Y2
-	VBROADCASTSS (R10)(DI*1), Y10
+	VBROADCASTSS (R10)(SI*1), Y10
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (R10)(SI*4), Y10
+	VBROADCASTSS (R10)(BX*4), Y10
 	VFMADD231PS  Y9, Y10, Y4
 	VBROADCASTSS (R11), Y10
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (R11)(SI*1), Y10
+	VBROADCASTSS (R11)(BX*1), Y10
 	VFMADD231PS  Y9, Y10, Y6
-	VBROADCASTSS (R11)(SI*2), Y10
+	VBROADCASTSS (R11)(BX*2), Y10
 	VFMADD231PS  Y9, Y10, Y7
-	VBROADCASTSS (R11)(DI*1), Y10
+	VBROADCASTSS (R11)(SI*1), Y10
 	VFMADD231PS  Y9, Y10, Y8
-	ADDQ         R8, R10
-	ADDQ         R8, R11
-	ADDQ         R9, R12
-	DECQ         R13
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         R9, R8
+	DECQ         R12
+	JEQ          span
+	CMPQ         R12, R14
+	JNE          early
+
+term:
+	VMOVUPS      (R8), Y9
+	VBROADCASTSS (R10), Y10
+	VFMADD231PS  Y9, Y10, Y0
+	VBROADCASTSS (R10)(BX*1), Y10
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (R10)(BX*2), Y10
+	VFMADD231PS  Y9, Y10, Y2
+	VBROADCASTSS (R10)(SI*1), Y10
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (R10)(BX*4), Y10
+	VFMADD231PS  Y9, Y10, Y4
+	VBROADCASTSS (R11), Y10
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (R11)(BX*1), Y10
+	VFMADD231PS  Y9, Y10, Y6
+	VBROADCASTSS (R11)(BX*2), Y10
+	VFMADD231PS  Y9, Y10, Y7
+	VBROADCASTSS (R11)(SI*1), Y10
+	VFMADD231PS  Y9, Y10, Y8
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         R9, R8
+	DECQ         R12
 	JNE          term
-	ADDQ         128(AX), R10
-	ADDQ         128(AX), R11
-	ADDQ         136(AX), R12
-	DECQ         R14
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y1, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y3, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y4, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y5, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y6, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y7, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y8, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (DX)
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
-	VMOVUPS Y3, (DX)
+	VADDPS  (DX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (DX)
+	VADDPS  (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
-	VMOVUPS Y5, (DX)
+	VADDPS  (DX), Y5, Y5
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
-	VMOVUPS Y6, (DX)
+	VADDPS  (DX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y7, Y7
-	VMOVUPS Y7, (DX)
+	VADDPS  (DX), Y7, Y7
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y8, Y8
-	VMOVUPS Y8, (DX)
+	VADDPS  (DX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y9, Y9, Y9
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y9, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
+	VADDPS  (DX), Y1, Y1
 	VMAXPS  Y1, Y9, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y9, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
+	VADDPS  (DX), Y3, Y3
 	VMAXPS  Y3, Y9, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
+	VADDPS  (DX), Y4, Y4
 	VMAXPS  Y4, Y9, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
+	VADDPS  (DX), Y5, Y5
 	VMAXPS  Y5, Y9, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
+	VADDPS  (DX), Y6, Y6
 	VMAXPS  Y6, Y9, Y6
-	VMOVUPS Y6, (DX)
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y7, Y7
+	VADDPS  (DX), Y7, Y7
 	VMAXPS  Y7, Y9, Y7
-	VMOVUPS Y7, (DX)
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y8, Y8
+	VADDPS  (DX), Y8, Y8
 	VMAXPS  Y8, Y9, Y8
-	VMOVUPS Y8, (DX)
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y9, Y9, Y9
-	VMOVUPS (BX), Y10
+	VMOVUPS (DX), Y10
 	VCMPPS  $0x06, Y9, Y10, Y10
 	VANDPS  Y10, Y0, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y5, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y6, Y6
-	VMOVUPS Y6, (DX)
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y7, Y7
-	VMOVUPS Y7, (DX)
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y9, Y0, Y0
 	VANDPS  Y0, Y8, Y8
-	VMOVUPS Y8, (DX)
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y9
-	VFNMADD213PS (DX), Y9, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y9, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y9, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y9, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y9, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y9, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y9, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y9, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y9, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y9, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y9, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y9, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y9, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y9, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y9, Y7
-	VMOVUPS      Y7, (DX)
+	VFNMADD213PS (CX), Y9, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y9, Y8
-	VMOVUPS      Y8, (DX)
+	VFNMADD213PS (CX), Y9, Y8
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y9
 	VBROADCASTSS 100(AX), Y10
-	VMOVUPS      (DX), Y11
+	VMOVUPS      (CX), Y11
 	VMOVAPS      Y11, Y12
 	VFNMADD213PS Y11, Y10, Y12
 	VFNMADD213PS Y12, Y9, Y0
-	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y11
 	VFNMADD213PS Y0, Y10, Y11
 	VFNMADD213PS Y11, Y9, Y1
-	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y2
-	VMOVUPS      Y2, (DX)
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y3
-	VMOVUPS      Y3, (DX)
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y4
-	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y5
-	VMOVUPS      Y5, (DX)
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y6
-	VMOVUPS      Y6, (DX)
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y7
-	VMOVUPS      Y7, (DX)
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y10, Y1
 	VFNMADD213PS Y1, Y9, Y8
-	VMOVUPS      Y8, (DX)
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y9
-	VFMADD231PS  (DX), Y9, Y0
+	VFMADD231PS  (CX), Y9, Y0
 	VBROADCASTSS 108(AX), Y9
-	VFMADD231PS  (BX), Y9, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y9
-	VFNMADD213PS (DX), Y9, Y0
+	VFMADD231PS  (DX), Y9, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y9
+	VFNMADD213PS (CX), Y9, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y1
-	VMOVUPS      Y1, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y3
-	VMOVUPS      Y3, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y4
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y4
-	VMOVUPS      Y4, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y5
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y5
-	VMOVUPS      Y5, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y6
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y6
-	VMOVUPS      Y6, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y7
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y7
-	VMOVUPS      Y7, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y8
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y8
-	VMOVUPS      Y8, (BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y8
-	VMOVUPS      Y8, (DX)
+	VFNMADD213PS (CX), Y0, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y8
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  (DX), Y0, Y8
+	VMOVUPS      Y8, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y8
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y9
-	VFMADD231PS  (DX), Y9, Y0
+	VFMADD231PS  (CX), Y9, Y0
 	VBROADCASTSS 108(AX), Y9
-	VMOVUPS      (BX), Y10
+	VMOVUPS      (DX), Y10
 	VFMADD213PS  Y0, Y9, Y10
-	VMOVUPS      Y10, (BX)
+	VMOVUPS      Y10, (DX)
 	VFMADD231PS  Y10, Y9, Y0
 	VBROADCASTSS 96(AX), Y9
-	VFNMADD213PS (DX), Y9, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y9, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y1
+	VFMADD231PS  (CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y9
+	VMOVUPS      (DX), Y9
 	VFMADD213PS  Y1, Y0, Y9
-	VMOVUPS      Y9, (BX)
+	VMOVUPS      Y9, (DX)
 	VFMADD231PS  Y9, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y3
+	VFMADD231PS  (CX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y3
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
+	VFMADD231PS  (CX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y4, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y4
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y5
+	VFMADD231PS  (CX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y5, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y5
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y6
+	VFMADD231PS  (CX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y6, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y6
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y7
+	VFMADD231PS  (CX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y7, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y7
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y7
-	VMOVUPS      Y7, (DX)
+	VFNMADD213PS (CX), Y0, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y8
+	VFMADD231PS  (CX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y8, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y8
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y8
-	VMOVUPS      Y8, (DX)
+	VFNMADD213PS (CX), Y0, Y8
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x09, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x09, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -3606,64 +3610,19 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x1x10(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -3674,631 +3633,667 @@ fetched:
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Y0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y6
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y8
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y9
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Y0
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y2
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y4
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y6
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y7
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y8
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y9
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x0a, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x14, R15, R15
 
-span:
-	MOVQ 56(AX), R13
-
-term:
-	VMOVUPS      (R12), Y10
+early:
+	PREFETCHT1   (CX)(R15*1)
+	PREFETCHT1   (DX)(R15*1)
+	ADDQ         48(AX), R15
+	VMOVUPS      (R8), Y10
 	VBROADCASTSS (R10), Y11
 	VFMADD231PS  Y10, Y11, Y0
-	VBROADCASTSS (R10)(SI*1), Y11
+	VBROADCASTSS (R10)(BX*1), Y11
 	VFMADD231PS  Y10, Y11, Y1
-	VBROADCASTSS (R10)(SI*2), Y11
+	VBROADCASTSS (R10)(BX*2), Y11
 	VFMADD231PS  Y10, Y11, Y2
-	VBROADCASTSS (R10)(DI*1), Y11
+	VBROADCASTSS (R10)(SI*1), Y11
 	VFMADD231PS  Y10, Y11, Y3
-	VBROADCASTSS (R10)(SI*4), Y11
+	VBROADCASTSS (R10)(BX*4), Y11
 	VFMADD231PS  Y10, Y11, Y4
 	VBROADCASTSS (R11), Y11
 	VFMADD231PS  Y10, Y11, Y5
-	VBROADCASTSS (R11)(SI*1), Y11
+	VBROADCASTSS (R11)(BX*1), Y11
 	VFMADD231PS  Y10, Y11, Y6
-	VBROADCASTSS (R11)(SI*2), Y11
+	VBROADCASTSS (R11)(BX*2), Y11
 	VFMADD231PS  Y10, Y11, Y7
-	VBROADCASTSS (R11)(DI*1), Y11
+	VBROADCASTSS (R11)(SI*1), Y11
 	VFMADD231PS  Y10, Y11, Y8
-	VBROADCASTSS (R11)(SI*4), Y11
+	VBROADCASTSS (R11)(BX*4), Y11
 	VFMADD231PS  Y10, Y11, Y9
-	ADDQ         R8, R10
-	ADDQ         R8, R11
-	ADDQ         R9, R12
-	DECQ         R13
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         R9, R8
+	DECQ         R12
+	JEQ          span
+	CMPQ         R12, R14
+	JNE          early
+
+term:
+	VMOVUPS      (R8), Y10
+	VBROADCASTSS (R10), Y11
+	VFMADD231PS  Y10, Y11, Y0
+	VBROADCASTSS (R10)(BX*1), Y11
+	VFMADD231PS  Y10, Y11, Y1
+	VBROADCASTSS (R10)(BX*2), Y11
+	VFMADD231PS  Y10, Y11, Y2
+	VBROADCASTSS (R10)(SI*1), Y11
+	VFMADD231PS  Y10, Y11, Y3
+	VBROADCASTSS (R10)(BX*4), Y11
+	VFMADD231PS  Y10, Y11, Y4
+	VBROADCASTSS (R11), Y11
+	VFMADD231PS  Y10, Y11, Y5
+	VBROADCASTSS (R11)(BX*1), Y11
+	VFMADD231PS  Y10, Y11, Y6
+	VBROADCASTSS (R11)(BX*2), Y11
+	VFMADD231PS  Y10, Y11, Y7
+	VBROADCASTSS (R11)(SI*1), Y11
+	VFMADD231PS  Y10, Y11, Y8
+	VBROADCASTSS (R11)(BX*4), Y11
+	VFMADD231PS  Y10, Y11, Y9
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         R9, R8
+	DECQ         R12
 	JNE          term
-	ADDQ         128(AX), R10
-	ADDQ         128(AX), R11
-	ADDQ         136(AX), R12
-	DECQ         R14
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y1, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y3, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y4, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y5, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y6, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y7, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y8, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y9, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y9, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (DX)
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
-	VMOVUPS Y3, (DX)
+	VADDPS  (DX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (DX)
+	VADDPS  (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
-	VMOVUPS Y5, (DX)
+	VADDPS  (DX), Y5, Y5
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
-	VMOVUPS Y6, (DX)
+	VADDPS  (DX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y7, Y7
-	VMOVUPS Y7, (DX)
+	VADDPS  (DX), Y7, Y7
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y8, Y8
-	VMOVUPS Y8, (DX)
+	VADDPS  (DX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y9, Y9
-	VMOVUPS Y9, (DX)
+	VADDPS  (DX), Y9, Y9
+	VMOVUPS Y9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y10, Y10, Y10
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y10, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
+	VADDPS  (DX), Y1, Y1
 	VMAXPS  Y1, Y10, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y10, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
+	VADDPS  (DX), Y3, Y3
 	VMAXPS  Y3, Y10, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
+	VADDPS  (DX), Y4, Y4
 	VMAXPS  Y4, Y10, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
+	VADDPS  (DX), Y5, Y5
 	VMAXPS  Y5, Y10, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
+	VADDPS  (DX), Y6, Y6
 	VMAXPS  Y6, Y10, Y6
-	VMOVUPS Y6, (DX)
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y7, Y7
+	VADDPS  (DX), Y7, Y7
 	VMAXPS  Y7, Y10, Y7
-	VMOVUPS Y7, (DX)
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y8, Y8
+	VADDPS  (DX), Y8, Y8
 	VMAXPS  Y8, Y10, Y8
-	VMOVUPS Y8, (DX)
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y9, Y9
+	VADDPS  (DX), Y9, Y9
 	VMAXPS  Y9, Y10, Y9
-	VMOVUPS Y9, (DX)
+	VMOVUPS Y9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y10, Y10, Y10
-	VMOVUPS (BX), Y11
+	VMOVUPS (DX), Y11
 	VCMPPS  $0x06, Y10, Y11, Y11
 	VANDPS  Y11, Y0, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y5, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y6, Y6
-	VMOVUPS Y6, (DX)
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y7, Y7
-	VMOVUPS Y7, (DX)
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y8, Y8
-	VMOVUPS Y8, (DX)
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y9, Y9
-	VMOVUPS Y9, (DX)
+	VMOVUPS Y9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y10
-	VFNMADD213PS (DX), Y10, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y10, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y10, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y10, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y10, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y10, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y10, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y10, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y10, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y10, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y10, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y10, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y10, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y10, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y10, Y7
-	VMOVUPS      Y7, (DX)
+	VFNMADD213PS (CX), Y10, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y10, Y8
-	VMOVUPS      Y8, (DX)
+	VFNMADD213PS (CX), Y10, Y8
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y10, Y9
-	VMOVUPS      Y9, (DX)
+	VFNMADD213PS (CX), Y10, Y9
+	VMOVUPS      Y9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y10
 	VBROADCASTSS 100(AX), Y11
-	VMOVUPS      (DX), Y12
+	VMOVUPS      (CX), Y12
 	VMOVAPS      Y12, Y13
 	VFNMADD213PS Y12, Y11, Y13
 	VFNMADD213PS Y13, Y10, Y0
-	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y12
 	VFNMADD213PS Y0, Y11, Y12
 	VFNMADD213PS Y12, Y10, Y1
-	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y2
-	VMOVUPS      Y2, (DX)
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y3
-	VMOVUPS      Y3, (DX)
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y4
-	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y5
-	VMOVUPS      Y5, (DX)
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y6
-	VMOVUPS      Y6, (DX)
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y7
-	VMOVUPS      Y7, (DX)
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y8
-	VMOVUPS      Y8, (DX)
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y9
-	VMOVUPS      Y9, (DX)
+	VMOVUPS      Y9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y10
-	VFMADD231PS  (DX), Y10, Y0
+	VFMADD231PS  (CX), Y10, Y0
 	VBROADCASTSS 108(AX), Y10
-	VFMADD231PS  (BX), Y10, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y10
-	VFNMADD213PS (DX), Y10, Y0
+	VFMADD231PS  (DX), Y10, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y10
+	VFNMADD213PS (CX), Y10, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y1
-	VMOVUPS      Y1, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y3
-	VMOVUPS      Y3, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y4
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y4
-	VMOVUPS      Y4, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y5
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y5
-	VMOVUPS      Y5, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y6
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y6
-	VMOVUPS      Y6, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y7
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y7
-	VMOVUPS      Y7, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y8
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y8
-	VMOVUPS      Y8, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y8
 	VMOVUPS      Y8, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y9
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y9
-	VMOVUPS      Y9, (BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y9
-	VMOVUPS      Y9, (DX)
+	VFNMADD213PS (CX), Y0, Y8
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y9
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  (DX), Y0, Y9
+	VMOVUPS      Y9, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y9
+	VMOVUPS      Y9, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y10
-	VFMADD231PS  (DX), Y10, Y0
+	VFMADD231PS  (CX), Y10, Y0
 	VBROADCASTSS 108(AX), Y10
-	VMOVUPS      (BX), Y11
+	VMOVUPS      (DX), Y11
 	VFMADD213PS  Y0, Y10, Y11
-	VMOVUPS      Y11, (BX)
+	VMOVUPS      Y11, (DX)
 	VFMADD231PS  Y11, Y10, Y0
 	VBROADCASTSS 96(AX), Y10
-	VFNMADD213PS (DX), Y10, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y10, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y1
+	VFMADD231PS  (CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y10
+	VMOVUPS      (DX), Y10
 	VFMADD213PS  Y1, Y0, Y10
-	VMOVUPS      Y10, (BX)
+	VMOVUPS      Y10, (DX)
 	VFMADD231PS  Y10, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y3
+	VFMADD231PS  (CX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y3
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
+	VFMADD231PS  (CX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y4, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y4
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y5
+	VFMADD231PS  (CX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y5, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y5
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y6
+	VFMADD231PS  (CX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y6, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y6
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y7
+	VFMADD231PS  (CX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y7, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y7
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y7
-	VMOVUPS      Y7, (DX)
+	VFNMADD213PS (CX), Y0, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y8
+	VFMADD231PS  (CX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y8, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y8
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y8
-	VMOVUPS      Y8, (DX)
+	VFNMADD213PS (CX), Y0, Y8
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y9
+	VFMADD231PS  (CX), Y0, Y9
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y9, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y9
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y9
-	VMOVUPS      Y9, (DX)
+	VFNMADD213PS (CX), Y0, Y9
+	VMOVUPS      Y9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x0a, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x0a, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -4306,70 +4301,23 @@ done:
 
 // func tileAVX2x1x11(t *float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2x1x11(SB), NOSPLIT, $0-8
+TEXT ·tileAVX2x1x11(SB), NOSPLIT, $8-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	LEAQ    (R11)(BX*4), R12
+	ADDQ    BX, R12
+	MOVQ    8(AX), R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -4381,690 +4329,727 @@ fetched:
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
 	VXORPS  Y10, Y10, Y10
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R13
+	TESTQ   R13, R13
 	JEQ     started
-	VMOVUPS (R10), Y0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y6
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y8
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y10
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R13), Y0
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y1
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y2
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y3
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y4
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y5
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y6
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y7
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y8
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y9
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y10
+	ADDQ    48(AX), R13
+	MOVQ    R13, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	LEAQ (R11)(SI*4), R12
-	ADDQ SI, R12
-	MOVQ 8(AX), R13
-	MOVQ 112(AX), R15
+	MOVQ   56(AX), R13
+	MOVQ   112(AX), R14
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R13, R15
+	SUBQ   $0x0b, R15
+	MOVQ   48(AX), BP
+	IMUL3Q $0x16, BP, BP
 
-span:
-	MOVQ 56(AX), R14
-
-term:
-	VMOVUPS      (R13), Y11
+early:
+	PREFETCHT1   (CX)(BP*1)
+	PREFETCHT1   (DX)(BP*1)
+	ADDQ         48(AX), BP
+	VMOVUPS      (R8), Y11
 	VBROADCASTSS (R10), Y12
 	VFMADD231PS  Y11, Y12, Y0
-	VBROADCASTSS (R10)(SI*1), Y12
+	VBROADCASTSS (R10)(BX*1), Y12
 	VFMADD231PS  Y11, Y12, Y1
-	VBROADCASTSS (R10)(SI*2), Y12
+	VBROADCASTSS (R10)(BX*2), Y12
 	VFMADD231PS  Y11, Y12, Y2
-	VBROADCASTSS (R10)(DI*1), Y12
+	VBROADCASTSS (R10)(SI*1), Y12
 	VFMADD231PS  Y11, Y12, Y3
-	VBROADCASTSS (R10)(SI*4), Y12
+	VBROADCASTSS (R10)(BX*4), Y12
 	VFMADD231PS  Y11, Y12, Y4
 	VBROADCASTSS (R11), Y12
 	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (R11)(SI*1), Y12
+	VBROADCASTSS (R11)(BX*1), Y12
 	VFMADD231PS  Y11, Y12, Y6
-	VBROADCASTSS (R11)(SI*2), Y12
+	VBROADCASTSS (R11)(BX*2), Y12
 	VFMADD231PS  Y11, Y12, Y7
-	VBROADCASTSS (R11)(DI*1), Y12
+	VBROADCASTSS (R11)(SI*1), Y12
 	VFMADD231PS  Y11, Y12, Y8
-	VBROADCASTSS (R11)(SI*4), Y12
+	VBROADCASTSS (R11)(BX*4), Y12
 	VFMADD231PS  Y11, Y12, Y9
 	VBROADCASTSS (R12), Y12
 	VFMADD231PS  Y11, Y12, Y10
-	ADDQ         R8, R10
-	ADDQ         R8, R11
-	ADDQ         R8, R12
-	ADDQ         R9, R13
-	DECQ         R14
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         DI, R12
+	ADDQ         R9, R8
+	DECQ         R13
+	JEQ          span
+	CMPQ         R13, R15
+	JNE          early
+
+term:
+	VMOVUPS      (R8), Y11
+	VBROADCASTSS (R10), Y12
+	VFMADD231PS  Y11, Y12, Y0
+	VBROADCASTSS (R10)(BX*1), Y12
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (R10)(BX*2), Y12
+	VFMADD231PS  Y11, Y12, Y2
+	VBROADCASTSS (R10)(SI*1), Y12
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (R10)(BX*4), Y12
+	VFMADD231PS  Y11, Y12, Y4
+	VBROADCASTSS (R11), Y12
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (R11)(BX*1), Y12
+	VFMADD231PS  Y11, Y12, Y6
+	VBROADCASTSS (R11)(BX*2), Y12
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (R11)(SI*1), Y12
+	VFMADD231PS  Y11, Y12, Y8
+	VBROADCASTSS (R11)(BX*4), Y12
+	VFMADD231PS  Y11, Y12, Y9
+	VBROADCASTSS (R12), Y12
+	VFMADD231PS  Y11, Y12, Y10
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         DI, R12
+	ADDQ         R9, R8
+	DECQ         R13
 	JNE          term
-	ADDQ         128(AX), R10
-	ADDQ         128(AX), R11
-	ADDQ         128(AX), R12
-	ADDQ         136(AX), R13
-	DECQ         R15
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y1, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y3, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y4, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y5, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y6, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y7, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y8, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y9, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y10, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    128(AX), R12
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R13
+	DECQ    R14
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y9, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y10, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (DX)
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
-	VMOVUPS Y3, (DX)
+	VADDPS  (DX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (DX)
+	VADDPS  (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
-	VMOVUPS Y5, (DX)
+	VADDPS  (DX), Y5, Y5
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
-	VMOVUPS Y6, (DX)
+	VADDPS  (DX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y7, Y7
-	VMOVUPS Y7, (DX)
+	VADDPS  (DX), Y7, Y7
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y8, Y8
-	VMOVUPS Y8, (DX)
+	VADDPS  (DX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y9, Y9
-	VMOVUPS Y9, (DX)
+	VADDPS  (DX), Y9, Y9
+	VMOVUPS Y9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y10, Y10
-	VMOVUPS Y10, (DX)
+	VADDPS  (DX), Y10, Y10
+	VMOVUPS Y10, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y11, Y11, Y11
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y11, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
+	VADDPS  (DX), Y1, Y1
 	VMAXPS  Y1, Y11, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y11, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
+	VADDPS  (DX), Y3, Y3
 	VMAXPS  Y3, Y11, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
+	VADDPS  (DX), Y4, Y4
 	VMAXPS  Y4, Y11, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
+	VADDPS  (DX), Y5, Y5
 	VMAXPS  Y5, Y11, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
+	VADDPS  (DX), Y6, Y6
 	VMAXPS  Y6, Y11, Y6
-	VMOVUPS Y6, (DX)
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y7, Y7
+	VADDPS  (DX), Y7, Y7
 	VMAXPS  Y7, Y11, Y7
-	VMOVUPS Y7, (DX)
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y8, Y8
+	VADDPS  (DX), Y8, Y8
 	VMAXPS  Y8, Y11, Y8
-	VMOVUPS Y8, (DX)
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y9, Y9
+	VADDPS  (DX), Y9, Y9
 	VMAXPS  Y9, Y11, Y9
-	VMOVUPS Y9, (DX)
+	VMOVUPS Y9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y10, Y10
+	VADDPS  (DX), Y10, Y10
 	VMAXPS  Y10, Y11, Y10
-	VMOVUPS Y10, (DX)
+	VMOVUPS Y10, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y11, Y11, Y11
-	VMOVUPS (BX), Y12
+	VMOVUPS (DX), Y12
 	VCMPPS  $0x06, Y11, Y12, Y12
 	VANDPS  Y12, Y0, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y5, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y6, Y6
-	VMOVUPS Y6, (DX)
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y7, Y7
-	VMOVUPS Y7, (DX)
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y8, Y8
-	VMOVUPS Y8, (DX)
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y9, Y9
-	VMOVUPS Y9, (DX)
+	VMOVUPS Y9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y11, Y0, Y0
 	VANDPS  Y0, Y10, Y10
-	VMOVUPS Y10, (DX)
+	VMOVUPS Y10, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y11
-	VFNMADD213PS (DX), Y11, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y11, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y11, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y11, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y11, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y11, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y11, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y11, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y11, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y11, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y11, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y11, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y11, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y11, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y11, Y7
-	VMOVUPS      Y7, (DX)
+	VFNMADD213PS (CX), Y11, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y11, Y8
-	VMOVUPS      Y8, (DX)
+	VFNMADD213PS (CX), Y11, Y8
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y11, Y9
-	VMOVUPS      Y9, (DX)
+	VFNMADD213PS (CX), Y11, Y9
+	VMOVUPS      Y9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y11, Y10
-	VMOVUPS      Y10, (DX)
+	VFNMADD213PS (CX), Y11, Y10
+	VMOVUPS      Y10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y11
 	VBROADCASTSS 100(AX), Y12
-	VMOVUPS      (DX), Y13
+	VMOVUPS      (CX), Y13
 	VMOVAPS      Y13, Y14
 	VFNMADD213PS Y13, Y12, Y14
 	VFNMADD213PS Y14, Y11, Y0
-	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y13
 	VFNMADD213PS Y0, Y12, Y13
 	VFNMADD213PS Y13, Y11, Y1
-	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y2
-	VMOVUPS      Y2, (DX)
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y3
-	VMOVUPS      Y3, (DX)
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y4
-	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y5
-	VMOVUPS      Y5, (DX)
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y6
-	VMOVUPS      Y6, (DX)
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y7
-	VMOVUPS      Y7, (DX)
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y8
-	VMOVUPS      Y8, (DX)
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y9
-	VMOVUPS      Y9, (DX)
+	VMOVUPS      Y9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y12, Y1
 	VFNMADD213PS Y1, Y11, Y10
-	VMOVUPS      Y10, (DX)
+	VMOVUPS      Y10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y11
-	VFMADD231PS  (DX), Y11, Y0
+	VFMADD231PS  (CX), Y11, Y0
 	VBROADCASTSS 108(AX), Y11
-	VFMADD231PS  (BX), Y11, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y11
-	VFNMADD213PS (DX), Y11, Y0
+	VFMADD231PS  (DX), Y11, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y11
+	VFNMADD213PS (CX), Y11, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y1
-	VMOVUPS      Y1, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y3
-	VMOVUPS      Y3, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y4
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y4
-	VMOVUPS      Y4, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y5
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y5
-	VMOVUPS      Y5, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y6
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y6
-	VMOVUPS      Y6, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y7
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y7
-	VMOVUPS      Y7, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y8
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y8
-	VMOVUPS      Y8, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y8
 	VMOVUPS      Y8, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y8
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y9
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y9
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y9
-	VMOVUPS      Y9, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y9
 	VMOVUPS      Y9, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y10
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y10
-	VMOVUPS      Y10, (BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y10
-	VMOVUPS      Y10, (DX)
+	VFNMADD213PS (CX), Y0, Y9
+	VMOVUPS      Y9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y10
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  (DX), Y0, Y10
+	VMOVUPS      Y10, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y10
+	VMOVUPS      Y10, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y11
-	VFMADD231PS  (DX), Y11, Y0
+	VFMADD231PS  (CX), Y11, Y0
 	VBROADCASTSS 108(AX), Y11
-	VMOVUPS      (BX), Y12
+	VMOVUPS      (DX), Y12
 	VFMADD213PS  Y0, Y11, Y12
-	VMOVUPS      Y12, (BX)
+	VMOVUPS      Y12, (DX)
 	VFMADD231PS  Y12, Y11, Y0
 	VBROADCASTSS 96(AX), Y11
-	VFNMADD213PS (DX), Y11, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y11, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y1
+	VFMADD231PS  (CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y11
+	VMOVUPS      (DX), Y11
 	VFMADD213PS  Y1, Y0, Y11
-	VMOVUPS      Y11, (BX)
+	VMOVUPS      Y11, (DX)
 	VFMADD231PS  Y11, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y3
+	VFMADD231PS  (CX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y3
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
+	VFMADD231PS  (CX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y4, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y4
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y5
+	VFMADD231PS  (CX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y5, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y5
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y6
+	VFMADD231PS  (CX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y6, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y6
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y7
+	VFMADD231PS  (CX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y7, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y7
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y7
-	VMOVUPS      Y7, (DX)
+	VFNMADD213PS (CX), Y0, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y8
+	VFMADD231PS  (CX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y8, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y8
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y8
-	VMOVUPS      Y8, (DX)
+	VFNMADD213PS (CX), Y0, Y8
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y9
+	VFMADD231PS  (CX), Y0, Y9
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y9, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y9
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y9
-	VMOVUPS      Y9, (DX)
+	VFNMADD213PS (CX), Y0, Y9
+	VMOVUPS      Y9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y10
+	VFMADD231PS  (CX), Y0, Y10
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y10, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y10
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y10
-	VMOVUPS      Y10, (DX)
+	VFNMADD213PS (CX), Y0, Y10
+	VMOVUPS      Y10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x0b, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x0b, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -5072,74 +5057,23 @@ done:
 
 // func tileAVX2x1x12(t *float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2x1x12(SB), NOSPLIT, $0-8
+TEXT ·tileAVX2x1x12(SB), NOSPLIT, $8-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	LEAQ    (R11)(BX*4), R12
+	ADDQ    BX, R12
+	MOVQ    8(AX), R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -5152,745 +5086,784 @@ fetched:
 	VXORPS  Y9, Y9, Y9
 	VXORPS  Y10, Y10, Y10
 	VXORPS  Y11, Y11, Y11
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R13
+	TESTQ   R13, R13
 	JEQ     started
-	VMOVUPS (R10), Y0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y6
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y8
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y10
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y11
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R13), Y0
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y1
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y2
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y3
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y4
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y5
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y6
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y7
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y8
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y9
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y10
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Y11
+	ADDQ    48(AX), R13
+	MOVQ    R13, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	LEAQ (R11)(SI*4), R12
-	ADDQ SI, R12
-	MOVQ 8(AX), R13
-	MOVQ 112(AX), R15
+	MOVQ   56(AX), R13
+	MOVQ   112(AX), R14
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R13, R15
+	SUBQ   $0x0c, R15
+	MOVQ   48(AX), BP
+	IMUL3Q $0x18, BP, BP
 
-span:
-	MOVQ 56(AX), R14
-
-term:
-	VMOVUPS      (R13), Y12
+early:
+	PREFETCHT1   (CX)(BP*1)
+	PREFETCHT1   (DX)(BP*1)
+	ADDQ         48(AX), BP
+	VMOVUPS      (R8), Y12
 	VBROADCASTSS (R10), Y13
 	VFMADD231PS  Y12, Y13, Y0
-	VBROADCASTSS (R10)(SI*1), Y13
+	VBROADCASTSS (R10)(BX*1), Y13
 	VFMADD231PS  Y12, Y13, Y1
-	VBROADCASTSS (R10)(SI*2), Y13
+	VBROADCASTSS (R10)(BX*2), Y13
 	VFMADD231PS  Y12, Y13, Y2
-	VBROADCASTSS (R10)(DI*1), Y13
+	VBROADCASTSS (R10)(SI*1), Y13
 	VFMADD231PS  Y12, Y13, Y3
-	VBROADCASTSS (R10)(SI*4), Y13
+	VBROADCASTSS (R10)(BX*4), Y13
 	VFMADD231PS  Y12, Y13, Y4
 	VBROADCASTSS (R11), Y13
 	VFMADD231PS  Y12, Y13, Y5
-	VBROADCASTSS (R11)(SI*1), Y13
+	VBROADCASTSS (R11)(BX*1), Y13
 	VFMADD231PS  Y12, Y13, Y6
-	VBROADCASTSS (R11)(SI*2), Y13
+	VBROADCASTSS (R11)(BX*2), Y13
 	VFMADD231PS  Y12, Y13, Y7
-	VBROADCASTSS (R11)(DI*1), Y13
+	VBROADCASTSS (R11)(SI*1), Y13
 	VFMADD231PS  Y12, Y13, Y8
-	VBROADCASTSS (R11)(SI*4), Y13
+	VBROADCASTSS (R11)(BX*4), Y13
 	VFMADD231PS  Y12, Y13, Y9
 	VBROADCASTSS (R12), Y13
 	VFMADD231PS  Y12, Y13, Y10
-	VBROADCASTSS (R12)(SI*1), Y13
+	VBROADCASTSS (R12)(BX*1), Y13
 	VFMADD231PS  Y12, Y13, Y11
-	ADDQ         R8, R10
-	ADDQ         R8, R11
-	ADDQ         R8, R12
-	ADDQ         R9, R13
-	DECQ         R14
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         DI, R12
+	ADDQ         R9, R8
+	DECQ         R13
+	JEQ          span
+	CMPQ         R13, R15
+	JNE          early
+
+term:
+	VMOVUPS      (R8), Y12
+	VBROADCASTSS (R10), Y13
+	VFMADD231PS  Y12, Y13, Y0
+	VBROADCASTSS (R10)(BX*1), Y13
+	VFMADD231PS  Y12, Y13, Y1
+	VBROADCASTSS (R10)(BX*2), Y13
+	VFMADD231PS  Y12, Y13, Y2
+	VBROADCASTSS (R10)(SI*1), Y13
+	VFMADD231PS  Y12, Y13, Y3
+	VBROADCASTSS (R10)(BX*4), Y13
+	VFMADD231PS  Y12, Y13, Y4
+	VBROADCASTSS (R11), Y13
+	VFMADD231PS  Y12, Y13, Y5
+	VBROADCASTSS (R11)(BX*1), Y13
+	VFMADD231PS  Y12, Y13, Y6
+	VBROADCASTSS (R11)(BX*2), Y13
+	VFMADD231PS  Y12, Y13, Y7
+	VBROADCASTSS (R11)(SI*1), Y13
+	VFMADD231PS  Y12, Y13, Y8
+	VBROADCASTSS (R11)(BX*4), Y13
+	VFMADD231PS  Y12, Y13, Y9
+	VBROADCASTSS (R12), Y13
+	VFMADD231PS  Y12, Y13, Y10
+	VBROADCASTSS (R12)(BX*1), Y13
+	VFMADD231PS  Y12, Y13, Y11
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         DI, R12
+	ADDQ         R9, R8
+	DECQ         R13
 	JNE          term
-	ADDQ         128(AX), R10
-	ADDQ         128(AX), R11
-	ADDQ         128(AX), R12
-	ADDQ         136(AX), R13
-	DECQ         R15
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y1, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y3, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y4, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y5, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y6, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y7, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y8, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y9, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y10, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y11, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    128(AX), R12
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R13
+	DECQ    R14
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y9, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y10, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y11, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
-	VMOVUPS Y1, (DX)
+	VADDPS  (DX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
-	VMOVUPS Y3, (DX)
+	VADDPS  (DX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (DX)
+	VADDPS  (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
-	VMOVUPS Y5, (DX)
+	VADDPS  (DX), Y5, Y5
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
-	VMOVUPS Y6, (DX)
+	VADDPS  (DX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y7, Y7
-	VMOVUPS Y7, (DX)
+	VADDPS  (DX), Y7, Y7
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y8, Y8
-	VMOVUPS Y8, (DX)
+	VADDPS  (DX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y9, Y9
-	VMOVUPS Y9, (DX)
+	VADDPS  (DX), Y9, Y9
+	VMOVUPS Y9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y10, Y10
-	VMOVUPS Y10, (DX)
+	VADDPS  (DX), Y10, Y10
+	VMOVUPS Y10, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y11, Y11
-	VMOVUPS Y11, (DX)
+	VADDPS  (DX), Y11, Y11
+	VMOVUPS Y11, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y12, Y12, Y12
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y12, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y1, Y1
+	VADDPS  (DX), Y1, Y1
 	VMAXPS  Y1, Y12, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y12, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y3, Y3
+	VADDPS  (DX), Y3, Y3
 	VMAXPS  Y3, Y12, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
+	VADDPS  (DX), Y4, Y4
 	VMAXPS  Y4, Y12, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y5, Y5
+	VADDPS  (DX), Y5, Y5
 	VMAXPS  Y5, Y12, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
+	VADDPS  (DX), Y6, Y6
 	VMAXPS  Y6, Y12, Y6
-	VMOVUPS Y6, (DX)
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y7, Y7
+	VADDPS  (DX), Y7, Y7
 	VMAXPS  Y7, Y12, Y7
-	VMOVUPS Y7, (DX)
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y8, Y8
+	VADDPS  (DX), Y8, Y8
 	VMAXPS  Y8, Y12, Y8
-	VMOVUPS Y8, (DX)
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y9, Y9
+	VADDPS  (DX), Y9, Y9
 	VMAXPS  Y9, Y12, Y9
-	VMOVUPS Y9, (DX)
+	VMOVUPS Y9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y10, Y10
+	VADDPS  (DX), Y10, Y10
 	VMAXPS  Y10, Y12, Y10
-	VMOVUPS Y10, (DX)
+	VMOVUPS Y10, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y11, Y11
+	VADDPS  (DX), Y11, Y11
 	VMAXPS  Y11, Y12, Y11
-	VMOVUPS Y11, (DX)
+	VMOVUPS Y11, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y12, Y12, Y12
-	VMOVUPS (BX), Y13
+	VMOVUPS (DX), Y13
 	VCMPPS  $0x06, Y12, Y13, Y13
 	VANDPS  Y13, Y0, Y0
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
+	VMOVUPS Y2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, (DX)
+	VMOVUPS Y3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y5, Y5
-	VMOVUPS Y5, (DX)
+	VMOVUPS Y5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y6, Y6
-	VMOVUPS Y6, (DX)
+	VMOVUPS Y6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y7, Y7
-	VMOVUPS Y7, (DX)
+	VMOVUPS Y7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y8, Y8
-	VMOVUPS Y8, (DX)
+	VMOVUPS Y8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y9, Y9
-	VMOVUPS Y9, (DX)
+	VMOVUPS Y9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y10, Y10
-	VMOVUPS Y10, (DX)
+	VMOVUPS Y10, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y11, Y11
-	VMOVUPS Y11, (DX)
+	VMOVUPS Y11, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y12
-	VFNMADD213PS (DX), Y12, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y12, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y12, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y12, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y12, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y12, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y12, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y12, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y7
-	VMOVUPS      Y7, (DX)
+	VFNMADD213PS (CX), Y12, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y8
-	VMOVUPS      Y8, (DX)
+	VFNMADD213PS (CX), Y12, Y8
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y9
-	VMOVUPS      Y9, (DX)
+	VFNMADD213PS (CX), Y12, Y9
+	VMOVUPS      Y9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y10
-	VMOVUPS      Y10, (DX)
+	VFNMADD213PS (CX), Y12, Y10
+	VMOVUPS      Y10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y11
-	VMOVUPS      Y11, (DX)
+	VFNMADD213PS (CX), Y12, Y11
+	VMOVUPS      Y11, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y12
 	VBROADCASTSS 100(AX), Y13
-	VMOVUPS      (DX), Y14
+	VMOVUPS      (CX), Y14
 	VMOVAPS      Y14, Y15
 	VFNMADD213PS Y14, Y13, Y15
 	VFNMADD213PS Y15, Y12, Y0
-	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y14
 	VFNMADD213PS Y0, Y13, Y14
 	VFNMADD213PS Y14, Y12, Y1
-	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y2
-	VMOVUPS      Y2, (DX)
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y3
-	VMOVUPS      Y3, (DX)
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y4
-	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y5
-	VMOVUPS      Y5, (DX)
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y6
-	VMOVUPS      Y6, (DX)
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y7
-	VMOVUPS      Y7, (DX)
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y8
-	VMOVUPS      Y8, (DX)
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y9
-	VMOVUPS      Y9, (DX)
+	VMOVUPS      Y9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y10
-	VMOVUPS      Y10, (DX)
+	VMOVUPS      Y10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y11
-	VMOVUPS      Y11, (DX)
+	VMOVUPS      Y11, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y12
-	VFMADD231PS  (DX), Y12, Y0
+	VFMADD231PS  (CX), Y12, Y0
 	VBROADCASTSS 108(AX), Y12
-	VFMADD231PS  (BX), Y12, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y12
-	VFNMADD213PS (DX), Y12, Y0
+	VFMADD231PS  (DX), Y12, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y12
+	VFNMADD213PS (CX), Y12, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y1
-	VMOVUPS      Y1, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
 	VMOVUPS      Y1, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y3
-	VMOVUPS      Y3, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
 	VMOVUPS      Y3, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y4
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y4
-	VMOVUPS      Y4, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y5
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y5
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y5
-	VMOVUPS      Y5, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
 	VMOVUPS      Y5, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y6
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y6
-	VMOVUPS      Y6, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y7
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y7
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y7
-	VMOVUPS      Y7, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y7
 	VMOVUPS      Y7, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y8
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y8
-	VMOVUPS      Y8, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y8
 	VMOVUPS      Y8, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y8
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y9
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y9
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y9
-	VMOVUPS      Y9, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y9
 	VMOVUPS      Y9, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y9
+	VMOVUPS      Y9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y10
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y10
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y10
-	VMOVUPS      Y10, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y10
 	VMOVUPS      Y10, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y11
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y11
-	VMOVUPS      Y11, (BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y11
-	VMOVUPS      Y11, (DX)
+	VFNMADD213PS (CX), Y0, Y10
+	VMOVUPS      Y10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y11
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  (DX), Y0, Y11
+	VMOVUPS      Y11, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y11
+	VMOVUPS      Y11, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y12
-	VFMADD231PS  (DX), Y12, Y0
+	VFMADD231PS  (CX), Y12, Y0
 	VBROADCASTSS 108(AX), Y12
-	VMOVUPS      (BX), Y13
+	VMOVUPS      (DX), Y13
 	VFMADD213PS  Y0, Y12, Y13
-	VMOVUPS      Y13, (BX)
+	VMOVUPS      Y13, (DX)
 	VFMADD231PS  Y13, Y12, Y0
 	VBROADCASTSS 96(AX), Y12
-	VFNMADD213PS (DX), Y12, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y12, Y0
+	VMOVUPS      Y0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y1
+	VFMADD231PS  (CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y12
+	VMOVUPS      (DX), Y12
 	VFMADD213PS  Y1, Y0, Y12
-	VMOVUPS      Y12, (BX)
+	VMOVUPS      Y12, (DX)
 	VFMADD231PS  Y12, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y1
-	VMOVUPS      Y1, (DX)
+	VFNMADD213PS (CX), Y0, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y3
+	VFMADD231PS  (CX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y3
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y3
-	VMOVUPS      Y3, (DX)
+	VFNMADD213PS (CX), Y0, Y3
+	VMOVUPS      Y3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
+	VFMADD231PS  (CX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y4, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y4
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y5
+	VFMADD231PS  (CX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y5, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y5
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y5
-	VMOVUPS      Y5, (DX)
+	VFNMADD213PS (CX), Y0, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y6
+	VFMADD231PS  (CX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y6, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y6
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y7
+	VFMADD231PS  (CX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y7, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y7
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y7
-	VMOVUPS      Y7, (DX)
+	VFNMADD213PS (CX), Y0, Y7
+	VMOVUPS      Y7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y8
+	VFMADD231PS  (CX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y8, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y8
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y8
-	VMOVUPS      Y8, (DX)
+	VFNMADD213PS (CX), Y0, Y8
+	VMOVUPS      Y8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y9
+	VFMADD231PS  (CX), Y0, Y9
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y9, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y9
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y9
-	VMOVUPS      Y9, (DX)
+	VFNMADD213PS (CX), Y0, Y9
+	VMOVUPS      Y9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y10
+	VFMADD231PS  (CX), Y0, Y10
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y10, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y10
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y10
-	VMOVUPS      Y10, (DX)
+	VFNMADD213PS (CX), Y0, Y10
+	VMOVUPS      Y10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y11
+	VFMADD231PS  (CX), Y0, Y11
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y11, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y11
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y11
-	VMOVUPS      Y11, (DX)
+	VFNMADD213PS (CX), Y0, Y11
+	VMOVUPS      Y11, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x0c, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x0c, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -5900,194 +5873,204 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x2x1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), SI
-	MOVQ    32(AX), SI
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), BX
+	MOVQ    32(AX), BX
 	MOVQ    40(AX), DI
+	MOVQ    (AX), R8
+	ADDQ    144(AX), R8
+	MOVQ    8(AX), SI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	MOVQ    120(AX), R8
-	TESTQ   R8, R8
+	MOVQ    120(AX), R9
+	TESTQ   R9, R9
 	JEQ     started
-	VMOVUPS (R8), Y0
-	VMOVUPS 32(R8), Y1
-	ADDQ    48(AX), R8
-	MOVQ    R8, 120(AX)
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
+	ADDQ    48(AX), R9
+	MOVQ    R9, 120(AX)
 
 started:
-	MOVQ CX, R8
-	MOVQ 8(AX), R9
-	MOVQ 112(AX), R11
+	MOVQ   56(AX), R9
+	MOVQ   112(AX), R10
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R9, R11
+	SUBQ   $0x01, R11
+	MOVQ   48(AX), R12
+	IMUL3Q $0x02, R12, R12
 
-span:
-	MOVQ 56(AX), R10
-
-term:
-	VMOVUPS      (R9), Y2
-	VMOVUPS      32(R9), Y3
+early:
+	PREFETCHT1   (CX)(R12*1)
+	PREFETCHT1   (DX)(R12*1)
+	ADDQ         48(AX), R12
+	VMOVUPS      (SI), Y2
+	VMOVUPS      32(SI), Y3
 	VBROADCASTSS (R8), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         SI, R8
-	ADDQ         DI, R9
-	DECQ         R10
+	ADDQ         BX, R8
+	ADDQ         DI, SI
+	DECQ         R9
+	JEQ          span
+	CMPQ         R9, R11
+	JNE          early
+
+term:
+	VMOVUPS      (SI), Y2
+	VMOVUPS      32(SI), Y3
+	VBROADCASTSS (R8), Y4
+	VFMADD231PS  Y2, Y4, Y0
+	VFMADD231PS  Y3, Y4, Y1
+	ADDQ         BX, R8
+	ADDQ         DI, SI
+	DECQ         R9
 	JNE          term
-	ADDQ         128(AX), R8
-	ADDQ         136(AX), R9
-	DECQ         R11
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R8
+	ADDQ    136(AX), SI
+	MOVQ    56(AX), R9
+	DECQ    R10
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
-	VADDPS  32(BX), Y1, Y1
-	VMOVUPS Y1, 32(DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(DX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y2, Y2, Y2
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y2, Y0
-	VMOVUPS Y0, (DX)
-	VADDPS  32(BX), Y1, Y1
+	VMOVUPS Y0, (CX)
+	VADDPS  32(DX), Y1, Y1
 	VMAXPS  Y1, Y2, Y1
-	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y2, Y2, Y2
-	VMOVUPS (BX), Y3
+	VMOVUPS (DX), Y3
 	VCMPPS  $0x06, Y2, Y3, Y3
 	VANDPS  Y3, Y0, Y0
-	VMOVUPS Y0, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y2, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y2
-	VFNMADD213PS (DX), Y2, Y0
-	VMOVUPS      Y0, (DX)
-	VFNMADD213PS 32(DX), Y2, Y1
-	VMOVUPS      Y1, 32(DX)
+	VFNMADD213PS (CX), Y2, Y0
+	VMOVUPS      Y0, (CX)
+	VFNMADD213PS 32(CX), Y2, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y2
 	VBROADCASTSS 100(AX), Y3
-	VMOVUPS      (DX), Y4
+	VMOVUPS      (CX), Y4
 	VMOVAPS      Y4, Y5
 	VFNMADD213PS Y4, Y3, Y5
 	VFNMADD213PS Y5, Y2, Y0
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y4
 	VFNMADD213PS Y0, Y3, Y4
 	VFNMADD213PS Y4, Y2, Y1
-	VMOVUPS      Y1, 32(DX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y2
-	VFMADD231PS  (DX), Y2, Y0
+	VFMADD231PS  (CX), Y2, Y0
 	VBROADCASTSS 108(AX), Y2
-	VFMADD231PS  (BX), Y2, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y2
-	VFNMADD213PS (DX), Y2, Y0
+	VFMADD231PS  (DX), Y2, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y2
+	VFNMADD213PS (CX), Y2, Y0
+	VMOVUPS      Y0, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y1
+	VFMADD231PS  32(CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y1
-	VMOVUPS      Y1, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y1
+	VFMADD231PS  32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y2
-	VFMADD231PS  (DX), Y2, Y0
+	VFMADD231PS  (CX), Y2, Y0
 	VBROADCASTSS 108(AX), Y2
-	VMOVUPS      (BX), Y3
+	VMOVUPS      (DX), Y3
 	VFMADD213PS  Y0, Y2, Y3
-	VMOVUPS      Y3, (BX)
+	VMOVUPS      Y3, (DX)
 	VFMADD231PS  Y3, Y2, Y0
 	VBROADCASTSS 96(AX), Y2
-	VFNMADD213PS (DX), Y2, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y2, Y0
+	VMOVUPS      Y0, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y1
+	VFMADD231PS  32(CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y2
+	VMOVUPS      32(DX), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      Y2, 32(BX)
+	VMOVUPS      Y2, 32(DX)
 	VFMADD231PS  Y2, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y1
-	VMOVUPS      Y1, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x01, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x01, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -6097,292 +6080,301 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x2x2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), DI
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), SI
 	MOVQ    40(AX), R8
+	MOVQ    (AX), R9
+	ADDQ    144(AX), R9
+	MOVQ    8(AX), DI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	MOVQ    120(AX), R9
-	TESTQ   R9, R9
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
 	JEQ     started
-	VMOVUPS (R9), Y0
-	VMOVUPS 32(R9), Y1
-	ADDQ    48(AX), R9
-	VMOVUPS (R9), Y2
-	VMOVUPS 32(R9), Y3
-	ADDQ    48(AX), R9
-	MOVQ    R9, 120(AX)
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Y2
+	VMOVUPS 32(R10), Y3
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
 
 started:
-	MOVQ CX, R9
-	MOVQ 8(AX), R10
-	MOVQ 112(AX), R12
+	MOVQ   56(AX), R10
+	MOVQ   112(AX), R11
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R10, R12
+	SUBQ   $0x02, R12
+	MOVQ   48(AX), R13
+	IMUL3Q $0x04, R13, R13
 
-span:
-	MOVQ 56(AX), R11
-
-term:
-	VMOVUPS      (R10), Y4
-	VMOVUPS      32(R10), Y5
+early:
+	PREFETCHT1   (CX)(R13*1)
+	PREFETCHT1   (DX)(R13*1)
+	ADDQ         48(AX), R13
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
 	VBROADCASTSS (R9), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (R9)(SI*1), Y6
+	VBROADCASTSS (R9)(BX*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         DI, R9
-	ADDQ         R8, R10
-	DECQ         R11
+	ADDQ         SI, R9
+	ADDQ         R8, DI
+	DECQ         R10
+	JEQ          span
+	CMPQ         R10, R12
+	JNE          early
+
+term:
+	VMOVUPS      (DI), Y4
+	VMOVUPS      32(DI), Y5
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (R9)(BX*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         SI, R9
+	ADDQ         R8, DI
+	DECQ         R10
 	JNE          term
-	ADDQ         128(AX), R9
-	ADDQ         136(AX), R10
-	DECQ         R12
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      Y3, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R9
+	ADDQ    136(AX), DI
+	MOVQ    56(AX), R10
+	DECQ    R11
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
-	VADDPS  32(BX), Y1, Y1
-	VMOVUPS Y1, 32(DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(DX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
-	VADDPS  32(BX), Y3, Y3
-	VMOVUPS Y3, 32(DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS  32(DX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y4, Y4, Y4
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y4, Y0
-	VMOVUPS Y0, (DX)
-	VADDPS  32(BX), Y1, Y1
+	VMOVUPS Y0, (CX)
+	VADDPS  32(DX), Y1, Y1
 	VMAXPS  Y1, Y4, Y1
-	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y4, Y2
-	VMOVUPS Y2, (DX)
-	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y2, (CX)
+	VADDPS  32(DX), Y3, Y3
 	VMAXPS  Y3, Y4, Y3
-	VMOVUPS Y3, 32(DX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y4, Y4, Y4
-	VMOVUPS (BX), Y5
+	VMOVUPS (DX), Y5
 	VCMPPS  $0x06, Y4, Y5, Y5
 	VANDPS  Y5, Y0, Y0
-	VMOVUPS Y0, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y4, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y4, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y2, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y4, Y0, Y0
 	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, 32(DX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y4
-	VFNMADD213PS (DX), Y4, Y0
-	VMOVUPS      Y0, (DX)
-	VFNMADD213PS 32(DX), Y4, Y1
-	VMOVUPS      Y1, 32(DX)
+	VFNMADD213PS (CX), Y4, Y0
+	VMOVUPS      Y0, (CX)
+	VFNMADD213PS 32(CX), Y4, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y4, Y2
-	VMOVUPS      Y2, (DX)
-	VFNMADD213PS 32(DX), Y4, Y3
-	VMOVUPS      Y3, 32(DX)
+	VFNMADD213PS (CX), Y4, Y2
+	VMOVUPS      Y2, (CX)
+	VFNMADD213PS 32(CX), Y4, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y4
 	VBROADCASTSS 100(AX), Y5
-	VMOVUPS      (DX), Y6
+	VMOVUPS      (CX), Y6
 	VMOVAPS      Y6, Y7
 	VFNMADD213PS Y6, Y5, Y7
 	VFNMADD213PS Y7, Y4, Y0
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y6
 	VFNMADD213PS Y0, Y5, Y6
 	VFNMADD213PS Y6, Y4, Y1
-	VMOVUPS      Y1, 32(DX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y5, Y1
 	VFNMADD213PS Y1, Y4, Y2
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y5, Y1
 	VFNMADD213PS Y1, Y4, Y3
-	VMOVUPS      Y3, 32(DX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y4
-	VFMADD231PS  (DX), Y4, Y0
+	VFMADD231PS  (CX), Y4, Y0
 	VBROADCASTSS 108(AX), Y4
-	VFMADD231PS  (BX), Y4, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y4
-	VFNMADD213PS (DX), Y4, Y0
+	VFMADD231PS  (DX), Y4, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y4
+	VFNMADD213PS (CX), Y4, Y0
+	VMOVUPS      Y0, (CX)
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  32(DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y1
-	VMOVUPS      Y1, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y3
-	VMOVUPS      Y3, 32(BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y3
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y4
-	VFMADD231PS  (DX), Y4, Y0
+	VFMADD231PS  (CX), Y4, Y0
 	VBROADCASTSS 108(AX), Y4
-	VMOVUPS      (BX), Y5
+	VMOVUPS      (DX), Y5
 	VFMADD213PS  Y0, Y4, Y5
-	VMOVUPS      Y5, (BX)
+	VMOVUPS      Y5, (DX)
 	VFMADD231PS  Y5, Y4, Y0
 	VBROADCASTSS 96(AX), Y4
-	VFNMADD213PS (DX), Y4, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y4, Y0
+	VMOVUPS      Y0, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y1
+	VFMADD231PS  32(CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y4
+	VMOVUPS      32(DX), Y4
 	VFMADD213PS  Y1, Y0, Y4
-	VMOVUPS      Y4, 32(BX)
+	VMOVUPS      Y4, 32(DX)
 	VFMADD231PS  Y4, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y1
-	VMOVUPS      Y1, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y3
+	VFMADD231PS  32(CX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(DX), Y1
 	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y1, 32(DX)
 	VFMADD231PS  Y1, Y0, Y3
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y3
-	VMOVUPS      Y3, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x02, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x02, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -6392,441 +6384,23 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x2x3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), DI
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), SI
 	MOVQ    40(AX), R8
+	MOVQ    (AX), R9
+	ADDQ    144(AX), R9
+	MOVQ    8(AX), DI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
-	MOVQ    120(AX), R9
-	TESTQ   R9, R9
-	JEQ     started
-	VMOVUPS (R9), Y0
-	VMOVUPS 32(R9), Y1
-	ADDQ    48(AX), R9
-	VMOVUPS (R9), Y2
-	VMOVUPS 32(R9), Y3
-	ADDQ    48(AX), R9
-	VMOVUPS (R9), Y4
-	VMOVUPS 32(R9), Y5
-	ADDQ    48(AX), R9
-	MOVQ    R9, 120(AX)
-
-started:
-	MOVQ CX, R9
-	MOVQ 8(AX), R10
-	MOVQ 112(AX), R12
-
-span:
-	MOVQ 56(AX), R11
-
-term:
-	VMOVUPS      (R10), Y6
-	VMOVUPS      32(R10), Y7
-	VBROADCASTSS (R9), Y8
-	VFMADD231PS  Y6, Y8, Y0
-	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (R9)(SI*1), Y8
-	VFMADD231PS  Y6, Y8, Y2
-	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (R9)(SI*2), Y8
-	VFMADD231PS  Y6, Y8, Y4
-	VFMADD231PS  Y7, Y8, Y5
-	ADDQ         DI, R9
-	ADDQ         R8, R10
-	DECQ         R11
-	JNE          term
-	ADDQ         128(AX), R9
-	ADDQ         136(AX), R10
-	DECQ         R12
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      Y3, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y4, (DX)
-	VMOVUPS      Y5, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
-
-bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
-	VADDPS  32(BX), Y1, Y1
-	VMOVUPS Y1, 32(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
-	VADDPS  32(BX), Y3, Y3
-	VMOVUPS Y3, 32(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (DX)
-	VADDPS  32(BX), Y5, Y5
-	VMOVUPS Y5, 32(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	JMP     done
-
-relu:
-	VXORPS  Y6, Y6, Y6
-	VADDPS  (BX), Y0, Y0
-	VMAXPS  Y0, Y6, Y0
-	VMOVUPS Y0, (DX)
-	VADDPS  32(BX), Y1, Y1
-	VMAXPS  Y1, Y6, Y1
-	VMOVUPS Y1, 32(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMAXPS  Y2, Y6, Y2
-	VMOVUPS Y2, (DX)
-	VADDPS  32(BX), Y3, Y3
-	VMAXPS  Y3, Y6, Y3
-	VMOVUPS Y3, 32(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
-	VMAXPS  Y4, Y6, Y4
-	VMOVUPS Y4, (DX)
-	VADDPS  32(BX), Y5, Y5
-	VMAXPS  Y5, Y6, Y5
-	VMOVUPS Y5, 32(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	JMP     done
-
-mask:
-	VXORPS  Y6, Y6, Y6
-	VMOVUPS (BX), Y7
-	VCMPPS  $0x06, Y6, Y7, Y7
-	VANDPS  Y7, Y0, Y0
-	VMOVUPS Y0, (DX)
-	VMOVUPS 32(BX), Y0
-	VCMPPS  $0x06, Y6, Y0, Y0
-	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, 32(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
-	VCMPPS  $0x06, Y6, Y0, Y0
-	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
-	VMOVUPS 32(BX), Y0
-	VCMPPS  $0x06, Y6, Y0, Y0
-	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, 32(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
-	VCMPPS  $0x06, Y6, Y0, Y0
-	VANDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (DX)
-	VMOVUPS 32(BX), Y0
-	VCMPPS  $0x06, Y6, Y0, Y0
-	VANDPS  Y0, Y5, Y5
-	VMOVUPS Y5, 32(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	JMP     done
-
-plain:
-	VBROADCASTSS 96(AX), Y6
-	VFNMADD213PS (DX), Y6, Y0
-	VMOVUPS      Y0, (DX)
-	VFNMADD213PS 32(DX), Y6, Y1
-	VMOVUPS      Y1, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y6, Y2
-	VMOVUPS      Y2, (DX)
-	VFNMADD213PS 32(DX), Y6, Y3
-	VMOVUPS      Y3, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y6, Y4
-	VMOVUPS      Y4, (DX)
-	VFNMADD213PS 32(DX), Y6, Y5
-	VMOVUPS      Y5, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
-
-shrink:
-	VBROADCASTSS 96(AX), Y6
-	VBROADCASTSS 100(AX), Y7
-	VMOVUPS      (DX), Y8
-	VMOVAPS      Y8, Y9
-	VFNMADD213PS Y8, Y7, Y9
-	VFNMADD213PS Y9, Y6, Y0
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      32(DX), Y0
-	VMOVAPS      Y0, Y8
-	VFNMADD213PS Y0, Y7, Y8
-	VFNMADD213PS Y8, Y6, Y1
-	VMOVUPS      Y1, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
-	VMOVAPS      Y0, Y1
-	VFNMADD213PS Y0, Y7, Y1
-	VFNMADD213PS Y1, Y6, Y2
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      32(DX), Y0
-	VMOVAPS      Y0, Y1
-	VFNMADD213PS Y0, Y7, Y1
-	VFNMADD213PS Y1, Y6, Y3
-	VMOVUPS      Y3, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
-	VMOVAPS      Y0, Y1
-	VFNMADD213PS Y0, Y7, Y1
-	VFNMADD213PS Y1, Y6, Y4
-	VMOVUPS      Y4, (DX)
-	VMOVUPS      32(DX), Y0
-	VMOVAPS      Y0, Y1
-	VFNMADD213PS Y0, Y7, Y1
-	VFNMADD213PS Y1, Y6, Y5
-	VMOVUPS      Y5, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
-
-momentum:
-	VBROADCASTSS 104(AX), Y6
-	VFMADD231PS  (DX), Y6, Y0
-	VBROADCASTSS 108(AX), Y6
-	VFMADD231PS  (BX), Y6, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y6
-	VFNMADD213PS (DX), Y6, Y0
-	VMOVUPS      Y0, (DX)
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y1
-	VMOVUPS      Y1, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y1
-	VMOVUPS      Y1, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y3
-	VMOVUPS      Y3, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y3
-	VMOVUPS      Y3, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y4
-	VMOVUPS      Y4, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y5
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y5
-	VMOVUPS      Y5, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y5
-	VMOVUPS      Y5, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
-
-nesterov:
-	VBROADCASTSS 104(AX), Y6
-	VFMADD231PS  (DX), Y6, Y0
-	VBROADCASTSS 108(AX), Y6
-	VMOVUPS      (BX), Y7
-	VFMADD213PS  Y0, Y6, Y7
-	VMOVUPS      Y7, (BX)
-	VFMADD231PS  Y7, Y6, Y0
-	VBROADCASTSS 96(AX), Y6
-	VFNMADD213PS (DX), Y6, Y0
-	VMOVUPS      Y0, (DX)
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y6
-	VFMADD213PS  Y1, Y0, Y6
-	VMOVUPS      Y6, 32(BX)
-	VFMADD231PS  Y6, Y0, Y1
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y1
-	VMOVUPS      Y1, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
-	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
-	VFMADD231PS  Y1, Y0, Y2
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
-	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
-	VFMADD231PS  Y1, Y0, Y3
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y3
-	VMOVUPS      Y3, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
-	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
-	VFMADD213PS  Y4, Y0, Y1
-	VMOVUPS      Y1, (BX)
-	VFMADD231PS  Y1, Y0, Y4
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y5
-	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
-	VFMADD213PS  Y5, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
-	VFMADD231PS  Y1, Y0, Y5
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y5
-	VMOVUPS      Y5, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-
-done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x03, SI, SI
-	ADDQ   SI, CX
-	DECQ   64(AX)
-	JNE    block
-	VZEROUPPER
-	RET
-
-// func tileAVX2x2x4(t *float32)
-// Requires: AVX, FMA3, MMX+
-TEXT ·tileAVX2x2x4(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
-
-block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
-	MOVQ    40(AX), R9
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
 	MOVQ    120(AX), R10
 	TESTQ   R10, R10
 	JEQ     started
@@ -6839,434 +6413,867 @@ fetched:
 	VMOVUPS (R10), Y4
 	VMOVUPS 32(R10), Y5
 	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y6
-	VMOVUPS 32(R10), Y7
-	ADDQ    48(AX), R10
 	MOVQ    R10, 120(AX)
 
 started:
-	MOVQ CX, R10
-	MOVQ 8(AX), R11
-	MOVQ 112(AX), R13
+	MOVQ   56(AX), R10
+	MOVQ   112(AX), R11
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R10, R12
+	SUBQ   $0x03, R12
+	MOVQ   48(AX), R13
+	IMUL3Q $0x06, R13, R13
 
-span:
-	MOVQ 56(AX), R12
+early:
+	PREFETCHT1   (CX)(R13*1)
+	PREFETCHT1   (DX)(R13*1)
+	ADDQ         48(AX), R13
+	VMOVUPS      (DI), Y6
+	VMOVUPS      32(DI), Y7
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (R9)(BX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (R9)(BX*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         SI, R9
+	ADDQ         R8, DI
+	DECQ         R10
+	JEQ          span
+	CMPQ         R10, R12
+	JNE          early
 
 term:
-	VMOVUPS      (R11), Y8
-	VMOVUPS      32(R11), Y9
+	VMOVUPS      (DI), Y6
+	VMOVUPS      32(DI), Y7
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y6, Y8, Y0
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (R9)(BX*1), Y8
+	VFMADD231PS  Y6, Y8, Y2
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (R9)(BX*2), Y8
+	VFMADD231PS  Y6, Y8, Y4
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         SI, R9
+	ADDQ         R8, DI
+	DECQ         R10
+	JNE          term
+
+span:
+	ADDQ    128(AX), R9
+	ADDQ    136(AX), DI
+	MOVQ    56(AX), R10
+	DECQ    R11
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
+
+bias:
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(DX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS  32(DX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VADDPS  (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VADDPS  32(DX), Y5, Y5
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
+
+relu:
+	VXORPS  Y6, Y6, Y6
+	VADDPS  (DX), Y0, Y0
+	VMAXPS  Y0, Y6, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(DX), Y1, Y1
+	VMAXPS  Y1, Y6, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VADDPS  (DX), Y2, Y2
+	VMAXPS  Y2, Y6, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS  32(DX), Y3, Y3
+	VMAXPS  Y3, Y6, Y3
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VADDPS  (DX), Y4, Y4
+	VMAXPS  Y4, Y6, Y4
+	VMOVUPS Y4, (CX)
+	VADDPS  32(DX), Y5, Y5
+	VMAXPS  Y5, Y6, Y5
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
+
+mask:
+	VXORPS  Y6, Y6, Y6
+	VMOVUPS (DX), Y7
+	VCMPPS  $0x06, Y6, Y7, Y7
+	VANDPS  Y7, Y0, Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(DX), Y0
+	VCMPPS  $0x06, Y6, Y0, Y0
+	VANDPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS (DX), Y0
+	VCMPPS  $0x06, Y6, Y0, Y0
+	VANDPS  Y0, Y2, Y2
+	VMOVUPS Y2, (CX)
+	VMOVUPS 32(DX), Y0
+	VCMPPS  $0x06, Y6, Y0, Y0
+	VANDPS  Y0, Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS (DX), Y0
+	VCMPPS  $0x06, Y6, Y0, Y0
+	VANDPS  Y0, Y4, Y4
+	VMOVUPS Y4, (CX)
+	VMOVUPS 32(DX), Y0
+	VCMPPS  $0x06, Y6, Y0, Y0
+	VANDPS  Y0, Y5, Y5
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
+
+plain:
+	VBROADCASTSS 96(AX), Y6
+	VFNMADD213PS (CX), Y6, Y0
+	VMOVUPS      Y0, (CX)
+	VFNMADD213PS 32(CX), Y6, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VFNMADD213PS (CX), Y6, Y2
+	VMOVUPS      Y2, (CX)
+	VFNMADD213PS 32(CX), Y6, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VFNMADD213PS (CX), Y6, Y4
+	VMOVUPS      Y4, (CX)
+	VFNMADD213PS 32(CX), Y6, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Y6
+	VBROADCASTSS 100(AX), Y7
+	VMOVUPS      (CX), Y8
+	VMOVAPS      Y8, Y9
+	VFNMADD213PS Y8, Y7, Y9
+	VFNMADD213PS Y9, Y6, Y0
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      32(CX), Y0
+	VMOVAPS      Y0, Y8
+	VFNMADD213PS Y0, Y7, Y8
+	VFNMADD213PS Y8, Y6, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VMOVUPS      (CX), Y0
+	VMOVAPS      Y0, Y1
+	VFNMADD213PS Y0, Y7, Y1
+	VFNMADD213PS Y1, Y6, Y2
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      32(CX), Y0
+	VMOVAPS      Y0, Y1
+	VFNMADD213PS Y0, Y7, Y1
+	VFNMADD213PS Y1, Y6, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VMOVUPS      (CX), Y0
+	VMOVAPS      Y0, Y1
+	VFNMADD213PS Y0, Y7, Y1
+	VFNMADD213PS Y1, Y6, Y4
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      32(CX), Y0
+	VMOVAPS      Y0, Y1
+	VFNMADD213PS Y0, Y7, Y1
+	VFNMADD213PS Y1, Y6, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Y6
+	VFMADD231PS  (CX), Y6, Y0
+	VBROADCASTSS 108(AX), Y6
+	VFMADD231PS  (DX), Y6, Y0
+	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y6
+	VFNMADD213PS (CX), Y6, Y0
+	VMOVUPS      Y0, (CX)
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VMOVUPS      Y1, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  (DX), Y0, Y2
+	VMOVUPS      Y2, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  32(DX), Y0, Y3
+	VMOVUPS      Y3, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y4
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  (DX), Y0, Y4
+	VMOVUPS      Y4, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y5
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  32(DX), Y0, Y5
+	VMOVUPS      Y5, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Y6
+	VFMADD231PS  (CX), Y6, Y0
+	VBROADCASTSS 108(AX), Y6
+	VMOVUPS      (DX), Y7
+	VFMADD213PS  Y0, Y6, Y7
+	VMOVUPS      Y7, (DX)
+	VFMADD231PS  Y7, Y6, Y0
+	VBROADCASTSS 96(AX), Y6
+	VFNMADD213PS (CX), Y6, Y0
+	VMOVUPS      Y0, (CX)
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
+	VMOVUPS      32(DX), Y6
+	VFMADD213PS  Y1, Y0, Y6
+	VMOVUPS      Y6, 32(DX)
+	VFMADD231PS  Y6, Y0, Y1
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
+	VMOVUPS      (DX), Y1
+	VFMADD213PS  Y2, Y0, Y1
+	VMOVUPS      Y1, (DX)
+	VFMADD231PS  Y1, Y0, Y2
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
+	VMOVUPS      32(DX), Y1
+	VFMADD213PS  Y3, Y0, Y1
+	VMOVUPS      Y1, 32(DX)
+	VFMADD231PS  Y1, Y0, Y3
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y4
+	VBROADCASTSS 108(AX), Y0
+	VMOVUPS      (DX), Y1
+	VFMADD213PS  Y4, Y0, Y1
+	VMOVUPS      Y1, (DX)
+	VFMADD231PS  Y1, Y0, Y4
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y5
+	VBROADCASTSS 108(AX), Y0
+	VMOVUPS      32(DX), Y1
+	VFMADD213PS  Y5, Y0, Y1
+	VMOVUPS      Y1, 32(DX)
+	VFMADD231PS  Y1, Y0, Y5
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+
+done:
+	MOVQ   24(AX), BX
+	IMUL3Q $0x03, BX, BX
+	ADDQ   BX, 144(AX)
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX2x2x4(t *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileAVX2x2x4(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
+
+block:
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
+	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	MOVQ    8(AX), R8
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	MOVQ    120(AX), R11
+	TESTQ   R11, R11
+	JEQ     started
+	VMOVUPS (R11), Y0
+	VMOVUPS 32(R11), Y1
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y2
+	VMOVUPS 32(R11), Y3
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y4
+	VMOVUPS 32(R11), Y5
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y6
+	VMOVUPS 32(R11), Y7
+	ADDQ    48(AX), R11
+	MOVQ    R11, 120(AX)
+
+started:
+	MOVQ   56(AX), R11
+	MOVQ   112(AX), R12
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R11, R13
+	SUBQ   $0x04, R13
+	MOVQ   48(AX), R14
+	IMUL3Q $0x08, R14, R14
+
+early:
+	PREFETCHT1   (CX)(R14*1)
+	PREFETCHT1   (DX)(R14*1)
+	ADDQ         48(AX), R14
+	VMOVUPS      (R8), Y8
+	VMOVUPS      32(R8), Y9
 	VBROADCASTSS (R10), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (R10)(SI*1), Y10
+	VBROADCASTSS (R10)(BX*1), Y10
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (R10)(SI*2), Y10
+	VBROADCASTSS (R10)(BX*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (R10)(DI*1), Y10
+	VBROADCASTSS (R10)(SI*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         R8, R10
-	ADDQ         R9, R11
-	DECQ         R12
+	ADDQ         DI, R10
+	ADDQ         R9, R8
+	DECQ         R11
+	JEQ          span
+	CMPQ         R11, R13
+	JNE          early
+
+term:
+	VMOVUPS      (R8), Y8
+	VMOVUPS      32(R8), Y9
+	VBROADCASTSS (R10), Y10
+	VFMADD231PS  Y8, Y10, Y0
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (R10)(BX*1), Y10
+	VFMADD231PS  Y8, Y10, Y2
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (R10)(BX*2), Y10
+	VFMADD231PS  Y8, Y10, Y4
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (R10)(SI*1), Y10
+	VFMADD231PS  Y8, Y10, Y6
+	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         DI, R10
+	ADDQ         R9, R8
+	DECQ         R11
 	JNE          term
-	ADDQ         128(AX), R10
-	ADDQ         136(AX), R11
-	DECQ         R13
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      Y3, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y4, (DX)
-	VMOVUPS      Y5, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y6, (DX)
-	VMOVUPS      Y7, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R11
+	DECQ    R12
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
-	VADDPS  32(BX), Y1, Y1
-	VMOVUPS Y1, 32(DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(DX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
-	VADDPS  32(BX), Y3, Y3
-	VMOVUPS Y3, 32(DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS  32(DX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (DX)
-	VADDPS  32(BX), Y5, Y5
-	VMOVUPS Y5, 32(DX)
+	VADDPS  (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VADDPS  32(DX), Y5, Y5
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
-	VMOVUPS Y6, (DX)
-	VADDPS  32(BX), Y7, Y7
-	VMOVUPS Y7, 32(DX)
+	VADDPS  (DX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	VADDPS  32(DX), Y7, Y7
+	VMOVUPS Y7, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y8, Y8, Y8
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y8, Y0
-	VMOVUPS Y0, (DX)
-	VADDPS  32(BX), Y1, Y1
+	VMOVUPS Y0, (CX)
+	VADDPS  32(DX), Y1, Y1
 	VMAXPS  Y1, Y8, Y1
-	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y8, Y2
-	VMOVUPS Y2, (DX)
-	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y2, (CX)
+	VADDPS  32(DX), Y3, Y3
 	VMAXPS  Y3, Y8, Y3
-	VMOVUPS Y3, 32(DX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
+	VADDPS  (DX), Y4, Y4
 	VMAXPS  Y4, Y8, Y4
-	VMOVUPS Y4, (DX)
-	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y4, (CX)
+	VADDPS  32(DX), Y5, Y5
 	VMAXPS  Y5, Y8, Y5
-	VMOVUPS Y5, 32(DX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
+	VADDPS  (DX), Y6, Y6
 	VMAXPS  Y6, Y8, Y6
-	VMOVUPS Y6, (DX)
-	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y6, (CX)
+	VADDPS  32(DX), Y7, Y7
 	VMAXPS  Y7, Y8, Y7
-	VMOVUPS Y7, 32(DX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y8, Y8, Y8
-	VMOVUPS (BX), Y9
+	VMOVUPS (DX), Y9
 	VCMPPS  $0x06, Y8, Y9, Y9
 	VANDPS  Y9, Y0, Y0
-	VMOVUPS Y0, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y2, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, 32(DX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y4, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y5, Y5
-	VMOVUPS Y5, 32(DX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y6, Y6
-	VMOVUPS Y6, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y6, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y8, Y0, Y0
 	VANDPS  Y0, Y7, Y7
-	VMOVUPS Y7, 32(DX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y8
-	VFNMADD213PS (DX), Y8, Y0
-	VMOVUPS      Y0, (DX)
-	VFNMADD213PS 32(DX), Y8, Y1
-	VMOVUPS      Y1, 32(DX)
+	VFNMADD213PS (CX), Y8, Y0
+	VMOVUPS      Y0, (CX)
+	VFNMADD213PS 32(CX), Y8, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y8, Y2
-	VMOVUPS      Y2, (DX)
-	VFNMADD213PS 32(DX), Y8, Y3
-	VMOVUPS      Y3, 32(DX)
+	VFNMADD213PS (CX), Y8, Y2
+	VMOVUPS      Y2, (CX)
+	VFNMADD213PS 32(CX), Y8, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y8, Y4
-	VMOVUPS      Y4, (DX)
-	VFNMADD213PS 32(DX), Y8, Y5
-	VMOVUPS      Y5, 32(DX)
+	VFNMADD213PS (CX), Y8, Y4
+	VMOVUPS      Y4, (CX)
+	VFNMADD213PS 32(CX), Y8, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y8, Y6
-	VMOVUPS      Y6, (DX)
-	VFNMADD213PS 32(DX), Y8, Y7
-	VMOVUPS      Y7, 32(DX)
+	VFNMADD213PS (CX), Y8, Y6
+	VMOVUPS      Y6, (CX)
+	VFNMADD213PS 32(CX), Y8, Y7
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y8
 	VBROADCASTSS 100(AX), Y9
-	VMOVUPS      (DX), Y10
+	VMOVUPS      (CX), Y10
 	VMOVAPS      Y10, Y11
 	VFNMADD213PS Y10, Y9, Y11
 	VFNMADD213PS Y11, Y8, Y0
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y10
 	VFNMADD213PS Y0, Y9, Y10
 	VFNMADD213PS Y10, Y8, Y1
-	VMOVUPS      Y1, 32(DX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y2
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y3
-	VMOVUPS      Y3, 32(DX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y4
-	VMOVUPS      Y4, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y5
-	VMOVUPS      Y5, 32(DX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y6
-	VMOVUPS      Y6, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y9, Y1
 	VFNMADD213PS Y1, Y8, Y7
-	VMOVUPS      Y7, 32(DX)
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y8
-	VFMADD231PS  (DX), Y8, Y0
+	VFMADD231PS  (CX), Y8, Y0
 	VBROADCASTSS 108(AX), Y8
-	VFMADD231PS  (BX), Y8, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y8
-	VFNMADD213PS (DX), Y8, Y0
+	VFMADD231PS  (DX), Y8, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y8
+	VFNMADD213PS (CX), Y8, Y0
+	VMOVUPS      Y0, (CX)
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  32(DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y1
-	VMOVUPS      Y1, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  32(DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y3
-	VMOVUPS      Y3, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y4
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y4
-	VMOVUPS      Y4, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y5
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  32(DX), Y0, Y5
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y5
-	VMOVUPS      Y5, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y5
 	VMOVUPS      Y5, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y6
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y6
-	VMOVUPS      Y6, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y7
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y7
-	VMOVUPS      Y7, 32(BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y7
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y7
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  32(DX), Y0, Y7
 	VMOVUPS      Y7, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y7
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y8
-	VFMADD231PS  (DX), Y8, Y0
+	VFMADD231PS  (CX), Y8, Y0
 	VBROADCASTSS 108(AX), Y8
-	VMOVUPS      (BX), Y9
+	VMOVUPS      (DX), Y9
 	VFMADD213PS  Y0, Y8, Y9
-	VMOVUPS      Y9, (BX)
+	VMOVUPS      Y9, (DX)
 	VFMADD231PS  Y9, Y8, Y0
 	VBROADCASTSS 96(AX), Y8
-	VFNMADD213PS (DX), Y8, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y8, Y0
+	VMOVUPS      Y0, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y1
+	VFMADD231PS  32(CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y8
+	VMOVUPS      32(DX), Y8
 	VFMADD213PS  Y1, Y0, Y8
-	VMOVUPS      Y8, 32(BX)
+	VMOVUPS      Y8, 32(DX)
 	VFMADD231PS  Y8, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y1
-	VMOVUPS      Y1, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y3
+	VFMADD231PS  32(CX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(DX), Y1
 	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y1, 32(DX)
 	VFMADD231PS  Y1, Y0, Y3
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y3
-	VMOVUPS      Y3, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
+	VFMADD231PS  (CX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y4, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y4
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y5
+	VFMADD231PS  32(CX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(DX), Y1
 	VFMADD213PS  Y5, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y1, 32(DX)
 	VFMADD231PS  Y1, Y0, Y5
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y5
-	VMOVUPS      Y5, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y6
+	VFMADD231PS  (CX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y6, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y6
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y7
+	VFMADD231PS  32(CX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(DX), Y1
 	VFMADD213PS  Y7, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y1, 32(DX)
 	VFMADD231PS  Y1, Y0, Y7
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y7
-	VMOVUPS      Y7, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y7
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x04, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x04, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -7276,44 +7283,17 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x2x5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	MOVQ    8(AX), R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -7324,538 +7304,571 @@ fetched:
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R11
+	TESTQ   R11, R11
 	JEQ     started
-	VMOVUPS (R10), Y0
-	VMOVUPS 32(R10), Y1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y2
-	VMOVUPS 32(R10), Y3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y4
-	VMOVUPS 32(R10), Y5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y6
-	VMOVUPS 32(R10), Y7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y8
-	VMOVUPS 32(R10), Y9
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R11), Y0
+	VMOVUPS 32(R11), Y1
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y2
+	VMOVUPS 32(R11), Y3
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y4
+	VMOVUPS 32(R11), Y5
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y6
+	VMOVUPS 32(R11), Y7
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Y8
+	VMOVUPS 32(R11), Y9
+	ADDQ    48(AX), R11
+	MOVQ    R11, 120(AX)
 
 started:
-	MOVQ CX, R10
-	MOVQ 8(AX), R11
-	MOVQ 112(AX), R13
+	MOVQ   56(AX), R11
+	MOVQ   112(AX), R12
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R11, R13
+	SUBQ   $0x05, R13
+	MOVQ   48(AX), R14
+	IMUL3Q $0x0a, R14, R14
 
-span:
-	MOVQ 56(AX), R12
-
-term:
-	VMOVUPS      (R11), Y10
-	VMOVUPS      32(R11), Y11
+early:
+	PREFETCHT1   (CX)(R14*1)
+	PREFETCHT1   (DX)(R14*1)
+	ADDQ         48(AX), R14
+	VMOVUPS      (R8), Y10
+	VMOVUPS      32(R8), Y11
 	VBROADCASTSS (R10), Y12
 	VFMADD231PS  Y10, Y12, Y0
 	VFMADD231PS  Y11, Y12, Y1
-	VBROADCASTSS (R10)(SI*1), Y12
+	VBROADCASTSS (R10)(BX*1), Y12
 	VFMADD231PS  Y10, Y12, Y2
 	VFMADD231PS  Y11, Y12, Y3
-	VBROADCASTSS (R10)(SI*2), Y12
+	VBROADCASTSS (R10)(BX*2), Y12
 	VFMADD231PS  Y10, Y12, Y4
 	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (R10)(DI*1), Y12
+	VBROADCASTSS (R10)(SI*1), Y12
 	VFMADD231PS  Y10, Y12, Y6
 	VFMADD231PS  Y11, Y12, Y7
-	VBROADCASTSS (R10)(SI*4), Y12
+	VBROADCASTSS (R10)(BX*4), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
-	ADDQ         R8, R10
-	ADDQ         R9, R11
-	DECQ         R12
+	ADDQ         DI, R10
+	ADDQ         R9, R8
+	DECQ         R11
+	JEQ          span
+	CMPQ         R11, R13
+	JNE          early
+
+term:
+	VMOVUPS      (R8), Y10
+	VMOVUPS      32(R8), Y11
+	VBROADCASTSS (R10), Y12
+	VFMADD231PS  Y10, Y12, Y0
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (R10)(BX*1), Y12
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (R10)(BX*2), Y12
+	VFMADD231PS  Y10, Y12, Y4
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (R10)(SI*1), Y12
+	VFMADD231PS  Y10, Y12, Y6
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (R10)(BX*4), Y12
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y9
+	ADDQ         DI, R10
+	ADDQ         R9, R8
+	DECQ         R11
 	JNE          term
-	ADDQ         128(AX), R10
-	ADDQ         136(AX), R11
-	DECQ         R13
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      Y3, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y4, (DX)
-	VMOVUPS      Y5, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y6, (DX)
-	VMOVUPS      Y7, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y8, (DX)
-	VMOVUPS      Y9, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R11
+	DECQ    R12
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
-	VADDPS  32(BX), Y1, Y1
-	VMOVUPS Y1, 32(DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(DX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
-	VADDPS  32(BX), Y3, Y3
-	VMOVUPS Y3, 32(DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS  32(DX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (DX)
-	VADDPS  32(BX), Y5, Y5
-	VMOVUPS Y5, 32(DX)
+	VADDPS  (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VADDPS  32(DX), Y5, Y5
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
-	VMOVUPS Y6, (DX)
-	VADDPS  32(BX), Y7, Y7
-	VMOVUPS Y7, 32(DX)
+	VADDPS  (DX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	VADDPS  32(DX), Y7, Y7
+	VMOVUPS Y7, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y8, Y8
-	VMOVUPS Y8, (DX)
-	VADDPS  32(BX), Y9, Y9
-	VMOVUPS Y9, 32(DX)
+	VADDPS  (DX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	VADDPS  32(DX), Y9, Y9
+	VMOVUPS Y9, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y10, Y10, Y10
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y10, Y0
-	VMOVUPS Y0, (DX)
-	VADDPS  32(BX), Y1, Y1
+	VMOVUPS Y0, (CX)
+	VADDPS  32(DX), Y1, Y1
 	VMAXPS  Y1, Y10, Y1
-	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y10, Y2
-	VMOVUPS Y2, (DX)
-	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y2, (CX)
+	VADDPS  32(DX), Y3, Y3
 	VMAXPS  Y3, Y10, Y3
-	VMOVUPS Y3, 32(DX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
+	VADDPS  (DX), Y4, Y4
 	VMAXPS  Y4, Y10, Y4
-	VMOVUPS Y4, (DX)
-	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y4, (CX)
+	VADDPS  32(DX), Y5, Y5
 	VMAXPS  Y5, Y10, Y5
-	VMOVUPS Y5, 32(DX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
+	VADDPS  (DX), Y6, Y6
 	VMAXPS  Y6, Y10, Y6
-	VMOVUPS Y6, (DX)
-	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y6, (CX)
+	VADDPS  32(DX), Y7, Y7
 	VMAXPS  Y7, Y10, Y7
-	VMOVUPS Y7, 32(DX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y8, Y8
+	VADDPS  (DX), Y8, Y8
 	VMAXPS  Y8, Y10, Y8
-	VMOVUPS Y8, (DX)
-	VADDPS  32(BX), Y9, Y9
+	VMOVUPS Y8, (CX)
+	VADDPS  32(DX), Y9, Y9
 	VMAXPS  Y9, Y10, Y9
-	VMOVUPS Y9, 32(DX)
+	VMOVUPS Y9, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y10, Y10, Y10
-	VMOVUPS (BX), Y11
+	VMOVUPS (DX), Y11
 	VCMPPS  $0x06, Y10, Y11, Y11
 	VANDPS  Y11, Y0, Y0
-	VMOVUPS Y0, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y2, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, 32(DX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y4, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y5, Y5
-	VMOVUPS Y5, 32(DX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y6, Y6
-	VMOVUPS Y6, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y6, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y7, Y7
-	VMOVUPS Y7, 32(DX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y8, Y8
-	VMOVUPS Y8, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y8, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y10, Y0, Y0
 	VANDPS  Y0, Y9, Y9
-	VMOVUPS Y9, 32(DX)
+	VMOVUPS Y9, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y10
-	VFNMADD213PS (DX), Y10, Y0
-	VMOVUPS      Y0, (DX)
-	VFNMADD213PS 32(DX), Y10, Y1
-	VMOVUPS      Y1, 32(DX)
+	VFNMADD213PS (CX), Y10, Y0
+	VMOVUPS      Y0, (CX)
+	VFNMADD213PS 32(CX), Y10, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y10, Y2
-	VMOVUPS      Y2, (DX)
-	VFNMADD213PS 32(DX), Y10, Y3
-	VMOVUPS      Y3, 32(DX)
+	VFNMADD213PS (CX), Y10, Y2
+	VMOVUPS      Y2, (CX)
+	VFNMADD213PS 32(CX), Y10, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y10, Y4
-	VMOVUPS      Y4, (DX)
-	VFNMADD213PS 32(DX), Y10, Y5
-	VMOVUPS      Y5, 32(DX)
+	VFNMADD213PS (CX), Y10, Y4
+	VMOVUPS      Y4, (CX)
+	VFNMADD213PS 32(CX), Y10, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y10, Y6
-	VMOVUPS      Y6, (DX)
-	VFNMADD213PS 32(DX), Y10, Y7
-	VMOVUPS      Y7, 32(DX)
+	VFNMADD213PS (CX), Y10, Y6
+	VMOVUPS      Y6, (CX)
+	VFNMADD213PS 32(CX), Y10, Y7
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y10, Y8
-	VMOVUPS      Y8, (DX)
-	VFNMADD213PS 32(DX), Y10, Y9
-	VMOVUPS      Y9, 32(DX)
+	VFNMADD213PS (CX), Y10, Y8
+	VMOVUPS      Y8, (CX)
+	VFNMADD213PS 32(CX), Y10, Y9
+	VMOVUPS      Y9, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y10
 	VBROADCASTSS 100(AX), Y11
-	VMOVUPS      (DX), Y12
+	VMOVUPS      (CX), Y12
 	VMOVAPS      Y12, Y13
 	VFNMADD213PS Y12, Y11, Y13
 	VFNMADD213PS Y13, Y10, Y0
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y12
 	VFNMADD213PS Y0, Y11, Y12
 	VFNMADD213PS Y12, Y10, Y1
-	VMOVUPS      Y1, 32(DX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y2
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y3
-	VMOVUPS      Y3, 32(DX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y4
-	VMOVUPS      Y4, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y5
-	VMOVUPS      Y5, 32(DX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y6
-	VMOVUPS      Y6, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y7
-	VMOVUPS      Y7, 32(DX)
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y8
-	VMOVUPS      Y8, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y8, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y11, Y1
 	VFNMADD213PS Y1, Y10, Y9
-	VMOVUPS      Y9, 32(DX)
+	VMOVUPS      Y9, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y10
-	VFMADD231PS  (DX), Y10, Y0
+	VFMADD231PS  (CX), Y10, Y0
 	VBROADCASTSS 108(AX), Y10
-	VFMADD231PS  (BX), Y10, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y10
-	VFNMADD213PS (DX), Y10, Y0
+	VFMADD231PS  (DX), Y10, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y10
+	VFNMADD213PS (CX), Y10, Y0
+	VMOVUPS      Y0, (CX)
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  32(DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y1
-	VMOVUPS      Y1, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  32(DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y3
-	VMOVUPS      Y3, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y4
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y4
-	VMOVUPS      Y4, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y5
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  32(DX), Y0, Y5
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y5
-	VMOVUPS      Y5, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y5
 	VMOVUPS      Y5, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y6
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y6
-	VMOVUPS      Y6, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y7
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  32(DX), Y0, Y7
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y7
-	VMOVUPS      Y7, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y7
 	VMOVUPS      Y7, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y7
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y8
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y8
-	VMOVUPS      Y8, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y8
 	VMOVUPS      Y8, (DX)
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y9
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y9
-	VMOVUPS      Y9, 32(BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y9
+	VFNMADD213PS (CX), Y0, Y8
+	VMOVUPS      Y8, (CX)
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y9
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  32(DX), Y0, Y9
 	VMOVUPS      Y9, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y9
+	VMOVUPS      Y9, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y10
-	VFMADD231PS  (DX), Y10, Y0
+	VFMADD231PS  (CX), Y10, Y0
 	VBROADCASTSS 108(AX), Y10
-	VMOVUPS      (BX), Y11
+	VMOVUPS      (DX), Y11
 	VFMADD213PS  Y0, Y10, Y11
-	VMOVUPS      Y11, (BX)
+	VMOVUPS      Y11, (DX)
 	VFMADD231PS  Y11, Y10, Y0
 	VBROADCASTSS 96(AX), Y10
-	VFNMADD213PS (DX), Y10, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y10, Y0
+	VMOVUPS      Y0, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y1
+	VFMADD231PS  32(CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y10
+	VMOVUPS      32(DX), Y10
 	VFMADD213PS  Y1, Y0, Y10
-	VMOVUPS      Y10, 32(BX)
+	VMOVUPS      Y10, 32(DX)
 	VFMADD231PS  Y10, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y1
-	VMOVUPS      Y1, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y3
+	VFMADD231PS  32(CX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(DX), Y1
 	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y1, 32(DX)
 	VFMADD231PS  Y1, Y0, Y3
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y3
-	VMOVUPS      Y3, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
+	VFMADD231PS  (CX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y4, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y4
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y5
+	VFMADD231PS  32(CX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(DX), Y1
 	VFMADD213PS  Y5, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y1, 32(DX)
 	VFMADD231PS  Y1, Y0, Y5
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y5
-	VMOVUPS      Y5, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y6
+	VFMADD231PS  (CX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y6, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y6
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y7
+	VFMADD231PS  32(CX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(DX), Y1
 	VFMADD213PS  Y7, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y1, 32(DX)
 	VFMADD231PS  Y1, Y0, Y7
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y7
-	VMOVUPS      Y7, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y7
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y8
+	VFMADD231PS  (CX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y8, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y8
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y8
-	VMOVUPS      Y8, (DX)
+	VFNMADD213PS (CX), Y0, Y8
+	VMOVUPS      Y8, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y9
+	VFMADD231PS  32(CX), Y0, Y9
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(DX), Y1
 	VFMADD213PS  Y9, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y1, 32(DX)
 	VFMADD231PS  Y1, Y0, Y9
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y9
-	VMOVUPS      Y9, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y9
+	VMOVUPS      Y9, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x05, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x05, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -7865,48 +7878,19 @@ done:
 // Requires: AVX, FMA3, MMX+
 TEXT ·tileAVX2x2x6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
@@ -7919,634 +7903,669 @@ fetched:
 	VXORPS  Y9, Y9, Y9
 	VXORPS  Y10, Y10, Y10
 	VXORPS  Y11, Y11, Y11
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Y0
-	VMOVUPS 32(R10), Y1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y2
-	VMOVUPS 32(R10), Y3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y4
-	VMOVUPS 32(R10), Y5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y6
-	VMOVUPS 32(R10), Y7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y8
-	VMOVUPS 32(R10), Y9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Y10
-	VMOVUPS 32(R10), Y11
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Y0
+	VMOVUPS 32(R12), Y1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y2
+	VMOVUPS 32(R12), Y3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y4
+	VMOVUPS 32(R12), Y5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y6
+	VMOVUPS 32(R12), Y7
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y8
+	VMOVUPS 32(R12), Y9
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Y10
+	VMOVUPS 32(R12), Y11
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x06, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x0c, R15, R15
 
-span:
-	MOVQ 56(AX), R13
-
-term:
-	VMOVUPS      (R12), Y12
-	VMOVUPS      32(R12), Y13
+early:
+	PREFETCHT1   (CX)(R15*1)
+	PREFETCHT1   (DX)(R15*1)
+	ADDQ         48(AX), R15
+	VMOVUPS      (R8), Y12
+	VMOVUPS      32(R8), Y13
 	VBROADCASTSS (R10), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (R10)(SI*1), Y14
+	VBROADCASTSS (R10)(BX*1), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (R10)(SI*2), Y14
+	VBROADCASTSS (R10)(BX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R10)(DI*1), Y14
+	VBROADCASTSS (R10)(SI*1), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS (R10)(SI*4), Y14
+	VBROADCASTSS (R10)(BX*4), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
 	VBROADCASTSS (R11), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         R8, R10
-	ADDQ         R8, R11
-	ADDQ         R9, R12
-	DECQ         R13
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         R9, R8
+	DECQ         R12
+	JEQ          span
+	CMPQ         R12, R14
+	JNE          early
+
+term:
+	VMOVUPS      (R8), Y12
+	VMOVUPS      32(R8), Y13
+	VBROADCASTSS (R10), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS (R10)(BX*1), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS (R10)(BX*2), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS (R10)(SI*1), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS (R10)(BX*4), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS (R11), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         DI, R10
+	ADDQ         DI, R11
+	ADDQ         R9, R8
+	DECQ         R12
 	JNE          term
-	ADDQ         128(AX), R10
-	ADDQ         128(AX), R11
-	ADDQ         136(AX), R12
-	DECQ         R14
-	JNE          span
-	MOVQ         48(AX), SI
-	MOVQ         80(AX), DI
-	MOVQ         88(AX), R8
-	CMPQ         R8, $0x00000004
-	JEQ          plain
-	CMPQ         R8, $0x00000006
-	JEQ          momentum
-	CMPQ         R8, $0x00000005
-	JEQ          shrink
-	CMPQ         R8, $0x00000002
-	JEQ          relu
-	CMPQ         R8, $0x00000003
-	JEQ          mask
-	CMPQ         R8, $0x00000001
-	JEQ          bias
-	CMPQ         R8, $0x00000007
-	JEQ          nesterov
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      Y1, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      Y3, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y4, (DX)
-	VMOVUPS      Y5, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y6, (DX)
-	VMOVUPS      Y7, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y8, (DX)
-	VMOVUPS      Y9, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      Y10, (DX)
-	VMOVUPS      Y11, 32(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Y10, (CX)
+	VMOVUPS Y11, 32(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Y0, Y0
-	VMOVUPS Y0, (DX)
-	VADDPS  32(BX), Y1, Y1
-	VMOVUPS Y1, 32(DX)
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS  32(DX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
-	VMOVUPS Y2, (DX)
-	VADDPS  32(BX), Y3, Y3
-	VMOVUPS Y3, 32(DX)
+	VADDPS  (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS  32(DX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
-	VMOVUPS Y4, (DX)
-	VADDPS  32(BX), Y5, Y5
-	VMOVUPS Y5, 32(DX)
+	VADDPS  (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VADDPS  32(DX), Y5, Y5
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
-	VMOVUPS Y6, (DX)
-	VADDPS  32(BX), Y7, Y7
-	VMOVUPS Y7, 32(DX)
+	VADDPS  (DX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	VADDPS  32(DX), Y7, Y7
+	VMOVUPS Y7, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y8, Y8
-	VMOVUPS Y8, (DX)
-	VADDPS  32(BX), Y9, Y9
-	VMOVUPS Y9, 32(DX)
+	VADDPS  (DX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	VADDPS  32(DX), Y9, Y9
+	VMOVUPS Y9, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y10, Y10
-	VMOVUPS Y10, (DX)
-	VADDPS  32(BX), Y11, Y11
-	VMOVUPS Y11, 32(DX)
+	VADDPS  (DX), Y10, Y10
+	VMOVUPS Y10, (CX)
+	VADDPS  32(DX), Y11, Y11
+	VMOVUPS Y11, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VXORPS  Y12, Y12, Y12
-	VADDPS  (BX), Y0, Y0
+	VADDPS  (DX), Y0, Y0
 	VMAXPS  Y0, Y12, Y0
-	VMOVUPS Y0, (DX)
-	VADDPS  32(BX), Y1, Y1
+	VMOVUPS Y0, (CX)
+	VADDPS  32(DX), Y1, Y1
 	VMAXPS  Y1, Y12, Y1
-	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y2, Y2
+	VADDPS  (DX), Y2, Y2
 	VMAXPS  Y2, Y12, Y2
-	VMOVUPS Y2, (DX)
-	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y2, (CX)
+	VADDPS  32(DX), Y3, Y3
 	VMAXPS  Y3, Y12, Y3
-	VMOVUPS Y3, 32(DX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y4, Y4
+	VADDPS  (DX), Y4, Y4
 	VMAXPS  Y4, Y12, Y4
-	VMOVUPS Y4, (DX)
-	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y4, (CX)
+	VADDPS  32(DX), Y5, Y5
 	VMAXPS  Y5, Y12, Y5
-	VMOVUPS Y5, 32(DX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y6, Y6
+	VADDPS  (DX), Y6, Y6
 	VMAXPS  Y6, Y12, Y6
-	VMOVUPS Y6, (DX)
-	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y6, (CX)
+	VADDPS  32(DX), Y7, Y7
 	VMAXPS  Y7, Y12, Y7
-	VMOVUPS Y7, 32(DX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y8, Y8
+	VADDPS  (DX), Y8, Y8
 	VMAXPS  Y8, Y12, Y8
-	VMOVUPS Y8, (DX)
-	VADDPS  32(BX), Y9, Y9
+	VMOVUPS Y8, (CX)
+	VADDPS  32(DX), Y9, Y9
 	VMAXPS  Y9, Y12, Y9
-	VMOVUPS Y9, 32(DX)
+	VMOVUPS Y9, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Y10, Y10
+	VADDPS  (DX), Y10, Y10
 	VMAXPS  Y10, Y12, Y10
-	VMOVUPS Y10, (DX)
-	VADDPS  32(BX), Y11, Y11
+	VMOVUPS Y10, (CX)
+	VADDPS  32(DX), Y11, Y11
 	VMAXPS  Y11, Y12, Y11
-	VMOVUPS Y11, 32(DX)
+	VMOVUPS Y11, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VXORPS  Y12, Y12, Y12
-	VMOVUPS (BX), Y13
+	VMOVUPS (DX), Y13
 	VCMPPS  $0x06, Y12, Y13, Y13
 	VANDPS  Y13, Y0, Y0
-	VMOVUPS Y0, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y1, Y1
-	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y2, Y2
-	VMOVUPS Y2, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y2, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y3, Y3
-	VMOVUPS Y3, 32(DX)
+	VMOVUPS Y3, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y4, Y4
-	VMOVUPS Y4, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y4, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y5, Y5
-	VMOVUPS Y5, 32(DX)
+	VMOVUPS Y5, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y6, Y6
-	VMOVUPS Y6, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y6, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y7, Y7
-	VMOVUPS Y7, 32(DX)
+	VMOVUPS Y7, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y8, Y8
-	VMOVUPS Y8, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y8, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y9, Y9
-	VMOVUPS Y9, 32(DX)
+	VMOVUPS Y9, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VMOVUPS (BX), Y0
+	VMOVUPS (DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y10, Y10
-	VMOVUPS Y10, (DX)
-	VMOVUPS 32(BX), Y0
+	VMOVUPS Y10, (CX)
+	VMOVUPS 32(DX), Y0
 	VCMPPS  $0x06, Y12, Y0, Y0
 	VANDPS  Y0, Y11, Y11
-	VMOVUPS Y11, 32(DX)
+	VMOVUPS Y11, 32(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 plain:
 	VBROADCASTSS 96(AX), Y12
-	VFNMADD213PS (DX), Y12, Y0
-	VMOVUPS      Y0, (DX)
-	VFNMADD213PS 32(DX), Y12, Y1
-	VMOVUPS      Y1, 32(DX)
+	VFNMADD213PS (CX), Y12, Y0
+	VMOVUPS      Y0, (CX)
+	VFNMADD213PS 32(CX), Y12, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y2
-	VMOVUPS      Y2, (DX)
-	VFNMADD213PS 32(DX), Y12, Y3
-	VMOVUPS      Y3, 32(DX)
+	VFNMADD213PS (CX), Y12, Y2
+	VMOVUPS      Y2, (CX)
+	VFNMADD213PS 32(CX), Y12, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y4
-	VMOVUPS      Y4, (DX)
-	VFNMADD213PS 32(DX), Y12, Y5
-	VMOVUPS      Y5, 32(DX)
+	VFNMADD213PS (CX), Y12, Y4
+	VMOVUPS      Y4, (CX)
+	VFNMADD213PS 32(CX), Y12, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y6
-	VMOVUPS      Y6, (DX)
-	VFNMADD213PS 32(DX), Y12, Y7
-	VMOVUPS      Y7, 32(DX)
+	VFNMADD213PS (CX), Y12, Y6
+	VMOVUPS      Y6, (CX)
+	VFNMADD213PS 32(CX), Y12, Y7
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y8
-	VMOVUPS      Y8, (DX)
-	VFNMADD213PS 32(DX), Y12, Y9
-	VMOVUPS      Y9, 32(DX)
+	VFNMADD213PS (CX), Y12, Y8
+	VMOVUPS      Y8, (CX)
+	VFNMADD213PS 32(CX), Y12, Y9
+	VMOVUPS      Y9, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Y12, Y10
-	VMOVUPS      Y10, (DX)
-	VFNMADD213PS 32(DX), Y12, Y11
-	VMOVUPS      Y11, 32(DX)
+	VFNMADD213PS (CX), Y12, Y10
+	VMOVUPS      Y10, (CX)
+	VFNMADD213PS 32(CX), Y12, Y11
+	VMOVUPS      Y11, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Y12
 	VBROADCASTSS 100(AX), Y13
-	VMOVUPS      (DX), Y14
+	VMOVUPS      (CX), Y14
 	VMOVAPS      Y14, Y15
 	VFNMADD213PS Y14, Y13, Y15
 	VFNMADD213PS Y15, Y12, Y0
-	VMOVUPS      Y0, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y14
 	VFNMADD213PS Y0, Y13, Y14
 	VFNMADD213PS Y14, Y12, Y1
-	VMOVUPS      Y1, 32(DX)
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y2
-	VMOVUPS      Y2, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y3
-	VMOVUPS      Y3, 32(DX)
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y4
-	VMOVUPS      Y4, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y5
-	VMOVUPS      Y5, 32(DX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y6
-	VMOVUPS      Y6, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y7
-	VMOVUPS      Y7, 32(DX)
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y8
-	VMOVUPS      Y8, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y8, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y9
-	VMOVUPS      Y9, 32(DX)
+	VMOVUPS      Y9, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Y0
+	VMOVUPS      (CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y10
-	VMOVUPS      Y10, (DX)
-	VMOVUPS      32(DX), Y0
+	VMOVUPS      Y10, (CX)
+	VMOVUPS      32(CX), Y0
 	VMOVAPS      Y0, Y1
 	VFNMADD213PS Y0, Y13, Y1
 	VFNMADD213PS Y1, Y12, Y11
-	VMOVUPS      Y11, 32(DX)
+	VMOVUPS      Y11, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Y12
-	VFMADD231PS  (DX), Y12, Y0
+	VFMADD231PS  (CX), Y12, Y0
 	VBROADCASTSS 108(AX), Y12
-	VFMADD231PS  (BX), Y12, Y0
-	VMOVUPS      Y0, (BX)
-	VBROADCASTSS 96(AX), Y12
-	VFNMADD213PS (DX), Y12, Y0
+	VFMADD231PS  (DX), Y12, Y0
 	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 96(AX), Y12
+	VFNMADD213PS (CX), Y12, Y0
+	VMOVUPS      Y0, (CX)
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y1
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  32(DX), Y0, Y1
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y1
-	VMOVUPS      Y1, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y1
 	VMOVUPS      Y1, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y2
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y2
-	VMOVUPS      Y2, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
 	VMOVUPS      Y2, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y3
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  32(DX), Y0, Y3
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y3
-	VMOVUPS      Y3, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y3
 	VMOVUPS      Y3, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y4
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y4
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y4
-	VMOVUPS      Y4, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
 	VMOVUPS      Y4, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y5
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  32(DX), Y0, Y5
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y5
-	VMOVUPS      Y5, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y5
 	VMOVUPS      Y5, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y6
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y6
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y6
-	VMOVUPS      Y6, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
 	VMOVUPS      Y6, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y7
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  32(DX), Y0, Y7
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y7
-	VMOVUPS      Y7, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y7
 	VMOVUPS      Y7, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y7
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y8
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y8
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y8
-	VMOVUPS      Y8, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y8
 	VMOVUPS      Y8, (DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS (CX), Y0, Y8
+	VMOVUPS      Y8, (CX)
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y9
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  32(DX), Y0, Y9
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y9
-	VMOVUPS      Y9, 32(BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y9
 	VMOVUPS      Y9, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y9
+	VMOVUPS      Y9, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  (CX), Y0, Y10
+	VBROADCASTSS 108(AX), Y0
 	VFMADD231PS  (DX), Y0, Y10
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  (BX), Y0, Y10
-	VMOVUPS      Y10, (BX)
-	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y10
 	VMOVUPS      Y10, (DX)
-	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y11
-	VBROADCASTSS 108(AX), Y0
-	VFMADD231PS  32(BX), Y0, Y11
-	VMOVUPS      Y11, 32(BX)
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y11
+	VFNMADD213PS (CX), Y0, Y10
+	VMOVUPS      Y10, (CX)
+	VBROADCASTSS 104(AX), Y0
+	VFMADD231PS  32(CX), Y0, Y11
+	VBROADCASTSS 108(AX), Y0
+	VFMADD231PS  32(DX), Y0, Y11
 	VMOVUPS      Y11, 32(DX)
+	VBROADCASTSS 96(AX), Y0
+	VFNMADD213PS 32(CX), Y0, Y11
+	VMOVUPS      Y11, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Y12
-	VFMADD231PS  (DX), Y12, Y0
+	VFMADD231PS  (CX), Y12, Y0
 	VBROADCASTSS 108(AX), Y12
-	VMOVUPS      (BX), Y13
+	VMOVUPS      (DX), Y13
 	VFMADD213PS  Y0, Y12, Y13
-	VMOVUPS      Y13, (BX)
+	VMOVUPS      Y13, (DX)
 	VFMADD231PS  Y13, Y12, Y0
 	VBROADCASTSS 96(AX), Y12
-	VFNMADD213PS (DX), Y12, Y0
-	VMOVUPS      Y0, (DX)
+	VFNMADD213PS (CX), Y12, Y0
+	VMOVUPS      Y0, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y1
+	VFMADD231PS  32(CX), Y0, Y1
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y12
+	VMOVUPS      32(DX), Y12
 	VFMADD213PS  Y1, Y0, Y12
-	VMOVUPS      Y12, 32(BX)
+	VMOVUPS      Y12, 32(DX)
 	VFMADD231PS  Y12, Y0, Y1
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y1
-	VMOVUPS      Y1, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y1
+	VMOVUPS      Y1, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y2
+	VFMADD231PS  (CX), Y0, Y2
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y2, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y2
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y2
-	VMOVUPS      Y2, (DX)
+	VFNMADD213PS (CX), Y0, Y2
+	VMOVUPS      Y2, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y3
+	VFMADD231PS  32(CX), Y0, Y3
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(DX), Y1
 	VFMADD213PS  Y3, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y1, 32(DX)
 	VFMADD231PS  Y1, Y0, Y3
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y3
-	VMOVUPS      Y3, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y3
+	VMOVUPS      Y3, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y4
+	VFMADD231PS  (CX), Y0, Y4
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y4, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y4
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y4
-	VMOVUPS      Y4, (DX)
+	VFNMADD213PS (CX), Y0, Y4
+	VMOVUPS      Y4, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y5
+	VFMADD231PS  32(CX), Y0, Y5
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(DX), Y1
 	VFMADD213PS  Y5, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y1, 32(DX)
 	VFMADD231PS  Y1, Y0, Y5
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y5
-	VMOVUPS      Y5, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y5
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y6
+	VFMADD231PS  (CX), Y0, Y6
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y6, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y6
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y6
-	VMOVUPS      Y6, (DX)
+	VFNMADD213PS (CX), Y0, Y6
+	VMOVUPS      Y6, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y7
+	VFMADD231PS  32(CX), Y0, Y7
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(DX), Y1
 	VFMADD213PS  Y7, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y1, 32(DX)
 	VFMADD231PS  Y1, Y0, Y7
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y7
-	VMOVUPS      Y7, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y7
+	VMOVUPS      Y7, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y8
+	VFMADD231PS  (CX), Y0, Y8
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y8, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y8
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y8
-	VMOVUPS      Y8, (DX)
+	VFNMADD213PS (CX), Y0, Y8
+	VMOVUPS      Y8, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y9
+	VFMADD231PS  32(CX), Y0, Y9
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(DX), Y1
 	VFMADD213PS  Y9, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y1, 32(DX)
 	VFMADD231PS  Y1, Y0, Y9
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y9
-	VMOVUPS      Y9, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y9
+	VMOVUPS      Y9, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  (DX), Y0, Y10
+	VFMADD231PS  (CX), Y0, Y10
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      (BX), Y1
+	VMOVUPS      (DX), Y1
 	VFMADD213PS  Y10, Y0, Y1
-	VMOVUPS      Y1, (BX)
+	VMOVUPS      Y1, (DX)
 	VFMADD231PS  Y1, Y0, Y10
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS (DX), Y0, Y10
-	VMOVUPS      Y10, (DX)
+	VFNMADD213PS (CX), Y0, Y10
+	VMOVUPS      Y10, (CX)
 	VBROADCASTSS 104(AX), Y0
-	VFMADD231PS  32(DX), Y0, Y11
+	VFMADD231PS  32(CX), Y0, Y11
 	VBROADCASTSS 108(AX), Y0
-	VMOVUPS      32(BX), Y1
+	VMOVUPS      32(DX), Y1
 	VFMADD213PS  Y11, Y0, Y1
-	VMOVUPS      Y1, 32(BX)
+	VMOVUPS      Y1, 32(DX)
 	VFMADD231PS  Y1, Y0, Y11
 	VBROADCASTSS 96(AX), Y0
-	VFNMADD213PS 32(DX), Y0, Y11
-	VMOVUPS      Y11, 32(DX)
+	VFNMADD213PS 32(CX), Y0, Y11
+	VMOVUPS      Y11, 32(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x06, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x06, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -8556,154 +8575,161 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), SI
-	MOVQ    32(AX), SI
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), BX
+	MOVQ    32(AX), BX
 	MOVQ    40(AX), DI
+	MOVQ    (AX), R8
+	ADDQ    144(AX), R8
+	MOVQ    8(AX), SI
 	VPXORD  Z0, Z0, Z0
-	MOVQ    120(AX), R8
-	TESTQ   R8, R8
+	MOVQ    120(AX), R9
+	TESTQ   R9, R9
 	JEQ     started
-	VMOVUPS (R8), Z0
-	ADDQ    48(AX), R8
-	MOVQ    R8, 120(AX)
+	VMOVUPS (R9), Z0
+	ADDQ    48(AX), R9
+	MOVQ    R9, 120(AX)
 
 started:
-	MOVQ CX, R8
-	MOVQ 8(AX), R9
-	MOVQ 112(AX), R11
+	MOVQ   56(AX), R9
+	MOVQ   112(AX), R10
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R9, R11
+	SUBQ   $0x01, R11
+	MOVQ   48(AX), R12
+	IMUL3Q $0x02, R12, R12
 
-span:
-	MOVQ 56(AX), R10
+early:
+	PREFETCHT1       (CX)(R12*1)
+	PREFETCHT1       (DX)(R12*1)
+	ADDQ             48(AX), R12
+	VMOVUPS          (SI), Z1
+	VFMADD231PS.BCST (R8), Z1, Z0
+	ADDQ             BX, R8
+	ADDQ             DI, SI
+	DECQ             R9
+	JEQ              span
+	CMPQ             R9, R11
+	JNE              early
 
 term:
-	VMOVUPS          (R9), Z1
+	VMOVUPS          (SI), Z1
 	VFMADD231PS.BCST (R8), Z1, Z0
-	ADDQ             SI, R8
-	ADDQ             DI, R9
-	DECQ             R10
+	ADDQ             BX, R8
+	ADDQ             DI, SI
+	DECQ             R9
 	JNE              term
-	ADDQ             128(AX), R8
-	ADDQ             136(AX), R9
-	DECQ             R11
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R8
+	ADDQ    136(AX), SI
+	MOVQ    56(AX), R9
+	DECQ    R10
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z1, Z1, Z1
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z1, Z0
-	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z1, Z1, Z1
-	VMOVUPS   (BX), Z2
+	VMOVUPS   (DX), Z2
 	VCMPPS    $0x06, Z1, Z2, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
+	VMOVUPS   Z0, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z1
-	VFNMADD213PS (DX), Z1, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z1, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z1
 	VBROADCASTSS 100(AX), Z2
-	VMOVUPS      (DX), Z3
+	VMOVUPS      (CX), Z3
 	VMOVAPS      Z3, Z4
 	VFNMADD213PS Z3, Z2, Z4
 	VFNMADD213PS Z4, Z1, Z0
-	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z1
-	VFMADD231PS  (DX), Z1, Z0
+	VFMADD231PS  (CX), Z1, Z0
 	VBROADCASTSS 108(AX), Z1
-	VFMADD231PS  (BX), Z1, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z1
-	VFNMADD213PS (DX), Z1, Z0
+	VFMADD231PS  (DX), Z1, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z1
+	VFNMADD213PS (CX), Z1, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z1
-	VFMADD231PS  (DX), Z1, Z0
+	VFMADD231PS  (CX), Z1, Z0
 	VBROADCASTSS 108(AX), Z1
-	VMOVUPS      (BX), Z2
+	VMOVUPS      (DX), Z2
 	VFMADD213PS  Z0, Z1, Z2
-	VMOVUPS      Z2, (BX)
+	VMOVUPS      Z2, (DX)
 	VFMADD231PS  Z2, Z1, Z0
 	VBROADCASTSS 96(AX), Z1
-	VFNMADD213PS (DX), Z1, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z1, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x01, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x01, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -8713,213 +8739,217 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), DI
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), SI
 	MOVQ    40(AX), R8
+	MOVQ    (AX), R9
+	ADDQ    144(AX), R9
+	MOVQ    8(AX), DI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
-	MOVQ    120(AX), R9
-	TESTQ   R9, R9
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
 	JEQ     started
-	VMOVUPS (R9), Z0
-	ADDQ    48(AX), R9
-	VMOVUPS (R9), Z1
-	ADDQ    48(AX), R9
-	MOVQ    R9, 120(AX)
+	VMOVUPS (R10), Z0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z1
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
 
 started:
-	MOVQ CX, R9
-	MOVQ 8(AX), R10
-	MOVQ 112(AX), R12
+	MOVQ   56(AX), R10
+	MOVQ   112(AX), R11
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R10, R12
+	SUBQ   $0x02, R12
+	MOVQ   48(AX), R13
+	IMUL3Q $0x04, R13, R13
 
-span:
-	MOVQ 56(AX), R11
+early:
+	PREFETCHT1       (CX)(R13*1)
+	PREFETCHT1       (DX)(R13*1)
+	ADDQ             48(AX), R13
+	VMOVUPS          (DI), Z2
+	VFMADD231PS.BCST (R9), Z2, Z0
+	VFMADD231PS.BCST (R9)(BX*1), Z2, Z1
+	ADDQ             SI, R9
+	ADDQ             R8, DI
+	DECQ             R10
+	JEQ              span
+	CMPQ             R10, R12
+	JNE              early
 
 term:
-	VMOVUPS          (R10), Z2
+	VMOVUPS          (DI), Z2
 	VFMADD231PS.BCST (R9), Z2, Z0
-	VFMADD231PS.BCST (R9)(SI*1), Z2, Z1
-	ADDQ             DI, R9
-	ADDQ             R8, R10
-	DECQ             R11
+	VFMADD231PS.BCST (R9)(BX*1), Z2, Z1
+	ADDQ             SI, R9
+	ADDQ             R8, DI
+	DECQ             R10
 	JNE              term
-	ADDQ             128(AX), R9
-	ADDQ             136(AX), R10
-	DECQ             R12
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R9
+	ADDQ    136(AX), DI
+	MOVQ    56(AX), R10
+	DECQ    R11
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z2, Z2, Z2
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z2, Z0
-	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
+	VADDPS  (DX), Z1, Z1
 	VMAXPS  Z1, Z2, Z1
-	VMOVUPS Z1, (DX)
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z2, Z2, Z2
-	VMOVUPS   (BX), Z3
+	VMOVUPS   (DX), Z3
 	VCMPPS    $0x06, Z2, Z3, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
+	VMOVUPS   Z0, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z2, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
+	VMOVUPS   Z1, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z2
-	VFNMADD213PS (DX), Z2, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z2, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z2, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z2, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z2
 	VBROADCASTSS 100(AX), Z3
-	VMOVUPS      (DX), Z4
+	VMOVUPS      (CX), Z4
 	VMOVAPS      Z4, Z5
 	VFNMADD213PS Z4, Z3, Z5
 	VFNMADD213PS Z5, Z2, Z0
-	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z4
 	VFNMADD213PS Z0, Z3, Z4
 	VFNMADD213PS Z4, Z2, Z1
-	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z2
-	VFMADD231PS  (DX), Z2, Z0
+	VFMADD231PS  (CX), Z2, Z0
 	VBROADCASTSS 108(AX), Z2
-	VFMADD231PS  (BX), Z2, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z2
-	VFNMADD213PS (DX), Z2, Z0
+	VFMADD231PS  (DX), Z2, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z2
+	VFNMADD213PS (CX), Z2, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z1
+	VFMADD231PS  (CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
+	VFMADD231PS  (DX), Z0, Z1
 	VMOVUPS      Z1, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z2
-	VFMADD231PS  (DX), Z2, Z0
+	VFMADD231PS  (CX), Z2, Z0
 	VBROADCASTSS 108(AX), Z2
-	VMOVUPS      (BX), Z3
+	VMOVUPS      (DX), Z3
 	VFMADD213PS  Z0, Z2, Z3
-	VMOVUPS      Z3, (BX)
+	VMOVUPS      Z3, (DX)
 	VFMADD231PS  Z3, Z2, Z0
 	VBROADCASTSS 96(AX), Z2
-	VFNMADD213PS (DX), Z2, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z2, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z1
+	VFMADD231PS  (CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z2
+	VMOVUPS      (DX), Z2
 	VFMADD213PS  Z1, Z0, Z2
-	VMOVUPS      Z2, (BX)
+	VMOVUPS      Z2, (DX)
 	VFMADD231PS  Z2, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x02, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x02, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -8929,272 +8959,273 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), DI
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), SI
 	MOVQ    40(AX), R8
+	MOVQ    (AX), R9
+	ADDQ    144(AX), R9
+	MOVQ    8(AX), DI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
-	MOVQ    120(AX), R9
-	TESTQ   R9, R9
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
 	JEQ     started
-	VMOVUPS (R9), Z0
-	ADDQ    48(AX), R9
-	VMOVUPS (R9), Z1
-	ADDQ    48(AX), R9
-	VMOVUPS (R9), Z2
-	ADDQ    48(AX), R9
-	MOVQ    R9, 120(AX)
+	VMOVUPS (R10), Z0
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
 
 started:
-	MOVQ CX, R9
-	MOVQ 8(AX), R10
-	MOVQ 112(AX), R12
+	MOVQ   56(AX), R10
+	MOVQ   112(AX), R11
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R10, R12
+	SUBQ   $0x03, R12
+	MOVQ   48(AX), R13
+	IMUL3Q $0x06, R13, R13
 
-span:
-	MOVQ 56(AX), R11
+early:
+	PREFETCHT1       (CX)(R13*1)
+	PREFETCHT1       (DX)(R13*1)
+	ADDQ             48(AX), R13
+	VMOVUPS          (DI), Z3
+	VFMADD231PS.BCST (R9), Z3, Z0
+	VFMADD231PS.BCST (R9)(BX*1), Z3, Z1
+	VFMADD231PS.BCST (R9)(BX*2), Z3, Z2
+	ADDQ             SI, R9
+	ADDQ             R8, DI
+	DECQ             R10
+	JEQ              span
+	CMPQ             R10, R12
+	JNE              early
 
 term:
-	VMOVUPS          (R10), Z3
+	VMOVUPS          (DI), Z3
 	VFMADD231PS.BCST (R9), Z3, Z0
-	VFMADD231PS.BCST (R9)(SI*1), Z3, Z1
-	VFMADD231PS.BCST (R9)(SI*2), Z3, Z2
-	ADDQ             DI, R9
-	ADDQ             R8, R10
-	DECQ             R11
+	VFMADD231PS.BCST (R9)(BX*1), Z3, Z1
+	VFMADD231PS.BCST (R9)(BX*2), Z3, Z2
+	ADDQ             SI, R9
+	ADDQ             R8, DI
+	DECQ             R10
 	JNE              term
-	ADDQ             128(AX), R9
-	ADDQ             136(AX), R10
-	DECQ             R12
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R9
+	ADDQ    136(AX), DI
+	MOVQ    56(AX), R10
+	DECQ    R11
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z3, Z3, Z3
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z3, Z0
-	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
+	VADDPS  (DX), Z1, Z1
 	VMAXPS  Z1, Z3, Z1
-	VMOVUPS Z1, (DX)
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z3, Z2
-	VMOVUPS Z2, (DX)
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z3, Z3, Z3
-	VMOVUPS   (BX), Z4
+	VMOVUPS   (DX), Z4
 	VCMPPS    $0x06, Z3, Z4, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
+	VMOVUPS   Z0, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z3, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
+	VMOVUPS   Z1, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z3, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
+	VMOVUPS   Z2, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z3
-	VFNMADD213PS (DX), Z3, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z3, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z3, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z3, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z3, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z3, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z3
 	VBROADCASTSS 100(AX), Z4
-	VMOVUPS      (DX), Z5
+	VMOVUPS      (CX), Z5
 	VMOVAPS      Z5, Z6
 	VFNMADD213PS Z5, Z4, Z6
 	VFNMADD213PS Z6, Z3, Z0
-	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z5
 	VFNMADD213PS Z0, Z4, Z5
 	VFNMADD213PS Z5, Z3, Z1
-	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z4, Z1
 	VFNMADD213PS Z1, Z3, Z2
-	VMOVUPS      Z2, (DX)
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z3
-	VFMADD231PS  (DX), Z3, Z0
+	VFMADD231PS  (CX), Z3, Z0
 	VBROADCASTSS 108(AX), Z3
-	VFMADD231PS  (BX), Z3, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z3
-	VFNMADD213PS (DX), Z3, Z0
+	VFMADD231PS  (DX), Z3, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z3
+	VFNMADD213PS (CX), Z3, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
 	VMOVUPS      Z1, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z3
-	VFMADD231PS  (DX), Z3, Z0
+	VFMADD231PS  (CX), Z3, Z0
 	VBROADCASTSS 108(AX), Z3
-	VMOVUPS      (BX), Z4
+	VMOVUPS      (DX), Z4
 	VFMADD213PS  Z0, Z3, Z4
-	VMOVUPS      Z4, (BX)
+	VMOVUPS      Z4, (DX)
 	VFMADD231PS  Z4, Z3, Z0
 	VBROADCASTSS 96(AX), Z3
-	VFNMADD213PS (DX), Z3, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z3, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z1
+	VFMADD231PS  (CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z3
+	VMOVUPS      (DX), Z3
 	VFMADD213PS  Z1, Z0, Z3
-	VMOVUPS      Z3, (BX)
+	VMOVUPS      Z3, (DX)
 	VFMADD231PS  Z3, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x03, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x03, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -9204,331 +9235,329 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x4(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R11
+	TESTQ   R11, R11
 	JEQ     started
-	VMOVUPS (R10), Z0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z3
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R11), Z0
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z1
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z2
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z3
+	ADDQ    48(AX), R11
+	MOVQ    R11, 120(AX)
 
 started:
-	MOVQ CX, R10
-	MOVQ 8(AX), R11
-	MOVQ 112(AX), R13
+	MOVQ   56(AX), R11
+	MOVQ   112(AX), R12
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R11, R13
+	SUBQ   $0x04, R13
+	MOVQ   48(AX), R14
+	IMUL3Q $0x08, R14, R14
 
-span:
-	MOVQ 56(AX), R12
+early:
+	PREFETCHT1       (CX)(R14*1)
+	PREFETCHT1       (DX)(R14*1)
+	ADDQ             48(AX), R14
+	VMOVUPS          (R8), Z4
+	VFMADD231PS.BCST (R10), Z4, Z0
+	VFMADD231PS.BCST (R10)(BX*1), Z4, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z4, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z4, Z3
+	ADDQ             DI, R10
+	ADDQ             R9, R8
+	DECQ             R11
+	JEQ              span
+	CMPQ             R11, R13
+	JNE              early
 
 term:
-	VMOVUPS          (R11), Z4
+	VMOVUPS          (R8), Z4
 	VFMADD231PS.BCST (R10), Z4, Z0
-	VFMADD231PS.BCST (R10)(SI*1), Z4, Z1
-	VFMADD231PS.BCST (R10)(SI*2), Z4, Z2
-	VFMADD231PS.BCST (R10)(DI*1), Z4, Z3
-	ADDQ             R8, R10
-	ADDQ             R9, R11
-	DECQ             R12
+	VFMADD231PS.BCST (R10)(BX*1), Z4, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z4, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z4, Z3
+	ADDQ             DI, R10
+	ADDQ             R9, R8
+	DECQ             R11
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             136(AX), R11
-	DECQ             R13
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R11
+	DECQ    R12
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
+	VADDPS  (DX), Z3, Z3
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z4, Z4, Z4
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z4, Z0
-	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
+	VADDPS  (DX), Z1, Z1
 	VMAXPS  Z1, Z4, Z1
-	VMOVUPS Z1, (DX)
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z4, Z2
-	VMOVUPS Z2, (DX)
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
+	VADDPS  (DX), Z3, Z3
 	VMAXPS  Z3, Z4, Z3
-	VMOVUPS Z3, (DX)
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z4, Z4, Z4
-	VMOVUPS   (BX), Z5
+	VMOVUPS   (DX), Z5
 	VCMPPS    $0x06, Z4, Z5, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
+	VMOVUPS   Z0, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z4, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
+	VMOVUPS   Z1, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z4, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
+	VMOVUPS   Z2, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z4, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
+	VMOVUPS   Z3, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z4, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z4, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z4, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z4, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z4, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z4, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z4, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z4
 	VBROADCASTSS 100(AX), Z5
-	VMOVUPS      (DX), Z6
+	VMOVUPS      (CX), Z6
 	VMOVAPS      Z6, Z7
 	VFNMADD213PS Z6, Z5, Z7
 	VFNMADD213PS Z7, Z4, Z0
-	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z6
 	VFNMADD213PS Z0, Z5, Z6
 	VFNMADD213PS Z6, Z4, Z1
-	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z5, Z1
 	VFNMADD213PS Z1, Z4, Z2
-	VMOVUPS      Z2, (DX)
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z5, Z1
 	VFNMADD213PS Z1, Z4, Z3
-	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z0
+	VFMADD231PS  (CX), Z4, Z0
 	VBROADCASTSS 108(AX), Z4
-	VFMADD231PS  (BX), Z4, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z0
+	VFMADD231PS  (DX), Z4, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z4
+	VFNMADD213PS (CX), Z4, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
 	VMOVUPS      Z1, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z3
-	VMOVUPS      Z3, (BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (DX), Z0, Z3
+	VMOVUPS      Z3, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z0
+	VFMADD231PS  (CX), Z4, Z0
 	VBROADCASTSS 108(AX), Z4
-	VMOVUPS      (BX), Z5
+	VMOVUPS      (DX), Z5
 	VFMADD213PS  Z0, Z4, Z5
-	VMOVUPS      Z5, (BX)
+	VMOVUPS      Z5, (DX)
 	VFMADD231PS  Z5, Z4, Z0
 	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z4, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z1
+	VFMADD231PS  (CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z4
+	VMOVUPS      (DX), Z4
 	VFMADD213PS  Z1, Z0, Z4
-	VMOVUPS      Z4, (BX)
+	VMOVUPS      Z4, (DX)
 	VFMADD231PS  Z4, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z3
+	VFMADD231PS  (CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x04, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x04, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -9538,390 +9567,385 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R11
+	TESTQ   R11, R11
 	JEQ     started
-	VMOVUPS (R10), Z0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R11), Z0
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z1
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z2
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z3
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z4
+	ADDQ    48(AX), R11
+	MOVQ    R11, 120(AX)
 
 started:
-	MOVQ CX, R10
-	MOVQ 8(AX), R11
-	MOVQ 112(AX), R13
+	MOVQ   56(AX), R11
+	MOVQ   112(AX), R12
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R11, R13
+	SUBQ   $0x05, R13
+	MOVQ   48(AX), R14
+	IMUL3Q $0x0a, R14, R14
 
-span:
-	MOVQ 56(AX), R12
+early:
+	PREFETCHT1       (CX)(R14*1)
+	PREFETCHT1       (DX)(R14*1)
+	ADDQ             48(AX), R14
+	VMOVUPS          (R8), Z5
+	VFMADD231PS.BCST (R10), Z5, Z0
+	VFMADD231PS.BCST (R10)(BX*1), Z5, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z5, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z5, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z5, Z4
+	ADDQ             DI, R10
+	ADDQ             R9, R8
+	DECQ             R11
+	JEQ              span
+	CMPQ             R11, R13
+	JNE              early
 
 term:
-	VMOVUPS          (R11), Z5
+	VMOVUPS          (R8), Z5
 	VFMADD231PS.BCST (R10), Z5, Z0
-	VFMADD231PS.BCST (R10)(SI*1), Z5, Z1
-	VFMADD231PS.BCST (R10)(SI*2), Z5, Z2
-	VFMADD231PS.BCST (R10)(DI*1), Z5, Z3
-	VFMADD231PS.BCST (R10)(SI*4), Z5, Z4
-	ADDQ             R8, R10
-	ADDQ             R9, R11
-	DECQ             R12
+	VFMADD231PS.BCST (R10)(BX*1), Z5, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z5, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z5, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z5, Z4
+	ADDQ             DI, R10
+	ADDQ             R9, R8
+	DECQ             R11
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             136(AX), R11
-	DECQ             R13
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R11
+	DECQ    R12
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
+	VADDPS  (DX), Z3, Z3
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z5, Z5, Z5
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z5, Z0
-	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
+	VADDPS  (DX), Z1, Z1
 	VMAXPS  Z1, Z5, Z1
-	VMOVUPS Z1, (DX)
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z5, Z2
-	VMOVUPS Z2, (DX)
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
+	VADDPS  (DX), Z3, Z3
 	VMAXPS  Z3, Z5, Z3
-	VMOVUPS Z3, (DX)
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z5, Z4
-	VMOVUPS Z4, (DX)
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z5, Z5, Z5
-	VMOVUPS   (BX), Z6
+	VMOVUPS   (DX), Z6
 	VCMPPS    $0x06, Z5, Z6, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
+	VMOVUPS   Z0, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z5, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
+	VMOVUPS   Z1, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z5, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
+	VMOVUPS   Z2, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z5, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
+	VMOVUPS   Z3, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z5, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
+	VMOVUPS   Z4, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z5, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z5, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z5, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z5, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z5, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z5, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z5, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z5, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z5, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z5
 	VBROADCASTSS 100(AX), Z6
-	VMOVUPS      (DX), Z7
+	VMOVUPS      (CX), Z7
 	VMOVAPS      Z7, Z8
 	VFNMADD213PS Z7, Z6, Z8
 	VFNMADD213PS Z8, Z5, Z0
-	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z7
 	VFNMADD213PS Z0, Z6, Z7
 	VFNMADD213PS Z7, Z5, Z1
-	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z6, Z1
 	VFNMADD213PS Z1, Z5, Z2
-	VMOVUPS      Z2, (DX)
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z6, Z1
 	VFNMADD213PS Z1, Z5, Z3
-	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z6, Z1
 	VFNMADD213PS Z1, Z5, Z4
-	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z5
-	VFMADD231PS  (DX), Z5, Z0
+	VFMADD231PS  (CX), Z5, Z0
 	VBROADCASTSS 108(AX), Z5
-	VFMADD231PS  (BX), Z5, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z0
+	VFMADD231PS  (DX), Z5, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z5
+	VFNMADD213PS (CX), Z5, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
 	VMOVUPS      Z1, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
 	VMOVUPS      Z3, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z5
-	VFMADD231PS  (DX), Z5, Z0
+	VFMADD231PS  (CX), Z5, Z0
 	VBROADCASTSS 108(AX), Z5
-	VMOVUPS      (BX), Z6
+	VMOVUPS      (DX), Z6
 	VFMADD213PS  Z0, Z5, Z6
-	VMOVUPS      Z6, (BX)
+	VMOVUPS      Z6, (DX)
 	VFMADD231PS  Z6, Z5, Z0
 	VBROADCASTSS 96(AX), Z5
-	VFNMADD213PS (DX), Z5, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z5, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z1
+	VFMADD231PS  (CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z5
+	VMOVUPS      (DX), Z5
 	VFMADD213PS  Z1, Z0, Z5
-	VMOVUPS      Z5, (BX)
+	VMOVUPS      Z5, (DX)
 	VFMADD231PS  Z5, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z3
+	VFMADD231PS  (CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x05, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x05, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -9931,453 +9955,446 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Z0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z5
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Z0
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z2
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z4
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z5
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x06, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x0c, R15, R15
 
-span:
-	MOVQ 56(AX), R13
+early:
+	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (DX)(R15*1)
+	ADDQ             48(AX), R15
+	VMOVUPS          (R8), Z6
+	VFMADD231PS.BCST (R10), Z6, Z0
+	VFMADD231PS.BCST (R10)(BX*1), Z6, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z6, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z6, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z6, Z4
+	VFMADD231PS.BCST (R11), Z6, Z5
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
+	JEQ              span
+	CMPQ             R12, R14
+	JNE              early
 
 term:
-	VMOVUPS          (R12), Z6
+	VMOVUPS          (R8), Z6
 	VFMADD231PS.BCST (R10), Z6, Z0
-	VFMADD231PS.BCST (R10)(SI*1), Z6, Z1
-	VFMADD231PS.BCST (R10)(SI*2), Z6, Z2
-	VFMADD231PS.BCST (R10)(DI*1), Z6, Z3
-	VFMADD231PS.BCST (R10)(SI*4), Z6, Z4
+	VFMADD231PS.BCST (R10)(BX*1), Z6, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z6, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z6, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z6, Z4
 	VFMADD231PS.BCST (R11), Z6, Z5
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R9, R12
-	DECQ             R13
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             136(AX), R12
-	DECQ             R14
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
+	VADDPS  (DX), Z3, Z3
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
+	VADDPS  (DX), Z5, Z5
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z6, Z6, Z6
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z6, Z0
-	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
+	VADDPS  (DX), Z1, Z1
 	VMAXPS  Z1, Z6, Z1
-	VMOVUPS Z1, (DX)
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z6, Z2
-	VMOVUPS Z2, (DX)
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
+	VADDPS  (DX), Z3, Z3
 	VMAXPS  Z3, Z6, Z3
-	VMOVUPS Z3, (DX)
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z6, Z4
-	VMOVUPS Z4, (DX)
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
+	VADDPS  (DX), Z5, Z5
 	VMAXPS  Z5, Z6, Z5
-	VMOVUPS Z5, (DX)
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z6, Z6, Z6
-	VMOVUPS   (BX), Z7
+	VMOVUPS   (DX), Z7
 	VCMPPS    $0x06, Z6, Z7, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
+	VMOVUPS   Z0, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z6, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
+	VMOVUPS   Z1, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z6, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
+	VMOVUPS   Z2, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z6, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
+	VMOVUPS   Z3, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z6, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
+	VMOVUPS   Z4, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z6, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
+	VMOVUPS   Z5, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z6, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z6, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z6, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z6, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z6, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z6, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z6, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z6, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z6, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z6, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z6, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z6
 	VBROADCASTSS 100(AX), Z7
-	VMOVUPS      (DX), Z8
+	VMOVUPS      (CX), Z8
 	VMOVAPS      Z8, Z9
 	VFNMADD213PS Z8, Z7, Z9
 	VFNMADD213PS Z9, Z6, Z0
-	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z8
 	VFNMADD213PS Z0, Z7, Z8
 	VFNMADD213PS Z8, Z6, Z1
-	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z7, Z1
 	VFNMADD213PS Z1, Z6, Z2
-	VMOVUPS      Z2, (DX)
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z7, Z1
 	VFNMADD213PS Z1, Z6, Z3
-	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z7, Z1
 	VFNMADD213PS Z1, Z6, Z4
-	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z7, Z1
 	VFNMADD213PS Z1, Z6, Z5
-	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z0
+	VFMADD231PS  (CX), Z6, Z0
 	VBROADCASTSS 108(AX), Z6
-	VFMADD231PS  (BX), Z6, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z0
+	VFMADD231PS  (DX), Z6, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z6
+	VFNMADD213PS (CX), Z6, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
 	VMOVUPS      Z1, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
 	VMOVUPS      Z3, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z5
-	VMOVUPS      Z5, (BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (DX), Z0, Z5
+	VMOVUPS      Z5, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z0
+	VFMADD231PS  (CX), Z6, Z0
 	VBROADCASTSS 108(AX), Z6
-	VMOVUPS      (BX), Z7
+	VMOVUPS      (DX), Z7
 	VFMADD213PS  Z0, Z6, Z7
-	VMOVUPS      Z7, (BX)
+	VMOVUPS      Z7, (DX)
 	VFMADD231PS  Z7, Z6, Z0
 	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z6, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z1
+	VFMADD231PS  (CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z6
+	VMOVUPS      (DX), Z6
 	VFMADD213PS  Z1, Z0, Z6
-	VMOVUPS      Z6, (BX)
+	VMOVUPS      Z6, (DX)
 	VFMADD231PS  Z6, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z3
+	VFMADD231PS  (CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z5
+	VFMADD231PS  (CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x06, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x06, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -10387,52 +10404,19 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x7(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -10440,459 +10424,482 @@ fetched:
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Z0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Z0
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z2
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z4
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z6
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x07, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x0e, R15, R15
 
-span:
-	MOVQ 56(AX), R13
+early:
+	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (DX)(R15*1)
+	ADDQ             48(AX), R15
+	VMOVUPS          (R8), Z7
+	VFMADD231PS.BCST (R10), Z7, Z0
+	VFMADD231PS.BCST (R10)(BX*1), Z7, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z7, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z7, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z7, Z4
+	VFMADD231PS.BCST (R11), Z7, Z5
+	VFMADD231PS.BCST (R11)(BX*1), Z7, Z6
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
+	JEQ              span
+	CMPQ             R12, R14
+	JNE              early
 
 term:
-	VMOVUPS          (R12), Z7
+	VMOVUPS          (R8), Z7
 	VFMADD231PS.BCST (R10), Z7, Z0
-	VFMADD231PS.BCST (R10)(SI*1), Z7, Z1
-	VFMADD231PS.BCST (R10)(SI*2), Z7, Z2
-	VFMADD231PS.BCST (R10)(DI*1), Z7, Z3
-	VFMADD231PS.BCST (R10)(SI*4), Z7, Z4
+	VFMADD231PS.BCST (R10)(BX*1), Z7, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z7, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z7, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z7, Z4
 	VFMADD231PS.BCST (R11), Z7, Z5
-	VFMADD231PS.BCST (R11)(SI*1), Z7, Z6
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R9, R12
-	DECQ             R13
+	VFMADD231PS.BCST (R11)(BX*1), Z7, Z6
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             136(AX), R12
-	DECQ             R14
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
+	VADDPS  (DX), Z3, Z3
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
+	VADDPS  (DX), Z5, Z5
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z7, Z7, Z7
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z7, Z0
-	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
+	VADDPS  (DX), Z1, Z1
 	VMAXPS  Z1, Z7, Z1
-	VMOVUPS Z1, (DX)
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z7, Z2
-	VMOVUPS Z2, (DX)
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
+	VADDPS  (DX), Z3, Z3
 	VMAXPS  Z3, Z7, Z3
-	VMOVUPS Z3, (DX)
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z7, Z4
-	VMOVUPS Z4, (DX)
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
+	VADDPS  (DX), Z5, Z5
 	VMAXPS  Z5, Z7, Z5
-	VMOVUPS Z5, (DX)
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z7, Z6
-	VMOVUPS Z6, (DX)
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z7, Z7, Z7
-	VMOVUPS   (BX), Z8
+	VMOVUPS   (DX), Z8
 	VCMPPS    $0x06, Z7, Z8, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
+	VMOVUPS   Z0, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z7, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
+	VMOVUPS   Z1, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z7, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
+	VMOVUPS   Z2, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z7, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
+	VMOVUPS   Z3, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z7, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
+	VMOVUPS   Z4, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z7, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
+	VMOVUPS   Z5, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z7, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
+	VMOVUPS   Z6, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z7, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z7, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z7, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z7, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z7, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z7, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z7, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z7, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z7, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z7, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z7, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z7, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z7, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z7
 	VBROADCASTSS 100(AX), Z8
-	VMOVUPS      (DX), Z9
+	VMOVUPS      (CX), Z9
 	VMOVAPS      Z9, Z10
 	VFNMADD213PS Z9, Z8, Z10
 	VFNMADD213PS Z10, Z7, Z0
-	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z9
 	VFNMADD213PS Z0, Z8, Z9
 	VFNMADD213PS Z9, Z7, Z1
-	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z8, Z1
 	VFNMADD213PS Z1, Z7, Z2
-	VMOVUPS      Z2, (DX)
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z8, Z1
 	VFNMADD213PS Z1, Z7, Z3
-	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z8, Z1
 	VFNMADD213PS Z1, Z7, Z4
-	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z8, Z1
 	VFNMADD213PS Z1, Z7, Z5
-	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z8, Z1
 	VFNMADD213PS Z1, Z7, Z6
-	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z0
+	VFMADD231PS  (CX), Z7, Z0
 	VBROADCASTSS 108(AX), Z7
-	VFMADD231PS  (BX), Z7, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z0
+	VFMADD231PS  (DX), Z7, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z7
+	VFNMADD213PS (CX), Z7, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
 	VMOVUPS      Z1, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
 	VMOVUPS      Z3, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z5
-	VMOVUPS      Z5, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
 	VMOVUPS      Z5, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (DX), Z0, Z6
+	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z7
-	VFMADD231PS  (DX), Z7, Z0
+	VFMADD231PS  (CX), Z7, Z0
 	VBROADCASTSS 108(AX), Z7
-	VMOVUPS      (BX), Z8
+	VMOVUPS      (DX), Z8
 	VFMADD213PS  Z0, Z7, Z8
-	VMOVUPS      Z8, (BX)
+	VMOVUPS      Z8, (DX)
 	VFMADD231PS  Z8, Z7, Z0
 	VBROADCASTSS 96(AX), Z7
-	VFNMADD213PS (DX), Z7, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z7, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z1
+	VFMADD231PS  (CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z7
+	VMOVUPS      (DX), Z7
 	VFMADD213PS  Z1, Z0, Z7
-	VMOVUPS      Z7, (BX)
+	VMOVUPS      Z7, (DX)
 	VFMADD231PS  Z7, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z3
+	VFMADD231PS  (CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z5
+	VFMADD231PS  (CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x07, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x07, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -10902,56 +10909,19 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x8(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -10960,513 +10930,537 @@ fetched:
 	VPXORD  Z5, Z5, Z5
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Z0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z7
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Z0
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z2
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z4
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z6
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z7
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x08, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x10, R15, R15
 
-span:
-	MOVQ 56(AX), R13
+early:
+	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (DX)(R15*1)
+	ADDQ             48(AX), R15
+	VMOVUPS          (R8), Z8
+	VFMADD231PS.BCST (R10), Z8, Z0
+	VFMADD231PS.BCST (R10)(BX*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z8, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z8, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z8, Z4
+	VFMADD231PS.BCST (R11), Z8, Z5
+	VFMADD231PS.BCST (R11)(BX*1), Z8, Z6
+	VFMADD231PS.BCST (R11)(BX*2), Z8, Z7
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
+	JEQ              span
+	CMPQ             R12, R14
+	JNE              early
 
 term:
-	VMOVUPS          (R12), Z8
+	VMOVUPS          (R8), Z8
 	VFMADD231PS.BCST (R10), Z8, Z0
-	VFMADD231PS.BCST (R10)(SI*1), Z8, Z1
-	VFMADD231PS.BCST (R10)(SI*2), Z8, Z2
-	VFMADD231PS.BCST (R10)(DI*1), Z8, Z3
-	VFMADD231PS.BCST (R10)(SI*4), Z8, Z4
+	VFMADD231PS.BCST (R10)(BX*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z8, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z8, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z8, Z4
 	VFMADD231PS.BCST (R11), Z8, Z5
-	VFMADD231PS.BCST (R11)(SI*1), Z8, Z6
-	VFMADD231PS.BCST (R11)(SI*2), Z8, Z7
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R9, R12
-	DECQ             R13
+	VFMADD231PS.BCST (R11)(BX*1), Z8, Z6
+	VFMADD231PS.BCST (R11)(BX*2), Z8, Z7
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             136(AX), R12
-	DECQ             R14
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z7, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
+	VADDPS  (DX), Z3, Z3
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
+	VADDPS  (DX), Z5, Z5
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z7, Z7
-	VMOVUPS Z7, (DX)
+	VADDPS  (DX), Z7, Z7
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z8, Z8, Z8
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z8, Z0
-	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
+	VADDPS  (DX), Z1, Z1
 	VMAXPS  Z1, Z8, Z1
-	VMOVUPS Z1, (DX)
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z8, Z2
-	VMOVUPS Z2, (DX)
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
+	VADDPS  (DX), Z3, Z3
 	VMAXPS  Z3, Z8, Z3
-	VMOVUPS Z3, (DX)
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z8, Z4
-	VMOVUPS Z4, (DX)
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
+	VADDPS  (DX), Z5, Z5
 	VMAXPS  Z5, Z8, Z5
-	VMOVUPS Z5, (DX)
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z8, Z6
-	VMOVUPS Z6, (DX)
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z7, Z7
+	VADDPS  (DX), Z7, Z7
 	VMAXPS  Z7, Z8, Z7
-	VMOVUPS Z7, (DX)
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z8, Z8, Z8
-	VMOVUPS   (BX), Z9
+	VMOVUPS   (DX), Z9
 	VCMPPS    $0x06, Z8, Z9, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
+	VMOVUPS   Z0, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
+	VMOVUPS   Z1, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
+	VMOVUPS   Z2, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
+	VMOVUPS   Z3, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
+	VMOVUPS   Z4, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
+	VMOVUPS   Z5, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
+	VMOVUPS   Z6, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, (DX)
+	VMOVUPS   Z7, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z8, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z8, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z8, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z8, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z8, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z8, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z8, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z8, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z8, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z8, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z8, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z8, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z8, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z8, Z7
-	VMOVUPS      Z7, (DX)
+	VFNMADD213PS (CX), Z8, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z8
 	VBROADCASTSS 100(AX), Z9
-	VMOVUPS      (DX), Z10
+	VMOVUPS      (CX), Z10
 	VMOVAPS      Z10, Z11
 	VFNMADD213PS Z10, Z9, Z11
 	VFNMADD213PS Z11, Z8, Z0
-	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z10
 	VFNMADD213PS Z0, Z9, Z10
 	VFNMADD213PS Z10, Z8, Z1
-	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z9, Z1
 	VFNMADD213PS Z1, Z8, Z2
-	VMOVUPS      Z2, (DX)
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z9, Z1
 	VFNMADD213PS Z1, Z8, Z3
-	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z9, Z1
 	VFNMADD213PS Z1, Z8, Z4
-	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z9, Z1
 	VFNMADD213PS Z1, Z8, Z5
-	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z9, Z1
 	VFNMADD213PS Z1, Z8, Z6
-	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z9, Z1
 	VFNMADD213PS Z1, Z8, Z7
-	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z0
+	VFMADD231PS  (CX), Z8, Z0
 	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  (BX), Z8, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z0
+	VFMADD231PS  (DX), Z8, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z8
+	VFNMADD213PS (CX), Z8, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
 	VMOVUPS      Z1, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
 	VMOVUPS      Z3, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z5
-	VMOVUPS      Z5, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
 	VMOVUPS      Z5, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z7
-	VMOVUPS      Z7, (BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z7
-	VMOVUPS      Z7, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (DX), Z0, Z7
+	VMOVUPS      Z7, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z0
+	VFMADD231PS  (CX), Z8, Z0
 	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      (BX), Z9
+	VMOVUPS      (DX), Z9
 	VFMADD213PS  Z0, Z8, Z9
-	VMOVUPS      Z9, (BX)
+	VMOVUPS      Z9, (DX)
 	VFMADD231PS  Z9, Z8, Z0
 	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z8, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z1
+	VFMADD231PS  (CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z8
+	VMOVUPS      (DX), Z8
 	VFMADD213PS  Z1, Z0, Z8
-	VMOVUPS      Z8, (BX)
+	VMOVUPS      Z8, (DX)
 	VFMADD231PS  Z8, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z3
+	VFMADD231PS  (CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z5
+	VFMADD231PS  (CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z7
+	VFMADD231PS  (CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z7
-	VMOVUPS      Z7, (DX)
+	VFNMADD213PS (CX), Z0, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x08, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x08, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -11476,60 +11470,19 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x9(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -11539,567 +11492,592 @@ fetched:
 	VPXORD  Z6, Z6, Z6
 	VPXORD  Z7, Z7, Z7
 	VPXORD  Z8, Z8, Z8
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Z0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Z0
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z2
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z4
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z6
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z7
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z8
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x09, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x12, R15, R15
 
-span:
-	MOVQ 56(AX), R13
+early:
+	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (DX)(R15*1)
+	ADDQ             48(AX), R15
+	VMOVUPS          (R8), Z9
+	VFMADD231PS.BCST (R10), Z9, Z0
+	VFMADD231PS.BCST (R10)(BX*1), Z9, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z9, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z9, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z9, Z4
+	VFMADD231PS.BCST (R11), Z9, Z5
+	VFMADD231PS.BCST (R11)(BX*1), Z9, Z6
+	VFMADD231PS.BCST (R11)(BX*2), Z9, Z7
+	VFMADD231PS.BCST (R11)(SI*1), Z9, Z8
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
+	JEQ              span
+	CMPQ             R12, R14
+	JNE              early
 
 term:
-	VMOVUPS          (R12), Z9
+	VMOVUPS          (R8), Z9
 	VFMADD231PS.BCST (R10), Z9, Z0
-	VFMADD231PS.BCST (R10)(SI*1), Z9, Z1
-	VFMADD231PS.BCST (R10)(SI*2), Z9, Z2
-	VFMADD231PS.BCST (R10)(DI*1), Z9, Z3
-	VFMADD231PS.BCST (R10)(SI*4), Z9, Z4
+	VFMADD231PS.BCST (R10)(BX*1), Z9, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z9, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z9, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z9, Z4
 	VFMADD231PS.BCST (R11), Z9, Z5
-	VFMADD231PS.BCST (R11)(SI*1), Z9, Z6
-	VFMADD231PS.BCST (R11)(SI*2), Z9, Z7
-	VFMADD231PS.BCST (R11)(DI*1), Z9, Z8
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R9, R12
-	DECQ             R13
+	VFMADD231PS.BCST (R11)(BX*1), Z9, Z6
+	VFMADD231PS.BCST (R11)(BX*2), Z9, Z7
+	VFMADD231PS.BCST (R11)(SI*1), Z9, Z8
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             136(AX), R12
-	DECQ             R14
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z7, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
+	VADDPS  (DX), Z3, Z3
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
+	VADDPS  (DX), Z5, Z5
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z7, Z7
-	VMOVUPS Z7, (DX)
+	VADDPS  (DX), Z7, Z7
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z9, Z9, Z9
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z9, Z0
-	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
+	VADDPS  (DX), Z1, Z1
 	VMAXPS  Z1, Z9, Z1
-	VMOVUPS Z1, (DX)
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z9, Z2
-	VMOVUPS Z2, (DX)
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
+	VADDPS  (DX), Z3, Z3
 	VMAXPS  Z3, Z9, Z3
-	VMOVUPS Z3, (DX)
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z9, Z4
-	VMOVUPS Z4, (DX)
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
+	VADDPS  (DX), Z5, Z5
 	VMAXPS  Z5, Z9, Z5
-	VMOVUPS Z5, (DX)
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z9, Z6
-	VMOVUPS Z6, (DX)
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z7, Z7
+	VADDPS  (DX), Z7, Z7
 	VMAXPS  Z7, Z9, Z7
-	VMOVUPS Z7, (DX)
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z9, Z8
-	VMOVUPS Z8, (DX)
+	VMOVUPS Z8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z9, Z9, Z9
-	VMOVUPS   (BX), Z10
+	VMOVUPS   (DX), Z10
 	VCMPPS    $0x06, Z9, Z10, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
+	VMOVUPS   Z0, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
+	VMOVUPS   Z1, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
+	VMOVUPS   Z2, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
+	VMOVUPS   Z3, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
+	VMOVUPS   Z4, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
+	VMOVUPS   Z5, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
+	VMOVUPS   Z6, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, (DX)
+	VMOVUPS   Z7, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z9, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
+	VMOVUPS   Z8, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z9, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z9, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z9, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z9, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z9, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z9, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z9, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z9, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z9, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z9, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z9, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z9, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z9, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z9, Z7
-	VMOVUPS      Z7, (DX)
+	VFNMADD213PS (CX), Z9, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z9, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z9, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z9
 	VBROADCASTSS 100(AX), Z10
-	VMOVUPS      (DX), Z11
+	VMOVUPS      (CX), Z11
 	VMOVAPS      Z11, Z12
 	VFNMADD213PS Z11, Z10, Z12
 	VFNMADD213PS Z12, Z9, Z0
-	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z11
 	VFNMADD213PS Z0, Z10, Z11
 	VFNMADD213PS Z11, Z9, Z1
-	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z10, Z1
 	VFNMADD213PS Z1, Z9, Z2
-	VMOVUPS      Z2, (DX)
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z10, Z1
 	VFNMADD213PS Z1, Z9, Z3
-	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z10, Z1
 	VFNMADD213PS Z1, Z9, Z4
-	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z10, Z1
 	VFNMADD213PS Z1, Z9, Z5
-	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z10, Z1
 	VFNMADD213PS Z1, Z9, Z6
-	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z10, Z1
 	VFNMADD213PS Z1, Z9, Z7
-	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z10, Z1
 	VFNMADD213PS Z1, Z9, Z8
-	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z0
+	VFMADD231PS  (CX), Z9, Z0
 	VBROADCASTSS 108(AX), Z9
-	VFMADD231PS  (BX), Z9, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z0
+	VFMADD231PS  (DX), Z9, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z9
+	VFNMADD213PS (CX), Z9, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
 	VMOVUPS      Z1, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
 	VMOVUPS      Z3, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z5
-	VMOVUPS      Z5, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
 	VMOVUPS      Z5, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z7
-	VMOVUPS      Z7, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z7
 	VMOVUPS      Z7, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (DX), Z0, Z8
+	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z9
-	VFMADD231PS  (DX), Z9, Z0
+	VFMADD231PS  (CX), Z9, Z0
 	VBROADCASTSS 108(AX), Z9
-	VMOVUPS      (BX), Z10
+	VMOVUPS      (DX), Z10
 	VFMADD213PS  Z0, Z9, Z10
-	VMOVUPS      Z10, (BX)
+	VMOVUPS      Z10, (DX)
 	VFMADD231PS  Z10, Z9, Z0
 	VBROADCASTSS 96(AX), Z9
-	VFNMADD213PS (DX), Z9, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z9, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z1
+	VFMADD231PS  (CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z9
+	VMOVUPS      (DX), Z9
 	VFMADD213PS  Z1, Z0, Z9
-	VMOVUPS      Z9, (BX)
+	VMOVUPS      Z9, (DX)
 	VFMADD231PS  Z9, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z3
+	VFMADD231PS  (CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z5
+	VFMADD231PS  (CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z7
+	VFMADD231PS  (CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z7
-	VMOVUPS      Z7, (DX)
+	VFNMADD213PS (CX), Z0, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x09, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x09, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -12109,64 +12087,19 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x1x10(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -12177,621 +12110,647 @@ fetched:
 	VPXORD  Z7, Z7, Z7
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Z0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z9
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Z0
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z2
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z4
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z6
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z7
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z8
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z9
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x0a, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x14, R15, R15
 
-span:
-	MOVQ 56(AX), R13
+early:
+	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (DX)(R15*1)
+	ADDQ             48(AX), R15
+	VMOVUPS          (R8), Z10
+	VFMADD231PS.BCST (R10), Z10, Z0
+	VFMADD231PS.BCST (R10)(BX*1), Z10, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z10, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z10, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z10, Z4
+	VFMADD231PS.BCST (R11), Z10, Z5
+	VFMADD231PS.BCST (R11)(BX*1), Z10, Z6
+	VFMADD231PS.BCST (R11)(BX*2), Z10, Z7
+	VFMADD231PS.BCST (R11)(SI*1), Z10, Z8
+	VFMADD231PS.BCST (R11)(BX*4), Z10, Z9
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
+	JEQ              span
+	CMPQ             R12, R14
+	JNE              early
 
 term:
-	VMOVUPS          (R12), Z10
+	VMOVUPS          (R8), Z10
 	VFMADD231PS.BCST (R10), Z10, Z0
-	VFMADD231PS.BCST (R10)(SI*1), Z10, Z1
-	VFMADD231PS.BCST (R10)(SI*2), Z10, Z2
-	VFMADD231PS.BCST (R10)(DI*1), Z10, Z3
-	VFMADD231PS.BCST (R10)(SI*4), Z10, Z4
+	VFMADD231PS.BCST (R10)(BX*1), Z10, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z10, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z10, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z10, Z4
 	VFMADD231PS.BCST (R11), Z10, Z5
-	VFMADD231PS.BCST (R11)(SI*1), Z10, Z6
-	VFMADD231PS.BCST (R11)(SI*2), Z10, Z7
-	VFMADD231PS.BCST (R11)(DI*1), Z10, Z8
-	VFMADD231PS.BCST (R11)(SI*4), Z10, Z9
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R9, R12
-	DECQ             R13
+	VFMADD231PS.BCST (R11)(BX*1), Z10, Z6
+	VFMADD231PS.BCST (R11)(BX*2), Z10, Z7
+	VFMADD231PS.BCST (R11)(SI*1), Z10, Z8
+	VFMADD231PS.BCST (R11)(BX*4), Z10, Z9
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             136(AX), R12
-	DECQ             R14
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z7, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z9, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z9, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
+	VADDPS  (DX), Z3, Z3
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
+	VADDPS  (DX), Z5, Z5
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z7, Z7
-	VMOVUPS Z7, (DX)
+	VADDPS  (DX), Z7, Z7
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z9, Z9
-	VMOVUPS Z9, (DX)
+	VADDPS  (DX), Z9, Z9
+	VMOVUPS Z9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z10, Z10, Z10
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z10, Z0
-	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
+	VADDPS  (DX), Z1, Z1
 	VMAXPS  Z1, Z10, Z1
-	VMOVUPS Z1, (DX)
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z10, Z2
-	VMOVUPS Z2, (DX)
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
+	VADDPS  (DX), Z3, Z3
 	VMAXPS  Z3, Z10, Z3
-	VMOVUPS Z3, (DX)
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z10, Z4
-	VMOVUPS Z4, (DX)
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
+	VADDPS  (DX), Z5, Z5
 	VMAXPS  Z5, Z10, Z5
-	VMOVUPS Z5, (DX)
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z10, Z6
-	VMOVUPS Z6, (DX)
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z7, Z7
+	VADDPS  (DX), Z7, Z7
 	VMAXPS  Z7, Z10, Z7
-	VMOVUPS Z7, (DX)
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z10, Z8
-	VMOVUPS Z8, (DX)
+	VMOVUPS Z8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z9, Z9
+	VADDPS  (DX), Z9, Z9
 	VMAXPS  Z9, Z10, Z9
-	VMOVUPS Z9, (DX)
+	VMOVUPS Z9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z10, Z10, Z10
-	VMOVUPS   (BX), Z11
+	VMOVUPS   (DX), Z11
 	VCMPPS    $0x06, Z10, Z11, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
+	VMOVUPS   Z0, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
+	VMOVUPS   Z1, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
+	VMOVUPS   Z2, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
+	VMOVUPS   Z3, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
+	VMOVUPS   Z4, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
+	VMOVUPS   Z5, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
+	VMOVUPS   Z6, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, (DX)
+	VMOVUPS   Z7, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
+	VMOVUPS   Z8, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, (DX)
+	VMOVUPS   Z9, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z10, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z10, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z10, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z10, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z10, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z10, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z10, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z10, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z10, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z10, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z10, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z10, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z10, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z10, Z7
-	VMOVUPS      Z7, (DX)
+	VFNMADD213PS (CX), Z10, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z10, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z10, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z10, Z9
-	VMOVUPS      Z9, (DX)
+	VFNMADD213PS (CX), Z10, Z9
+	VMOVUPS      Z9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z10
 	VBROADCASTSS 100(AX), Z11
-	VMOVUPS      (DX), Z12
+	VMOVUPS      (CX), Z12
 	VMOVAPS      Z12, Z13
 	VFNMADD213PS Z12, Z11, Z13
 	VFNMADD213PS Z13, Z10, Z0
-	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z12
 	VFNMADD213PS Z0, Z11, Z12
 	VFNMADD213PS Z12, Z10, Z1
-	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z2
-	VMOVUPS      Z2, (DX)
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z3
-	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z4
-	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z5
-	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z6
-	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z7
-	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z8
-	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z9
-	VMOVUPS      Z9, (DX)
+	VMOVUPS      Z9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z0
+	VFMADD231PS  (CX), Z10, Z0
 	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z0
+	VFMADD231PS  (DX), Z10, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z10
+	VFNMADD213PS (CX), Z10, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
 	VMOVUPS      Z1, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
 	VMOVUPS      Z3, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z5
-	VMOVUPS      Z5, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
 	VMOVUPS      Z5, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z7
-	VMOVUPS      Z7, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z7
 	VMOVUPS      Z7, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z9
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z9
-	VMOVUPS      Z9, (BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z9
-	VMOVUPS      Z9, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (DX), Z0, Z9
+	VMOVUPS      Z9, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z9
+	VMOVUPS      Z9, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z0
+	VFMADD231PS  (CX), Z10, Z0
 	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z11
+	VMOVUPS      (DX), Z11
 	VFMADD213PS  Z0, Z10, Z11
-	VMOVUPS      Z11, (BX)
+	VMOVUPS      Z11, (DX)
 	VFMADD231PS  Z11, Z10, Z0
 	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z10, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z1
+	VFMADD231PS  (CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z10
+	VMOVUPS      (DX), Z10
 	VFMADD213PS  Z1, Z0, Z10
-	VMOVUPS      Z10, (BX)
+	VMOVUPS      Z10, (DX)
 	VFMADD231PS  Z10, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z3
+	VFMADD231PS  (CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z5
+	VFMADD231PS  (CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z7
+	VFMADD231PS  (CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z7
-	VMOVUPS      Z7, (DX)
+	VFNMADD213PS (CX), Z0, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z9
+	VFMADD231PS  (CX), Z0, Z9
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z9, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z9
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z9
-	VMOVUPS      Z9, (DX)
+	VFNMADD213PS (CX), Z0, Z9
+	VMOVUPS      Z9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x0a, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x0a, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -12799,70 +12758,23 @@ done:
 
 // func tileAVX512x1x11(t *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x1x11(SB), NOSPLIT, $0-8
+TEXT ·tileAVX512x1x11(SB), NOSPLIT, $8-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	LEAQ    (R11)(BX*4), R12
+	ADDQ    BX, R12
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -12874,679 +12786,705 @@ fetched:
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R13
+	TESTQ   R13, R13
 	JEQ     started
-	VMOVUPS (R10), Z0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z10
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R13), Z0
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z1
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z2
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z3
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z4
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z5
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z6
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z7
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z8
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z9
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z10
+	ADDQ    48(AX), R13
+	MOVQ    R13, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	LEAQ (R11)(SI*4), R12
-	ADDQ SI, R12
-	MOVQ 8(AX), R13
-	MOVQ 112(AX), R15
+	MOVQ   56(AX), R13
+	MOVQ   112(AX), R14
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R13, R15
+	SUBQ   $0x0b, R15
+	MOVQ   48(AX), BP
+	IMUL3Q $0x16, BP, BP
 
-span:
-	MOVQ 56(AX), R14
+early:
+	PREFETCHT1       (CX)(BP*1)
+	PREFETCHT1       (DX)(BP*1)
+	ADDQ             48(AX), BP
+	VMOVUPS          (R8), Z11
+	VFMADD231PS.BCST (R10), Z11, Z0
+	VFMADD231PS.BCST (R10)(BX*1), Z11, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z11, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z11, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z11, Z4
+	VFMADD231PS.BCST (R11), Z11, Z5
+	VFMADD231PS.BCST (R11)(BX*1), Z11, Z6
+	VFMADD231PS.BCST (R11)(BX*2), Z11, Z7
+	VFMADD231PS.BCST (R11)(SI*1), Z11, Z8
+	VFMADD231PS.BCST (R11)(BX*4), Z11, Z9
+	VFMADD231PS.BCST (R12), Z11, Z10
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             DI, R12
+	ADDQ             R9, R8
+	DECQ             R13
+	JEQ              span
+	CMPQ             R13, R15
+	JNE              early
 
 term:
-	VMOVUPS          (R13), Z11
+	VMOVUPS          (R8), Z11
 	VFMADD231PS.BCST (R10), Z11, Z0
-	VFMADD231PS.BCST (R10)(SI*1), Z11, Z1
-	VFMADD231PS.BCST (R10)(SI*2), Z11, Z2
-	VFMADD231PS.BCST (R10)(DI*1), Z11, Z3
-	VFMADD231PS.BCST (R10)(SI*4), Z11, Z4
+	VFMADD231PS.BCST (R10)(BX*1), Z11, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z11, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z11, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z11, Z4
 	VFMADD231PS.BCST (R11), Z11, Z5
-	VFMADD231PS.BCST (R11)(SI*1), Z11, Z6
-	VFMADD231PS.BCST (R11)(SI*2), Z11, Z7
-	VFMADD231PS.BCST (R11)(DI*1), Z11, Z8
-	VFMADD231PS.BCST (R11)(SI*4), Z11, Z9
+	VFMADD231PS.BCST (R11)(BX*1), Z11, Z6
+	VFMADD231PS.BCST (R11)(BX*2), Z11, Z7
+	VFMADD231PS.BCST (R11)(SI*1), Z11, Z8
+	VFMADD231PS.BCST (R11)(BX*4), Z11, Z9
 	VFMADD231PS.BCST (R12), Z11, Z10
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R8, R12
-	ADDQ             R9, R13
-	DECQ             R14
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             DI, R12
+	ADDQ             R9, R8
+	DECQ             R13
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             128(AX), R12
-	ADDQ             136(AX), R13
-	DECQ             R15
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z7, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z9, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z10, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    128(AX), R12
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R13
+	DECQ    R14
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z9, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z10, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
+	VADDPS  (DX), Z3, Z3
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
+	VADDPS  (DX), Z5, Z5
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z7, Z7
-	VMOVUPS Z7, (DX)
+	VADDPS  (DX), Z7, Z7
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z9, Z9
-	VMOVUPS Z9, (DX)
+	VADDPS  (DX), Z9, Z9
+	VMOVUPS Z9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
-	VMOVUPS Z10, (DX)
+	VADDPS  (DX), Z10, Z10
+	VMOVUPS Z10, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z11, Z11, Z11
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z11, Z0
-	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
+	VADDPS  (DX), Z1, Z1
 	VMAXPS  Z1, Z11, Z1
-	VMOVUPS Z1, (DX)
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z11, Z2
-	VMOVUPS Z2, (DX)
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
+	VADDPS  (DX), Z3, Z3
 	VMAXPS  Z3, Z11, Z3
-	VMOVUPS Z3, (DX)
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z11, Z4
-	VMOVUPS Z4, (DX)
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
+	VADDPS  (DX), Z5, Z5
 	VMAXPS  Z5, Z11, Z5
-	VMOVUPS Z5, (DX)
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z11, Z6
-	VMOVUPS Z6, (DX)
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z7, Z7
+	VADDPS  (DX), Z7, Z7
 	VMAXPS  Z7, Z11, Z7
-	VMOVUPS Z7, (DX)
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z11, Z8
-	VMOVUPS Z8, (DX)
+	VMOVUPS Z8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z9, Z9
+	VADDPS  (DX), Z9, Z9
 	VMAXPS  Z9, Z11, Z9
-	VMOVUPS Z9, (DX)
+	VMOVUPS Z9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
+	VADDPS  (DX), Z10, Z10
 	VMAXPS  Z10, Z11, Z10
-	VMOVUPS Z10, (DX)
+	VMOVUPS Z10, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z11, Z11, Z11
-	VMOVUPS   (BX), Z12
+	VMOVUPS   (DX), Z12
 	VCMPPS    $0x06, Z11, Z12, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
+	VMOVUPS   Z0, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
+	VMOVUPS   Z1, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
+	VMOVUPS   Z2, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
+	VMOVUPS   Z3, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
+	VMOVUPS   Z4, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
+	VMOVUPS   Z5, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
+	VMOVUPS   Z6, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, (DX)
+	VMOVUPS   Z7, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
+	VMOVUPS   Z8, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, (DX)
+	VMOVUPS   Z9, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z11, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
-	VMOVUPS   Z10, (DX)
+	VMOVUPS   Z10, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z11, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z11, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z11, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z11, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z11, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z11, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z11, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z11, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z11, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z11, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z11, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z11, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z11, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z11, Z7
-	VMOVUPS      Z7, (DX)
+	VFNMADD213PS (CX), Z11, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z11, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z11, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z11, Z9
-	VMOVUPS      Z9, (DX)
+	VFNMADD213PS (CX), Z11, Z9
+	VMOVUPS      Z9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z11, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z11, Z10
+	VMOVUPS      Z10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z11
 	VBROADCASTSS 100(AX), Z12
-	VMOVUPS      (DX), Z13
+	VMOVUPS      (CX), Z13
 	VMOVAPS      Z13, Z14
 	VFNMADD213PS Z13, Z12, Z14
 	VFNMADD213PS Z14, Z11, Z0
-	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z13
 	VFNMADD213PS Z0, Z12, Z13
 	VFNMADD213PS Z13, Z11, Z1
-	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z12, Z1
 	VFNMADD213PS Z1, Z11, Z2
-	VMOVUPS      Z2, (DX)
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z12, Z1
 	VFNMADD213PS Z1, Z11, Z3
-	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z12, Z1
 	VFNMADD213PS Z1, Z11, Z4
-	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z12, Z1
 	VFNMADD213PS Z1, Z11, Z5
-	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z12, Z1
 	VFNMADD213PS Z1, Z11, Z6
-	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z12, Z1
 	VFNMADD213PS Z1, Z11, Z7
-	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z12, Z1
 	VFNMADD213PS Z1, Z11, Z8
-	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z12, Z1
 	VFNMADD213PS Z1, Z11, Z9
-	VMOVUPS      Z9, (DX)
+	VMOVUPS      Z9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z12, Z1
 	VFNMADD213PS Z1, Z11, Z10
-	VMOVUPS      Z10, (DX)
+	VMOVUPS      Z10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z0
+	VFMADD231PS  (CX), Z11, Z0
 	VBROADCASTSS 108(AX), Z11
-	VFMADD231PS  (BX), Z11, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z0
+	VFMADD231PS  (DX), Z11, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z11
+	VFNMADD213PS (CX), Z11, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
 	VMOVUPS      Z1, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
 	VMOVUPS      Z3, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z5
-	VMOVUPS      Z5, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
 	VMOVUPS      Z5, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z7
-	VMOVUPS      Z7, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z7
 	VMOVUPS      Z7, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z9
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z9
-	VMOVUPS      Z9, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z9
 	VMOVUPS      Z9, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z10
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z10
-	VMOVUPS      Z10, (BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z0, Z9
+	VMOVUPS      Z9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (DX), Z0, Z10
+	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z11
-	VFMADD231PS  (DX), Z11, Z0
+	VFMADD231PS  (CX), Z11, Z0
 	VBROADCASTSS 108(AX), Z11
-	VMOVUPS      (BX), Z12
+	VMOVUPS      (DX), Z12
 	VFMADD213PS  Z0, Z11, Z12
-	VMOVUPS      Z12, (BX)
+	VMOVUPS      Z12, (DX)
 	VFMADD231PS  Z12, Z11, Z0
 	VBROADCASTSS 96(AX), Z11
-	VFNMADD213PS (DX), Z11, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z11, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z1
+	VFMADD231PS  (CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z11
+	VMOVUPS      (DX), Z11
 	VFMADD213PS  Z1, Z0, Z11
-	VMOVUPS      Z11, (BX)
+	VMOVUPS      Z11, (DX)
 	VFMADD231PS  Z11, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z3
+	VFMADD231PS  (CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z5
+	VFMADD231PS  (CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z7
+	VFMADD231PS  (CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z7
-	VMOVUPS      Z7, (DX)
+	VFNMADD213PS (CX), Z0, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z9
+	VFMADD231PS  (CX), Z0, Z9
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z9, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z9
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z9
-	VMOVUPS      Z9, (DX)
+	VFNMADD213PS (CX), Z0, Z9
+	VMOVUPS      Z9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z10
+	VFMADD231PS  (CX), Z0, Z10
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z10, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z10
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x0b, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x0b, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -13554,74 +13492,23 @@ done:
 
 // func tileAVX512x1x12(t *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x1x12(SB), NOSPLIT, $0-8
+TEXT ·tileAVX512x1x12(SB), NOSPLIT, $8-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	LEAQ    (R11)(BX*4), R12
+	ADDQ    BX, R12
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -13634,733 +13521,760 @@ fetched:
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R13
+	TESTQ   R13, R13
 	JEQ     started
-	VMOVUPS (R10), Z0
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z10
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z11
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R13), Z0
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z1
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z2
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z3
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z4
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z5
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z6
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z7
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z8
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z9
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z10
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z11
+	ADDQ    48(AX), R13
+	MOVQ    R13, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	LEAQ (R11)(SI*4), R12
-	ADDQ SI, R12
-	MOVQ 8(AX), R13
-	MOVQ 112(AX), R15
+	MOVQ   56(AX), R13
+	MOVQ   112(AX), R14
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R13, R15
+	SUBQ   $0x0c, R15
+	MOVQ   48(AX), BP
+	IMUL3Q $0x18, BP, BP
 
-span:
-	MOVQ 56(AX), R14
+early:
+	PREFETCHT1       (CX)(BP*1)
+	PREFETCHT1       (DX)(BP*1)
+	ADDQ             48(AX), BP
+	VMOVUPS          (R8), Z12
+	VFMADD231PS.BCST (R10), Z12, Z0
+	VFMADD231PS.BCST (R10)(BX*1), Z12, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z12, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z12, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z12, Z4
+	VFMADD231PS.BCST (R11), Z12, Z5
+	VFMADD231PS.BCST (R11)(BX*1), Z12, Z6
+	VFMADD231PS.BCST (R11)(BX*2), Z12, Z7
+	VFMADD231PS.BCST (R11)(SI*1), Z12, Z8
+	VFMADD231PS.BCST (R11)(BX*4), Z12, Z9
+	VFMADD231PS.BCST (R12), Z12, Z10
+	VFMADD231PS.BCST (R12)(BX*1), Z12, Z11
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             DI, R12
+	ADDQ             R9, R8
+	DECQ             R13
+	JEQ              span
+	CMPQ             R13, R15
+	JNE              early
 
 term:
-	VMOVUPS          (R13), Z12
+	VMOVUPS          (R8), Z12
 	VFMADD231PS.BCST (R10), Z12, Z0
-	VFMADD231PS.BCST (R10)(SI*1), Z12, Z1
-	VFMADD231PS.BCST (R10)(SI*2), Z12, Z2
-	VFMADD231PS.BCST (R10)(DI*1), Z12, Z3
-	VFMADD231PS.BCST (R10)(SI*4), Z12, Z4
+	VFMADD231PS.BCST (R10)(BX*1), Z12, Z1
+	VFMADD231PS.BCST (R10)(BX*2), Z12, Z2
+	VFMADD231PS.BCST (R10)(SI*1), Z12, Z3
+	VFMADD231PS.BCST (R10)(BX*4), Z12, Z4
 	VFMADD231PS.BCST (R11), Z12, Z5
-	VFMADD231PS.BCST (R11)(SI*1), Z12, Z6
-	VFMADD231PS.BCST (R11)(SI*2), Z12, Z7
-	VFMADD231PS.BCST (R11)(DI*1), Z12, Z8
-	VFMADD231PS.BCST (R11)(SI*4), Z12, Z9
+	VFMADD231PS.BCST (R11)(BX*1), Z12, Z6
+	VFMADD231PS.BCST (R11)(BX*2), Z12, Z7
+	VFMADD231PS.BCST (R11)(SI*1), Z12, Z8
+	VFMADD231PS.BCST (R11)(BX*4), Z12, Z9
 	VFMADD231PS.BCST (R12), Z12, Z10
-	VFMADD231PS.BCST (R12)(SI*1), Z12, Z11
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R8, R12
-	ADDQ             R9, R13
-	DECQ             R14
+	VFMADD231PS.BCST (R12)(BX*1), Z12, Z11
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             DI, R12
+	ADDQ             R9, R8
+	DECQ             R13
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             128(AX), R12
-	ADDQ             136(AX), R13
-	DECQ             R15
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z1, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z3, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z5, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z7, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z9, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z10, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z11, (DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    128(AX), R12
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R13
+	DECQ    R14
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z9, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z10, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z11, (CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
-	VMOVUPS Z1, (DX)
+	VADDPS  (DX), Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
-	VMOVUPS Z3, (DX)
+	VADDPS  (DX), Z3, Z3
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
-	VMOVUPS Z5, (DX)
+	VADDPS  (DX), Z5, Z5
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z7, Z7
-	VMOVUPS Z7, (DX)
+	VADDPS  (DX), Z7, Z7
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z9, Z9
-	VMOVUPS Z9, (DX)
+	VADDPS  (DX), Z9, Z9
+	VMOVUPS Z9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
-	VMOVUPS Z10, (DX)
+	VADDPS  (DX), Z10, Z10
+	VMOVUPS Z10, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z11, Z11
-	VMOVUPS Z11, (DX)
+	VADDPS  (DX), Z11, Z11
+	VMOVUPS Z11, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z12, Z12, Z12
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z12, Z0
-	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z1, Z1
+	VADDPS  (DX), Z1, Z1
 	VMAXPS  Z1, Z12, Z1
-	VMOVUPS Z1, (DX)
+	VMOVUPS Z1, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z12, Z2
-	VMOVUPS Z2, (DX)
+	VMOVUPS Z2, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z3, Z3
+	VADDPS  (DX), Z3, Z3
 	VMAXPS  Z3, Z12, Z3
-	VMOVUPS Z3, (DX)
+	VMOVUPS Z3, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z12, Z4
-	VMOVUPS Z4, (DX)
+	VMOVUPS Z4, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z5, Z5
+	VADDPS  (DX), Z5, Z5
 	VMAXPS  Z5, Z12, Z5
-	VMOVUPS Z5, (DX)
+	VMOVUPS Z5, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z12, Z6
-	VMOVUPS Z6, (DX)
+	VMOVUPS Z6, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z7, Z7
+	VADDPS  (DX), Z7, Z7
 	VMAXPS  Z7, Z12, Z7
-	VMOVUPS Z7, (DX)
+	VMOVUPS Z7, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z12, Z8
-	VMOVUPS Z8, (DX)
+	VMOVUPS Z8, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z9, Z9
+	VADDPS  (DX), Z9, Z9
 	VMAXPS  Z9, Z12, Z9
-	VMOVUPS Z9, (DX)
+	VMOVUPS Z9, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
+	VADDPS  (DX), Z10, Z10
 	VMAXPS  Z10, Z12, Z10
-	VMOVUPS Z10, (DX)
+	VMOVUPS Z10, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z11, Z11
+	VADDPS  (DX), Z11, Z11
 	VMAXPS  Z11, Z12, Z11
-	VMOVUPS Z11, (DX)
+	VMOVUPS Z11, (CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z12, Z12, Z12
-	VMOVUPS   (BX), Z13
+	VMOVUPS   (DX), Z13
 	VCMPPS    $0x06, Z12, Z13, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
+	VMOVUPS   Z0, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, (DX)
+	VMOVUPS   Z1, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
+	VMOVUPS   Z2, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (DX)
+	VMOVUPS   Z3, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
+	VMOVUPS   Z4, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, (DX)
+	VMOVUPS   Z5, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
+	VMOVUPS   Z6, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, (DX)
+	VMOVUPS   Z7, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
+	VMOVUPS   Z8, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, (DX)
+	VMOVUPS   Z9, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
-	VMOVUPS   Z10, (DX)
+	VMOVUPS   Z10, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
-	VMOVUPS   Z11, (DX)
+	VMOVUPS   Z11, (CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z12, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z12, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z12, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z12, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z12, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z12, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z12, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z7
-	VMOVUPS      Z7, (DX)
+	VFNMADD213PS (CX), Z12, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z12, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z9
-	VMOVUPS      Z9, (DX)
+	VFNMADD213PS (CX), Z12, Z9
+	VMOVUPS      Z9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z12, Z10
+	VMOVUPS      Z10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z11
-	VMOVUPS      Z11, (DX)
+	VFNMADD213PS (CX), Z12, Z11
+	VMOVUPS      Z11, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z12
 	VBROADCASTSS 100(AX), Z13
-	VMOVUPS      (DX), Z14
+	VMOVUPS      (CX), Z14
 	VMOVAPS      Z14, Z15
 	VFNMADD213PS Z14, Z13, Z15
 	VFNMADD213PS Z15, Z12, Z0
-	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z14
 	VFNMADD213PS Z0, Z13, Z14
 	VFNMADD213PS Z14, Z12, Z1
-	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z2
-	VMOVUPS      Z2, (DX)
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z3
-	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z4
-	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z5
-	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z6
-	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z7
-	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z8
-	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z9
-	VMOVUPS      Z9, (DX)
+	VMOVUPS      Z9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z10
-	VMOVUPS      Z10, (DX)
+	VMOVUPS      Z10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z11
-	VMOVUPS      Z11, (DX)
+	VMOVUPS      Z11, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z0
+	VFMADD231PS  (CX), Z12, Z0
 	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z0
+	VFMADD231PS  (DX), Z12, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z12
+	VFNMADD213PS (CX), Z12, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z1
-	VMOVUPS      Z1, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
 	VMOVUPS      Z1, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z3
-	VMOVUPS      Z3, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
 	VMOVUPS      Z3, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z5
-	VMOVUPS      Z5, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
 	VMOVUPS      Z5, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z7
-	VMOVUPS      Z7, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z7
 	VMOVUPS      Z7, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z9
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z9
-	VMOVUPS      Z9, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z9
 	VMOVUPS      Z9, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z9
+	VMOVUPS      Z9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z10
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z10
-	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z11
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z11
-	VMOVUPS      Z11, (BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z11
-	VMOVUPS      Z11, (DX)
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (DX), Z0, Z11
+	VMOVUPS      Z11, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z11
+	VMOVUPS      Z11, (CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z0
+	VFMADD231PS  (CX), Z12, Z0
 	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z13
+	VMOVUPS      (DX), Z13
 	VFMADD213PS  Z0, Z12, Z13
-	VMOVUPS      Z13, (BX)
+	VMOVUPS      Z13, (DX)
 	VFMADD231PS  Z13, Z12, Z0
 	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z12, Z0
+	VMOVUPS      Z0, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z1
+	VFMADD231PS  (CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z12
+	VMOVUPS      (DX), Z12
 	VFMADD213PS  Z1, Z0, Z12
-	VMOVUPS      Z12, (BX)
+	VMOVUPS      Z12, (DX)
 	VFMADD231PS  Z12, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z1
-	VMOVUPS      Z1, (DX)
+	VFNMADD213PS (CX), Z0, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z3
+	VFMADD231PS  (CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z3
-	VMOVUPS      Z3, (DX)
+	VFNMADD213PS (CX), Z0, Z3
+	VMOVUPS      Z3, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z5
+	VFMADD231PS  (CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z5
-	VMOVUPS      Z5, (DX)
+	VFNMADD213PS (CX), Z0, Z5
+	VMOVUPS      Z5, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z7
+	VFMADD231PS  (CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z7
-	VMOVUPS      Z7, (DX)
+	VFNMADD213PS (CX), Z0, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z9
+	VFMADD231PS  (CX), Z0, Z9
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z9, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z9
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z9
-	VMOVUPS      Z9, (DX)
+	VFNMADD213PS (CX), Z0, Z9
+	VMOVUPS      Z9, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z10
+	VFMADD231PS  (CX), Z0, Z10
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z10, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z10
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z11
+	VFMADD231PS  (CX), Z0, Z11
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z11, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z11
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z11
-	VMOVUPS      Z11, (DX)
+	VFNMADD213PS (CX), Z0, Z11
+	VMOVUPS      Z11, (CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x0c, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x0c, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -14370,195 +14284,204 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x1(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), SI
-	MOVQ    32(AX), SI
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), BX
+	MOVQ    32(AX), BX
 	MOVQ    40(AX), DI
+	MOVQ    (AX), R8
+	ADDQ    144(AX), R8
+	MOVQ    8(AX), SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
-	MOVQ    120(AX), R8
-	TESTQ   R8, R8
+	MOVQ    120(AX), R9
+	TESTQ   R9, R9
 	JEQ     started
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	ADDQ    48(AX), R8
-	MOVQ    R8, 120(AX)
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    48(AX), R9
+	MOVQ    R9, 120(AX)
 
 started:
-	MOVQ CX, R8
-	MOVQ 8(AX), R9
-	MOVQ 112(AX), R11
+	MOVQ   56(AX), R9
+	MOVQ   112(AX), R10
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R9, R11
+	SUBQ   $0x01, R11
+	MOVQ   48(AX), R12
+	IMUL3Q $0x02, R12, R12
 
-span:
-	MOVQ 56(AX), R10
-
-term:
-	VMOVUPS          (R9), Z2
-	VMOVUPS          64(R9), Z3
+early:
+	PREFETCHT1       (CX)(R12*1)
+	PREFETCHT1       (DX)(R12*1)
+	PREFETCHT1       64(CX)(R12*1)
+	PREFETCHT1       64(DX)(R12*1)
+	ADDQ             48(AX), R12
+	VMOVUPS          (SI), Z2
+	VMOVUPS          64(SI), Z3
 	VFMADD231PS.BCST (R8), Z2, Z0
 	VFMADD231PS.BCST (R8), Z3, Z1
-	ADDQ             SI, R8
-	ADDQ             DI, R9
-	DECQ             R10
+	ADDQ             BX, R8
+	ADDQ             DI, SI
+	DECQ             R9
+	JEQ              span
+	CMPQ             R9, R11
+	JNE              early
+
+term:
+	VMOVUPS          (SI), Z2
+	VMOVUPS          64(SI), Z3
+	VFMADD231PS.BCST (R8), Z2, Z0
+	VFMADD231PS.BCST (R8), Z3, Z1
+	ADDQ             BX, R8
+	ADDQ             DI, SI
+	DECQ             R9
 	JNE              term
-	ADDQ             128(AX), R8
-	ADDQ             136(AX), R9
-	DECQ             R11
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R8
+	ADDQ    136(AX), SI
+	MOVQ    56(AX), R9
+	DECQ    R10
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z2, Z2, Z2
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z2, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
 	VMAXPS  Z1, Z2, Z1
-	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z2, Z2, Z2
-	VMOVUPS   (BX), Z3
+	VMOVUPS   (DX), Z3
 	VCMPPS    $0x06, Z2, Z3, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z2, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z2
-	VFNMADD213PS (DX), Z2, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z2, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS (CX), Z2, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z2, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z2
 	VBROADCASTSS 100(AX), Z3
-	VMOVUPS      (DX), Z4
+	VMOVUPS      (CX), Z4
 	VMOVAPS      Z4, Z5
 	VFNMADD213PS Z4, Z3, Z5
 	VFNMADD213PS Z5, Z2, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z4
 	VFNMADD213PS Z0, Z3, Z4
 	VFNMADD213PS Z4, Z2, Z1
-	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z2
-	VFMADD231PS  (DX), Z2, Z0
+	VFMADD231PS  (CX), Z2, Z0
 	VBROADCASTSS 108(AX), Z2
-	VFMADD231PS  (BX), Z2, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z2
-	VFNMADD213PS (DX), Z2, Z0
+	VFMADD231PS  (DX), Z2, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z2
+	VFNMADD213PS (CX), Z2, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
+	VFMADD231PS  64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z2
-	VFMADD231PS  (DX), Z2, Z0
+	VFMADD231PS  (CX), Z2, Z0
 	VBROADCASTSS 108(AX), Z2
-	VMOVUPS      (BX), Z3
+	VMOVUPS      (DX), Z3
 	VFMADD213PS  Z0, Z2, Z3
-	VMOVUPS      Z3, (BX)
+	VMOVUPS      Z3, (DX)
 	VFMADD231PS  Z3, Z2, Z0
 	VBROADCASTSS 96(AX), Z2
-	VFNMADD213PS (DX), Z2, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z2, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z2
+	VMOVUPS      64(DX), Z2
 	VFMADD213PS  Z1, Z0, Z2
-	VMOVUPS      Z2, 64(BX)
+	VMOVUPS      Z2, 64(DX)
 	VFMADD231PS  Z2, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x01, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x01, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -14568,294 +14491,299 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), DI
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), SI
 	MOVQ    40(AX), R8
+	MOVQ    (AX), R9
+	ADDQ    144(AX), R9
+	MOVQ    8(AX), DI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
-	MOVQ    120(AX), R9
-	TESTQ   R9, R9
+	MOVQ    120(AX), R10
+	TESTQ   R10, R10
 	JEQ     started
-	VMOVUPS (R9), Z0
-	VMOVUPS 64(R9), Z1
-	ADDQ    48(AX), R9
-	VMOVUPS (R9), Z2
-	VMOVUPS 64(R9), Z3
-	ADDQ    48(AX), R9
-	MOVQ    R9, 120(AX)
+	VMOVUPS (R10), Z0
+	VMOVUPS 64(R10), Z1
+	ADDQ    48(AX), R10
+	VMOVUPS (R10), Z2
+	VMOVUPS 64(R10), Z3
+	ADDQ    48(AX), R10
+	MOVQ    R10, 120(AX)
 
 started:
-	MOVQ CX, R9
-	MOVQ 8(AX), R10
-	MOVQ 112(AX), R12
+	MOVQ   56(AX), R10
+	MOVQ   112(AX), R11
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R10, R12
+	SUBQ   $0x02, R12
+	MOVQ   48(AX), R13
+	IMUL3Q $0x04, R13, R13
 
-span:
-	MOVQ 56(AX), R11
-
-term:
-	VMOVUPS          (R10), Z4
-	VMOVUPS          64(R10), Z5
+early:
+	PREFETCHT1       (CX)(R13*1)
+	PREFETCHT1       (DX)(R13*1)
+	PREFETCHT1       64(CX)(R13*1)
+	PREFETCHT1       64(DX)(R13*1)
+	ADDQ             48(AX), R13
+	VMOVUPS          (DI), Z4
+	VMOVUPS          64(DI), Z5
 	VFMADD231PS.BCST (R9), Z4, Z0
 	VFMADD231PS.BCST (R9), Z5, Z1
-	VFMADD231PS.BCST (R9)(SI*1), Z4, Z2
-	VFMADD231PS.BCST (R9)(SI*1), Z5, Z3
-	ADDQ             DI, R9
-	ADDQ             R8, R10
-	DECQ             R11
+	VFMADD231PS.BCST (R9)(BX*1), Z4, Z2
+	VFMADD231PS.BCST (R9)(BX*1), Z5, Z3
+	ADDQ             SI, R9
+	ADDQ             R8, DI
+	DECQ             R10
+	JEQ              span
+	CMPQ             R10, R12
+	JNE              early
+
+term:
+	VMOVUPS          (DI), Z4
+	VMOVUPS          64(DI), Z5
+	VFMADD231PS.BCST (R9), Z4, Z0
+	VFMADD231PS.BCST (R9), Z5, Z1
+	VFMADD231PS.BCST (R9)(BX*1), Z4, Z2
+	VFMADD231PS.BCST (R9)(BX*1), Z5, Z3
+	ADDQ             SI, R9
+	ADDQ             R8, DI
+	DECQ             R10
 	JNE              term
-	ADDQ             128(AX), R9
-	ADDQ             136(AX), R10
-	DECQ             R12
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R9
+	ADDQ    136(AX), DI
+	MOVQ    56(AX), R10
+	DECQ    R11
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z4, Z4, Z4
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z4, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
 	VMAXPS  Z1, Z4, Z1
-	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z4, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
 	VMAXPS  Z3, Z4, Z3
-	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z4, Z4, Z4
-	VMOVUPS   (BX), Z5
+	VMOVUPS   (DX), Z5
 	VCMPPS    $0x06, Z4, Z5, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z4, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z4, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z2, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z4, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
+	VMOVUPS   Z3, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z4, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS (CX), Z4, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z4, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z4, Z2
-	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z4, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS (CX), Z4, Z2
+	VMOVUPS      Z2, (CX)
+	VFNMADD213PS 64(CX), Z4, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z4
 	VBROADCASTSS 100(AX), Z5
-	VMOVUPS      (DX), Z6
+	VMOVUPS      (CX), Z6
 	VMOVAPS      Z6, Z7
 	VFNMADD213PS Z6, Z5, Z7
 	VFNMADD213PS Z7, Z4, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z6
 	VFNMADD213PS Z0, Z5, Z6
 	VFNMADD213PS Z6, Z4, Z1
-	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z5, Z1
 	VFNMADD213PS Z1, Z4, Z2
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z5, Z1
 	VFNMADD213PS Z1, Z4, Z3
-	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z0
+	VFMADD231PS  (CX), Z4, Z0
 	VBROADCASTSS 108(AX), Z4
-	VFMADD231PS  (BX), Z4, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z0
+	VFMADD231PS  (DX), Z4, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z4
+	VFNMADD213PS (CX), Z4, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z3
-	VMOVUPS      Z3, 64(BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z4
-	VFMADD231PS  (DX), Z4, Z0
+	VFMADD231PS  (CX), Z4, Z0
 	VBROADCASTSS 108(AX), Z4
-	VMOVUPS      (BX), Z5
+	VMOVUPS      (DX), Z5
 	VFMADD213PS  Z0, Z4, Z5
-	VMOVUPS      Z5, (BX)
+	VMOVUPS      Z5, (DX)
 	VFMADD231PS  Z5, Z4, Z0
 	VBROADCASTSS 96(AX), Z4
-	VFNMADD213PS (DX), Z4, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z4, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z4
+	VMOVUPS      64(DX), Z4
 	VFMADD213PS  Z1, Z0, Z4
-	VMOVUPS      Z4, 64(BX)
+	VMOVUPS      Z4, 64(DX)
 	VFMADD231PS  Z4, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
+	VFMADD231PS  64(CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x02, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x02, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -14865,452 +14793,23 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x3(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), DI
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), SI
 	MOVQ    40(AX), R8
+	MOVQ    (AX), R9
+	ADDQ    144(AX), R9
+	MOVQ    8(AX), DI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
 	VPXORD  Z4, Z4, Z4
 	VPXORD  Z5, Z5, Z5
-	MOVQ    120(AX), R9
-	TESTQ   R9, R9
-	JEQ     started
-	VMOVUPS (R9), Z0
-	VMOVUPS 64(R9), Z1
-	ADDQ    48(AX), R9
-	VMOVUPS (R9), Z2
-	VMOVUPS 64(R9), Z3
-	ADDQ    48(AX), R9
-	VMOVUPS (R9), Z4
-	VMOVUPS 64(R9), Z5
-	ADDQ    48(AX), R9
-	MOVQ    R9, 120(AX)
-
-started:
-	MOVQ CX, R9
-	MOVQ 8(AX), R10
-	MOVQ 112(AX), R12
-
-span:
-	MOVQ 56(AX), R11
-
-term:
-	VMOVUPS          (R10), Z6
-	VMOVUPS          64(R10), Z7
-	VFMADD231PS.BCST (R9), Z6, Z0
-	VFMADD231PS.BCST (R9), Z7, Z1
-	VFMADD231PS.BCST (R9)(SI*1), Z6, Z2
-	VFMADD231PS.BCST (R9)(SI*1), Z7, Z3
-	VFMADD231PS.BCST (R9)(SI*2), Z6, Z4
-	VFMADD231PS.BCST (R9)(SI*2), Z7, Z5
-	ADDQ             DI, R9
-	ADDQ             R8, R10
-	DECQ             R11
-	JNE              term
-	ADDQ             128(AX), R9
-	ADDQ             136(AX), R10
-	DECQ             R12
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
-
-bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	JMP     done
-
-relu:
-	VPXORD  Z6, Z6, Z6
-	VADDPS  (BX), Z0, Z0
-	VMAXPS  Z0, Z6, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMAXPS  Z1, Z6, Z1
-	VMOVUPS Z1, 64(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMAXPS  Z2, Z6, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMAXPS  Z3, Z6, Z3
-	VMOVUPS Z3, 64(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMAXPS  Z4, Z6, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMAXPS  Z5, Z6, Z5
-	VMOVUPS Z5, 64(DX)
-	ADDQ    SI, DX
-	ADDQ    DI, BX
-	JMP     done
-
-mask:
-	VPXORD    Z6, Z6, Z6
-	VMOVUPS   (BX), Z7
-	VCMPPS    $0x06, Z6, Z7, K1
-	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
-	VCMPPS    $0x06, Z6, Z0, K1
-	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
-	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
-	VCMPPS    $0x06, Z6, Z0, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z0
-	VCMPPS    $0x06, Z6, Z0, K1
-	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
-	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
-	VCMPPS    $0x06, Z6, Z0, K1
-	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z0
-	VCMPPS    $0x06, Z6, Z0, K1
-	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
-	ADDQ      SI, DX
-	ADDQ      DI, BX
-	JMP       done
-
-plain:
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z6, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z6, Z2
-	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z6, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z6, Z4
-	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z6, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
-
-shrink:
-	VBROADCASTSS 96(AX), Z6
-	VBROADCASTSS 100(AX), Z7
-	VMOVUPS      (DX), Z8
-	VMOVAPS      Z8, Z9
-	VFNMADD213PS Z8, Z7, Z9
-	VFNMADD213PS Z9, Z6, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
-	VMOVAPS      Z0, Z8
-	VFNMADD213PS Z0, Z7, Z8
-	VFNMADD213PS Z8, Z6, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
-	VMOVAPS      Z0, Z1
-	VFNMADD213PS Z0, Z7, Z1
-	VFNMADD213PS Z1, Z6, Z2
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z0
-	VMOVAPS      Z0, Z1
-	VFNMADD213PS Z0, Z7, Z1
-	VFNMADD213PS Z1, Z6, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
-	VMOVAPS      Z0, Z1
-	VFNMADD213PS Z0, Z7, Z1
-	VFNMADD213PS Z1, Z6, Z4
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z0
-	VMOVAPS      Z0, Z1
-	VFNMADD213PS Z0, Z7, Z1
-	VFNMADD213PS Z1, Z6, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
-
-momentum:
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z0
-	VBROADCASTSS 108(AX), Z6
-	VFMADD231PS  (BX), Z6, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z0
-	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	JMP          done
-
-nesterov:
-	VBROADCASTSS 104(AX), Z6
-	VFMADD231PS  (DX), Z6, Z0
-	VBROADCASTSS 108(AX), Z6
-	VMOVUPS      (BX), Z7
-	VFMADD213PS  Z0, Z6, Z7
-	VMOVUPS      Z7, (BX)
-	VFMADD231PS  Z7, Z6, Z0
-	VBROADCASTSS 96(AX), Z6
-	VFNMADD213PS (DX), Z6, Z0
-	VMOVUPS      Z0, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z6
-	VFMADD213PS  Z1, Z0, Z6
-	VMOVUPS      Z6, 64(BX)
-	VFMADD231PS  Z6, Z0, Z1
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
-	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
-	VFMADD231PS  Z1, Z0, Z2
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
-	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VFMADD231PS  Z1, Z0, Z3
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
-	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
-	VFMADD231PS  Z1, Z0, Z4
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
-	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VFMADD231PS  Z1, Z0, Z5
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
-	VMOVUPS      Z5, 64(DX)
-	ADDQ         SI, DX
-	ADDQ         DI, BX
-
-done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x03, SI, SI
-	ADDQ   SI, CX
-	DECQ   64(AX)
-	JNE    block
-	VZEROUPPER
-	RET
-
-// func tileAVX512x2x4(t *float32)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x2x4(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
-
-block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
-	MOVQ    40(AX), R9
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	VPXORD  Z4, Z4, Z4
-	VPXORD  Z5, Z5, Z5
-	VPXORD  Z6, Z6, Z6
-	VPXORD  Z7, Z7, Z7
 	MOVQ    120(AX), R10
 	TESTQ   R10, R10
 	JEQ     started
@@ -15323,430 +14822,857 @@ fetched:
 	VMOVUPS (R10), Z4
 	VMOVUPS 64(R10), Z5
 	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
-	ADDQ    48(AX), R10
 	MOVQ    R10, 120(AX)
 
 started:
-	MOVQ CX, R10
-	MOVQ 8(AX), R11
-	MOVQ 112(AX), R13
+	MOVQ   56(AX), R10
+	MOVQ   112(AX), R11
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R10, R12
+	SUBQ   $0x03, R12
+	MOVQ   48(AX), R13
+	IMUL3Q $0x06, R13, R13
 
-span:
-	MOVQ 56(AX), R12
+early:
+	PREFETCHT1       (CX)(R13*1)
+	PREFETCHT1       (DX)(R13*1)
+	PREFETCHT1       64(CX)(R13*1)
+	PREFETCHT1       64(DX)(R13*1)
+	ADDQ             48(AX), R13
+	VMOVUPS          (DI), Z6
+	VMOVUPS          64(DI), Z7
+	VFMADD231PS.BCST (R9), Z6, Z0
+	VFMADD231PS.BCST (R9), Z7, Z1
+	VFMADD231PS.BCST (R9)(BX*1), Z6, Z2
+	VFMADD231PS.BCST (R9)(BX*1), Z7, Z3
+	VFMADD231PS.BCST (R9)(BX*2), Z6, Z4
+	VFMADD231PS.BCST (R9)(BX*2), Z7, Z5
+	ADDQ             SI, R9
+	ADDQ             R8, DI
+	DECQ             R10
+	JEQ              span
+	CMPQ             R10, R12
+	JNE              early
 
 term:
-	VMOVUPS          (R11), Z8
-	VMOVUPS          64(R11), Z9
-	VFMADD231PS.BCST (R10), Z8, Z0
-	VFMADD231PS.BCST (R10), Z9, Z1
-	VFMADD231PS.BCST (R10)(SI*1), Z8, Z2
-	VFMADD231PS.BCST (R10)(SI*1), Z9, Z3
-	VFMADD231PS.BCST (R10)(SI*2), Z8, Z4
-	VFMADD231PS.BCST (R10)(SI*2), Z9, Z5
-	VFMADD231PS.BCST (R10)(DI*1), Z8, Z6
-	VFMADD231PS.BCST (R10)(DI*1), Z9, Z7
-	ADDQ             R8, R10
-	ADDQ             R9, R11
-	DECQ             R12
+	VMOVUPS          (DI), Z6
+	VMOVUPS          64(DI), Z7
+	VFMADD231PS.BCST (R9), Z6, Z0
+	VFMADD231PS.BCST (R9), Z7, Z1
+	VFMADD231PS.BCST (R9)(BX*1), Z6, Z2
+	VFMADD231PS.BCST (R9)(BX*1), Z7, Z3
+	VFMADD231PS.BCST (R9)(BX*2), Z6, Z4
+	VFMADD231PS.BCST (R9)(BX*2), Z7, Z5
+	ADDQ             SI, R9
+	ADDQ             R8, DI
+	DECQ             R10
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             136(AX), R11
-	DECQ             R13
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R9
+	ADDQ    136(AX), DI
+	MOVQ    56(AX), R10
+	DECQ    R11
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
+	JMP     done
+
+relu:
+	VPXORD  Z6, Z6, Z6
+	VADDPS  (DX), Z0, Z0
+	VMAXPS  Z0, Z6, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMAXPS  Z1, Z6, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
+	VADDPS  (DX), Z2, Z2
+	VMAXPS  Z2, Z6, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMAXPS  Z3, Z6, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VADDPS  (DX), Z4, Z4
+	VMAXPS  Z4, Z6, Z4
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
+	VMAXPS  Z5, Z6, Z5
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
+
+mask:
+	VPXORD    Z6, Z6, Z6
+	VMOVUPS   (DX), Z7
+	VCMPPS    $0x06, Z6, Z7, K1
+	VMOVAPS.Z Z0, K1, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
+	ADDQ      SI, DX
+	VMOVUPS   (DX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z2, K1, Z2
+	VMOVUPS   Z2, (CX)
+	VMOVUPS   64(DX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   Z3, 64(CX)
+	ADDQ      BX, CX
+	ADDQ      SI, DX
+	VMOVUPS   (DX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z4, K1, Z4
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   64(DX), Z0
+	VCMPPS    $0x06, Z6, Z0, K1
+	VMOVAPS.Z Z5, K1, Z5
+	VMOVUPS   Z5, 64(CX)
+	ADDQ      BX, CX
+	ADDQ      SI, DX
+	JMP       done
+
+plain:
+	VBROADCASTSS 96(AX), Z6
+	VFNMADD213PS (CX), Z6, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z6, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VFNMADD213PS (CX), Z6, Z2
+	VMOVUPS      Z2, (CX)
+	VFNMADD213PS 64(CX), Z6, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VFNMADD213PS (CX), Z6, Z4
+	VMOVUPS      Z4, (CX)
+	VFNMADD213PS 64(CX), Z6, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	JMP          done
+
+shrink:
+	VBROADCASTSS 96(AX), Z6
+	VBROADCASTSS 100(AX), Z7
+	VMOVUPS      (CX), Z8
+	VMOVAPS      Z8, Z9
+	VFNMADD213PS Z8, Z7, Z9
+	VFNMADD213PS Z9, Z6, Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
+	VMOVAPS      Z0, Z8
+	VFNMADD213PS Z0, Z7, Z8
+	VFNMADD213PS Z8, Z6, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VMOVUPS      (CX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z7, Z1
+	VFNMADD213PS Z1, Z6, Z2
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      64(CX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z7, Z1
+	VFNMADD213PS Z1, Z6, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VMOVUPS      (CX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z7, Z1
+	VFNMADD213PS Z1, Z6, Z4
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      64(CX), Z0
+	VMOVAPS      Z0, Z1
+	VFNMADD213PS Z0, Z7, Z1
+	VFNMADD213PS Z1, Z6, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	JMP          done
+
+momentum:
+	VBROADCASTSS 104(AX), Z6
+	VFMADD231PS  (CX), Z6, Z0
+	VBROADCASTSS 108(AX), Z6
+	VFMADD231PS  (DX), Z6, Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z6
+	VFNMADD213PS (CX), Z6, Z0
+	VMOVUPS      Z0, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (DX), Z0, Z2
+	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z3
+	VMOVUPS      Z3, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  (DX), Z0, Z4
+	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z5
+	VMOVUPS      Z5, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	JMP          done
+
+nesterov:
+	VBROADCASTSS 104(AX), Z6
+	VFMADD231PS  (CX), Z6, Z0
+	VBROADCASTSS 108(AX), Z6
+	VMOVUPS      (DX), Z7
+	VFMADD213PS  Z0, Z6, Z7
+	VMOVUPS      Z7, (DX)
+	VFMADD231PS  Z7, Z6, Z0
+	VBROADCASTSS 96(AX), Z6
+	VFNMADD213PS (CX), Z6, Z0
+	VMOVUPS      Z0, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(DX), Z6
+	VFMADD213PS  Z1, Z0, Z6
+	VMOVUPS      Z6, 64(DX)
+	VFMADD231PS  Z6, Z0, Z1
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (DX), Z1
+	VFMADD213PS  Z2, Z0, Z1
+	VMOVUPS      Z1, (DX)
+	VFMADD231PS  Z1, Z0, Z2
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(DX), Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	VFMADD231PS  Z1, Z0, Z3
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      (DX), Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMOVUPS      Z1, (DX)
+	VFMADD231PS  Z1, Z0, Z4
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
+	VMOVUPS      64(DX), Z1
+	VFMADD213PS  Z5, Z0, Z1
+	VMOVUPS      Z1, 64(DX)
+	VFMADD231PS  Z1, Z0, Z5
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
+	ADDQ         SI, DX
+
+done:
+	MOVQ   24(AX), BX
+	IMUL3Q $0x03, BX, BX
+	ADDQ   BX, 144(AX)
+	DECQ   64(AX)
+	JNE    block
+	VZEROUPPER
+	RET
+
+// func tileAVX512x2x4(t *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileAVX512x2x4(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
+
+block:
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
+	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	MOVQ    8(AX), R8
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    120(AX), R11
+	TESTQ   R11, R11
+	JEQ     started
+	VMOVUPS (R11), Z0
+	VMOVUPS 64(R11), Z1
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z2
+	VMOVUPS 64(R11), Z3
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z4
+	VMOVUPS 64(R11), Z5
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z6
+	VMOVUPS 64(R11), Z7
+	ADDQ    48(AX), R11
+	MOVQ    R11, 120(AX)
+
+started:
+	MOVQ   56(AX), R11
+	MOVQ   112(AX), R12
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R11, R13
+	SUBQ   $0x04, R13
+	MOVQ   48(AX), R14
+	IMUL3Q $0x08, R14, R14
+
+early:
+	PREFETCHT1       (CX)(R14*1)
+	PREFETCHT1       (DX)(R14*1)
+	PREFETCHT1       64(CX)(R14*1)
+	PREFETCHT1       64(DX)(R14*1)
+	ADDQ             48(AX), R14
+	VMOVUPS          (R8), Z8
+	VMOVUPS          64(R8), Z9
+	VFMADD231PS.BCST (R10), Z8, Z0
+	VFMADD231PS.BCST (R10), Z9, Z1
+	VFMADD231PS.BCST (R10)(BX*1), Z8, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z9, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z8, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z9, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z8, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z9, Z7
+	ADDQ             DI, R10
+	ADDQ             R9, R8
+	DECQ             R11
+	JEQ              span
+	CMPQ             R11, R13
+	JNE              early
+
+term:
+	VMOVUPS          (R8), Z8
+	VMOVUPS          64(R8), Z9
+	VFMADD231PS.BCST (R10), Z8, Z0
+	VFMADD231PS.BCST (R10), Z9, Z1
+	VFMADD231PS.BCST (R10)(BX*1), Z8, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z9, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z8, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z9, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z8, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z9, Z7
+	ADDQ             DI, R10
+	ADDQ             R9, R8
+	DECQ             R11
+	JNE              term
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R11
+	DECQ    R12
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
+
+bias:
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
 	JMP     done
 
 relu:
 	VPXORD  Z8, Z8, Z8
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z8, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
 	VMAXPS  Z1, Z8, Z1
-	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z8, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
 	VMAXPS  Z3, Z8, Z3
-	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z8, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
 	VMAXPS  Z5, Z8, Z5
-	VMOVUPS Z5, 64(DX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z8, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
 	VMAXPS  Z7, Z8, Z7
-	VMOVUPS Z7, 64(DX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z8, Z8, Z8
-	VMOVUPS   (BX), Z9
+	VMOVUPS   (DX), Z9
 	VCMPPS    $0x06, Z8, Z9, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z2, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
+	VMOVUPS   Z3, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
+	VMOVUPS   Z5, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z6, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z8, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
+	VMOVUPS   Z7, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z8, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS (CX), Z8, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z8, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z8, Z2
-	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z8, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS (CX), Z8, Z2
+	VMOVUPS      Z2, (CX)
+	VFNMADD213PS 64(CX), Z8, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z8, Z4
-	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z8, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS (CX), Z8, Z4
+	VMOVUPS      Z4, (CX)
+	VFNMADD213PS 64(CX), Z8, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z8, Z6
-	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z8, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS (CX), Z8, Z6
+	VMOVUPS      Z6, (CX)
+	VFNMADD213PS 64(CX), Z8, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z8
 	VBROADCASTSS 100(AX), Z9
-	VMOVUPS      (DX), Z10
+	VMOVUPS      (CX), Z10
 	VMOVAPS      Z10, Z11
 	VFNMADD213PS Z10, Z9, Z11
 	VFNMADD213PS Z11, Z8, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z10
 	VFNMADD213PS Z0, Z9, Z10
 	VFNMADD213PS Z10, Z8, Z1
-	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z9, Z1
 	VFNMADD213PS Z1, Z8, Z2
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z9, Z1
 	VFNMADD213PS Z1, Z8, Z3
-	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z9, Z1
 	VFNMADD213PS Z1, Z8, Z4
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z9, Z1
 	VFNMADD213PS Z1, Z8, Z5
-	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z9, Z1
 	VFNMADD213PS Z1, Z8, Z6
-	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z9, Z1
 	VFNMADD213PS Z1, Z8, Z7
-	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z0
+	VFMADD231PS  (CX), Z8, Z0
 	VBROADCASTSS 108(AX), Z8
-	VFMADD231PS  (BX), Z8, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z0
+	VFMADD231PS  (DX), Z8, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z8
+	VFNMADD213PS (CX), Z8, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z7
-	VMOVUPS      Z7, 64(BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z8
-	VFMADD231PS  (DX), Z8, Z0
+	VFMADD231PS  (CX), Z8, Z0
 	VBROADCASTSS 108(AX), Z8
-	VMOVUPS      (BX), Z9
+	VMOVUPS      (DX), Z9
 	VFMADD213PS  Z0, Z8, Z9
-	VMOVUPS      Z9, (BX)
+	VMOVUPS      Z9, (DX)
 	VFMADD231PS  Z9, Z8, Z0
 	VBROADCASTSS 96(AX), Z8
-	VFNMADD213PS (DX), Z8, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z8, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z8
+	VMOVUPS      64(DX), Z8
 	VFMADD213PS  Z1, Z0, Z8
-	VMOVUPS      Z8, 64(BX)
+	VMOVUPS      Z8, 64(DX)
 	VFMADD231PS  Z8, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
+	VFMADD231PS  64(CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z5
+	VFMADD231PS  64(CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z7
+	VFMADD231PS  64(CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x04, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x04, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -15756,54 +15682,17 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x5(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -15814,533 +15703,563 @@ fetched:
 	VPXORD  Z7, Z7, Z7
 	VPXORD  Z8, Z8, Z8
 	VPXORD  Z9, Z9, Z9
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R11
+	TESTQ   R11, R11
 	JEQ     started
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	VMOVUPS 64(R10), Z9
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R11), Z0
+	VMOVUPS 64(R11), Z1
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z2
+	VMOVUPS 64(R11), Z3
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z4
+	VMOVUPS 64(R11), Z5
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z6
+	VMOVUPS 64(R11), Z7
+	ADDQ    48(AX), R11
+	VMOVUPS (R11), Z8
+	VMOVUPS 64(R11), Z9
+	ADDQ    48(AX), R11
+	MOVQ    R11, 120(AX)
 
 started:
-	MOVQ CX, R10
-	MOVQ 8(AX), R11
-	MOVQ 112(AX), R13
+	MOVQ   56(AX), R11
+	MOVQ   112(AX), R12
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R11, R13
+	SUBQ   $0x05, R13
+	MOVQ   48(AX), R14
+	IMUL3Q $0x0a, R14, R14
 
-span:
-	MOVQ 56(AX), R12
-
-term:
-	VMOVUPS          (R11), Z10
-	VMOVUPS          64(R11), Z11
+early:
+	PREFETCHT1       (CX)(R14*1)
+	PREFETCHT1       (DX)(R14*1)
+	PREFETCHT1       64(CX)(R14*1)
+	PREFETCHT1       64(DX)(R14*1)
+	ADDQ             48(AX), R14
+	VMOVUPS          (R8), Z10
+	VMOVUPS          64(R8), Z11
 	VFMADD231PS.BCST (R10), Z10, Z0
 	VFMADD231PS.BCST (R10), Z11, Z1
-	VFMADD231PS.BCST (R10)(SI*1), Z10, Z2
-	VFMADD231PS.BCST (R10)(SI*1), Z11, Z3
-	VFMADD231PS.BCST (R10)(SI*2), Z10, Z4
-	VFMADD231PS.BCST (R10)(SI*2), Z11, Z5
-	VFMADD231PS.BCST (R10)(DI*1), Z10, Z6
-	VFMADD231PS.BCST (R10)(DI*1), Z11, Z7
-	VFMADD231PS.BCST (R10)(SI*4), Z10, Z8
-	VFMADD231PS.BCST (R10)(SI*4), Z11, Z9
-	ADDQ             R8, R10
-	ADDQ             R9, R11
-	DECQ             R12
+	VFMADD231PS.BCST (R10)(BX*1), Z10, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z11, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z10, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z11, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z10, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z11, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z10, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z11, Z9
+	ADDQ             DI, R10
+	ADDQ             R9, R8
+	DECQ             R11
+	JEQ              span
+	CMPQ             R11, R13
+	JNE              early
+
+term:
+	VMOVUPS          (R8), Z10
+	VMOVUPS          64(R8), Z11
+	VFMADD231PS.BCST (R10), Z10, Z0
+	VFMADD231PS.BCST (R10), Z11, Z1
+	VFMADD231PS.BCST (R10)(BX*1), Z10, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z11, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z10, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z11, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z10, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z11, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z10, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z11, Z9
+	ADDQ             DI, R10
+	ADDQ             R9, R8
+	DECQ             R11
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             136(AX), R11
-	DECQ             R13
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	VMOVUPS          Z9, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R11
+	DECQ    R12
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMOVUPS Z9, 64(DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z10, Z10, Z10
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z10, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
 	VMAXPS  Z1, Z10, Z1
-	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z10, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
 	VMAXPS  Z3, Z10, Z3
-	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z10, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
 	VMAXPS  Z5, Z10, Z5
-	VMOVUPS Z5, 64(DX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z10, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
 	VMAXPS  Z7, Z10, Z7
-	VMOVUPS Z7, 64(DX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z10, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
 	VMAXPS  Z9, Z10, Z9
-	VMOVUPS Z9, 64(DX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z10, Z10, Z10
-	VMOVUPS   (BX), Z11
+	VMOVUPS   (DX), Z11
 	VCMPPS    $0x06, Z10, Z11, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z2, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
+	VMOVUPS   Z3, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
+	VMOVUPS   Z5, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z6, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
+	VMOVUPS   Z7, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z8, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z10, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, 64(DX)
+	VMOVUPS   Z9, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z10, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS (CX), Z10, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z10, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z10, Z2
-	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z10, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS (CX), Z10, Z2
+	VMOVUPS      Z2, (CX)
+	VFNMADD213PS 64(CX), Z10, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z10, Z4
-	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z10, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS (CX), Z10, Z4
+	VMOVUPS      Z4, (CX)
+	VFNMADD213PS 64(CX), Z10, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z10, Z6
-	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z10, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS (CX), Z10, Z6
+	VMOVUPS      Z6, (CX)
+	VFNMADD213PS 64(CX), Z10, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z10, Z8
-	VMOVUPS      Z8, (DX)
-	VFNMADD213PS 64(DX), Z10, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS (CX), Z10, Z8
+	VMOVUPS      Z8, (CX)
+	VFNMADD213PS 64(CX), Z10, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z10
 	VBROADCASTSS 100(AX), Z11
-	VMOVUPS      (DX), Z12
+	VMOVUPS      (CX), Z12
 	VMOVAPS      Z12, Z13
 	VFNMADD213PS Z12, Z11, Z13
 	VFNMADD213PS Z13, Z10, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z12
 	VFNMADD213PS Z0, Z11, Z12
 	VFNMADD213PS Z12, Z10, Z1
-	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z2
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z3
-	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z4
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z5
-	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z6
-	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z7
-	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z8
-	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z11, Z1
 	VFNMADD213PS Z1, Z10, Z9
-	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z0
+	VFMADD231PS  (CX), Z10, Z0
 	VBROADCASTSS 108(AX), Z10
-	VFMADD231PS  (BX), Z10, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z0
+	VFMADD231PS  (DX), Z10, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z10
+	VFNMADD213PS (CX), Z10, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z7
-	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z9
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z9
-	VMOVUPS      Z9, 64(BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z10
-	VFMADD231PS  (DX), Z10, Z0
+	VFMADD231PS  (CX), Z10, Z0
 	VBROADCASTSS 108(AX), Z10
-	VMOVUPS      (BX), Z11
+	VMOVUPS      (DX), Z11
 	VFMADD213PS  Z0, Z10, Z11
-	VMOVUPS      Z11, (BX)
+	VMOVUPS      Z11, (DX)
 	VFMADD231PS  Z11, Z10, Z0
 	VBROADCASTSS 96(AX), Z10
-	VFNMADD213PS (DX), Z10, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z10, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z10
+	VMOVUPS      64(DX), Z10
 	VFMADD213PS  Z1, Z0, Z10
-	VMOVUPS      Z10, 64(BX)
+	VMOVUPS      Z10, 64(DX)
 	VFMADD231PS  Z10, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
+	VFMADD231PS  64(CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z5
+	VFMADD231PS  64(CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z7
+	VFMADD231PS  64(CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z9
+	VFMADD231PS  64(CX), Z0, Z9
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z9, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z9
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x05, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x05, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -16350,60 +16269,19 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x6(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -16416,628 +16294,659 @@ fetched:
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	VMOVUPS 64(R10), Z9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z10
-	VMOVUPS 64(R10), Z11
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Z0
+	VMOVUPS 64(R12), Z1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z2
+	VMOVUPS 64(R12), Z3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z4
+	VMOVUPS 64(R12), Z5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z6
+	VMOVUPS 64(R12), Z7
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z8
+	VMOVUPS 64(R12), Z9
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z10
+	VMOVUPS 64(R12), Z11
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x06, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x0c, R15, R15
 
-span:
-	MOVQ 56(AX), R13
-
-term:
-	VMOVUPS          (R12), Z12
-	VMOVUPS          64(R12), Z13
+early:
+	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (DX)(R15*1)
+	PREFETCHT1       64(CX)(R15*1)
+	PREFETCHT1       64(DX)(R15*1)
+	ADDQ             48(AX), R15
+	VMOVUPS          (R8), Z12
+	VMOVUPS          64(R8), Z13
 	VFMADD231PS.BCST (R10), Z12, Z0
 	VFMADD231PS.BCST (R10), Z13, Z1
-	VFMADD231PS.BCST (R10)(SI*1), Z12, Z2
-	VFMADD231PS.BCST (R10)(SI*1), Z13, Z3
-	VFMADD231PS.BCST (R10)(SI*2), Z12, Z4
-	VFMADD231PS.BCST (R10)(SI*2), Z13, Z5
-	VFMADD231PS.BCST (R10)(DI*1), Z12, Z6
-	VFMADD231PS.BCST (R10)(DI*1), Z13, Z7
-	VFMADD231PS.BCST (R10)(SI*4), Z12, Z8
-	VFMADD231PS.BCST (R10)(SI*4), Z13, Z9
+	VFMADD231PS.BCST (R10)(BX*1), Z12, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z13, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z12, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z13, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z12, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z13, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z12, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z13, Z9
 	VFMADD231PS.BCST (R11), Z12, Z10
 	VFMADD231PS.BCST (R11), Z13, Z11
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R9, R12
-	DECQ             R13
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
+	JEQ              span
+	CMPQ             R12, R14
+	JNE              early
+
+term:
+	VMOVUPS          (R8), Z12
+	VMOVUPS          64(R8), Z13
+	VFMADD231PS.BCST (R10), Z12, Z0
+	VFMADD231PS.BCST (R10), Z13, Z1
+	VFMADD231PS.BCST (R10)(BX*1), Z12, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z13, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z12, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z13, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z12, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z13, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z12, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z13, Z9
+	VFMADD231PS.BCST (R11), Z12, Z10
+	VFMADD231PS.BCST (R11), Z13, Z11
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             136(AX), R12
-	DECQ             R14
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	VMOVUPS          Z9, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z10, (DX)
-	VMOVUPS          Z11, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMOVUPS Z9, 64(DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
-	VMOVUPS Z11, 64(DX)
+	VADDPS  (DX), Z10, Z10
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z12, Z12, Z12
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z12, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
 	VMAXPS  Z1, Z12, Z1
-	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z12, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
 	VMAXPS  Z3, Z12, Z3
-	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z12, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
 	VMAXPS  Z5, Z12, Z5
-	VMOVUPS Z5, 64(DX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z12, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
 	VMAXPS  Z7, Z12, Z7
-	VMOVUPS Z7, 64(DX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z12, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
 	VMAXPS  Z9, Z12, Z9
-	VMOVUPS Z9, 64(DX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
+	VADDPS  (DX), Z10, Z10
 	VMAXPS  Z10, Z12, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
 	VMAXPS  Z11, Z12, Z11
-	VMOVUPS Z11, 64(DX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z12, Z12, Z12
-	VMOVUPS   (BX), Z13
+	VMOVUPS   (DX), Z13
 	VCMPPS    $0x06, Z12, Z13, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z2, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
+	VMOVUPS   Z3, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
+	VMOVUPS   Z5, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z6, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
+	VMOVUPS   Z7, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z8, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, 64(DX)
+	VMOVUPS   Z9, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
-	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z10, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z12, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
-	VMOVUPS   Z11, 64(DX)
+	VMOVUPS   Z11, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z12, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS (CX), Z12, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z12, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z2
-	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z12, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS (CX), Z12, Z2
+	VMOVUPS      Z2, (CX)
+	VFNMADD213PS 64(CX), Z12, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z4
-	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z12, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS (CX), Z12, Z4
+	VMOVUPS      Z4, (CX)
+	VFNMADD213PS 64(CX), Z12, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z6
-	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z12, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS (CX), Z12, Z6
+	VMOVUPS      Z6, (CX)
+	VFNMADD213PS 64(CX), Z12, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z8
-	VMOVUPS      Z8, (DX)
-	VFNMADD213PS 64(DX), Z12, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS (CX), Z12, Z8
+	VMOVUPS      Z8, (CX)
+	VFNMADD213PS 64(CX), Z12, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z12, Z10
-	VMOVUPS      Z10, (DX)
-	VFNMADD213PS 64(DX), Z12, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS (CX), Z12, Z10
+	VMOVUPS      Z10, (CX)
+	VFNMADD213PS 64(CX), Z12, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z12
 	VBROADCASTSS 100(AX), Z13
-	VMOVUPS      (DX), Z14
+	VMOVUPS      (CX), Z14
 	VMOVAPS      Z14, Z15
 	VFNMADD213PS Z14, Z13, Z15
 	VFNMADD213PS Z15, Z12, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z14
 	VFNMADD213PS Z0, Z13, Z14
 	VFNMADD213PS Z14, Z12, Z1
-	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z2
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z3
-	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z4
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z5
-	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z6
-	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z7
-	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z8
-	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z9
-	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z10
-	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z13, Z1
 	VFNMADD213PS Z1, Z12, Z11
-	VMOVUPS      Z11, 64(DX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z0
+	VFMADD231PS  (CX), Z12, Z0
 	VBROADCASTSS 108(AX), Z12
-	VFMADD231PS  (BX), Z12, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z0
+	VFMADD231PS  (DX), Z12, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z12
+	VFNMADD213PS (CX), Z12, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z7
-	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z9
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z9
-	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z10
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z10
-	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z11
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z11
-	VMOVUPS      Z11, 64(BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z12
-	VFMADD231PS  (DX), Z12, Z0
+	VFMADD231PS  (CX), Z12, Z0
 	VBROADCASTSS 108(AX), Z12
-	VMOVUPS      (BX), Z13
+	VMOVUPS      (DX), Z13
 	VFMADD213PS  Z0, Z12, Z13
-	VMOVUPS      Z13, (BX)
+	VMOVUPS      Z13, (DX)
 	VFMADD231PS  Z13, Z12, Z0
 	VBROADCASTSS 96(AX), Z12
-	VFNMADD213PS (DX), Z12, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z12, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z12
+	VMOVUPS      64(DX), Z12
 	VFMADD213PS  Z1, Z0, Z12
-	VMOVUPS      Z12, 64(BX)
+	VMOVUPS      Z12, 64(DX)
 	VFMADD231PS  Z12, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
+	VFMADD231PS  64(CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z5
+	VFMADD231PS  64(CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z7
+	VFMADD231PS  64(CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z9
+	VFMADD231PS  64(CX), Z0, Z9
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z9, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z9
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z10
+	VFMADD231PS  (CX), Z0, Z10
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z10, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z10
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z11
+	VFMADD231PS  64(CX), Z0, Z11
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z11, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z11
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x06, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x06, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -17047,66 +16956,19 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x7(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -17121,719 +16983,752 @@ fetched:
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
 	VPXORD  Z13, Z13, Z13
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	VMOVUPS 64(R10), Z9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z10
-	VMOVUPS 64(R10), Z11
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z12
-	VMOVUPS 64(R10), Z13
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Z0
+	VMOVUPS 64(R12), Z1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z2
+	VMOVUPS 64(R12), Z3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z4
+	VMOVUPS 64(R12), Z5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z6
+	VMOVUPS 64(R12), Z7
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z8
+	VMOVUPS 64(R12), Z9
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z10
+	VMOVUPS 64(R12), Z11
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z12
+	VMOVUPS 64(R12), Z13
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x07, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x0e, R15, R15
 
-span:
-	MOVQ 56(AX), R13
-
-term:
-	VMOVUPS          (R12), Z14
-	VMOVUPS          64(R12), Z15
+early:
+	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (DX)(R15*1)
+	PREFETCHT1       64(CX)(R15*1)
+	PREFETCHT1       64(DX)(R15*1)
+	ADDQ             48(AX), R15
+	VMOVUPS          (R8), Z14
+	VMOVUPS          64(R8), Z15
 	VFMADD231PS.BCST (R10), Z14, Z0
 	VFMADD231PS.BCST (R10), Z15, Z1
-	VFMADD231PS.BCST (R10)(SI*1), Z14, Z2
-	VFMADD231PS.BCST (R10)(SI*1), Z15, Z3
-	VFMADD231PS.BCST (R10)(SI*2), Z14, Z4
-	VFMADD231PS.BCST (R10)(SI*2), Z15, Z5
-	VFMADD231PS.BCST (R10)(DI*1), Z14, Z6
-	VFMADD231PS.BCST (R10)(DI*1), Z15, Z7
-	VFMADD231PS.BCST (R10)(SI*4), Z14, Z8
-	VFMADD231PS.BCST (R10)(SI*4), Z15, Z9
+	VFMADD231PS.BCST (R10)(BX*1), Z14, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z15, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z14, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z15, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z14, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z15, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z14, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z15, Z9
 	VFMADD231PS.BCST (R11), Z14, Z10
 	VFMADD231PS.BCST (R11), Z15, Z11
-	VFMADD231PS.BCST (R11)(SI*1), Z14, Z12
-	VFMADD231PS.BCST (R11)(SI*1), Z15, Z13
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R9, R12
-	DECQ             R13
+	VFMADD231PS.BCST (R11)(BX*1), Z14, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z15, Z13
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
+	JEQ              span
+	CMPQ             R12, R14
+	JNE              early
+
+term:
+	VMOVUPS          (R8), Z14
+	VMOVUPS          64(R8), Z15
+	VFMADD231PS.BCST (R10), Z14, Z0
+	VFMADD231PS.BCST (R10), Z15, Z1
+	VFMADD231PS.BCST (R10)(BX*1), Z14, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z15, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z14, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z15, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z14, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z15, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z14, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z15, Z9
+	VFMADD231PS.BCST (R11), Z14, Z10
+	VFMADD231PS.BCST (R11), Z15, Z11
+	VFMADD231PS.BCST (R11)(BX*1), Z14, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z15, Z13
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             136(AX), R12
-	DECQ             R14
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	VMOVUPS          Z9, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z10, (DX)
-	VMOVUPS          Z11, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z12, (DX)
-	VMOVUPS          Z13, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMOVUPS Z9, 64(DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
-	VMOVUPS Z11, 64(DX)
+	VADDPS  (DX), Z10, Z10
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
-	VMOVUPS Z13, 64(DX)
+	VADDPS  (DX), Z12, Z12
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z14, Z14, Z14
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z14, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
 	VMAXPS  Z1, Z14, Z1
-	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z14, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
 	VMAXPS  Z3, Z14, Z3
-	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z14, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
 	VMAXPS  Z5, Z14, Z5
-	VMOVUPS Z5, 64(DX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z14, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
 	VMAXPS  Z7, Z14, Z7
-	VMOVUPS Z7, 64(DX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z14, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
 	VMAXPS  Z9, Z14, Z9
-	VMOVUPS Z9, 64(DX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
+	VADDPS  (DX), Z10, Z10
 	VMAXPS  Z10, Z14, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
 	VMAXPS  Z11, Z14, Z11
-	VMOVUPS Z11, 64(DX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
+	VADDPS  (DX), Z12, Z12
 	VMAXPS  Z12, Z14, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
 	VMAXPS  Z13, Z14, Z13
-	VMOVUPS Z13, 64(DX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z14, Z14, Z14
-	VMOVUPS   (BX), Z15
+	VMOVUPS   (DX), Z15
 	VCMPPS    $0x06, Z14, Z15, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z2, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
+	VMOVUPS   Z3, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
+	VMOVUPS   Z5, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z6, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
+	VMOVUPS   Z7, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z8, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, 64(DX)
+	VMOVUPS   Z9, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
-	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z10, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
-	VMOVUPS   Z11, 64(DX)
+	VMOVUPS   Z11, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
-	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z12, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z14, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
-	VMOVUPS   Z13, 64(DX)
+	VMOVUPS   Z13, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z14, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS (CX), Z14, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z14, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z14, Z2
-	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z14, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS (CX), Z14, Z2
+	VMOVUPS      Z2, (CX)
+	VFNMADD213PS 64(CX), Z14, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z14, Z4
-	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z14, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS (CX), Z14, Z4
+	VMOVUPS      Z4, (CX)
+	VFNMADD213PS 64(CX), Z14, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z14, Z6
-	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z14, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS (CX), Z14, Z6
+	VMOVUPS      Z6, (CX)
+	VFNMADD213PS 64(CX), Z14, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z14, Z8
-	VMOVUPS      Z8, (DX)
-	VFNMADD213PS 64(DX), Z14, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS (CX), Z14, Z8
+	VMOVUPS      Z8, (CX)
+	VFNMADD213PS 64(CX), Z14, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z14, Z10
-	VMOVUPS      Z10, (DX)
-	VFNMADD213PS 64(DX), Z14, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS (CX), Z14, Z10
+	VMOVUPS      Z10, (CX)
+	VFNMADD213PS 64(CX), Z14, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z14, Z12
-	VMOVUPS      Z12, (DX)
-	VFNMADD213PS 64(DX), Z14, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS (CX), Z14, Z12
+	VMOVUPS      Z12, (CX)
+	VFNMADD213PS 64(CX), Z14, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z14
 	VBROADCASTSS 100(AX), Z15
-	VMOVUPS      (DX), Z16
+	VMOVUPS      (CX), Z16
 	VMOVAPS      Z16, Z17
 	VFNMADD213PS Z16, Z15, Z17
 	VFNMADD213PS Z17, Z14, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z16
 	VFNMADD213PS Z0, Z15, Z16
 	VFNMADD213PS Z16, Z14, Z1
-	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z15, Z1
 	VFNMADD213PS Z1, Z14, Z2
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z15, Z1
 	VFNMADD213PS Z1, Z14, Z3
-	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z15, Z1
 	VFNMADD213PS Z1, Z14, Z4
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z15, Z1
 	VFNMADD213PS Z1, Z14, Z5
-	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z15, Z1
 	VFNMADD213PS Z1, Z14, Z6
-	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z15, Z1
 	VFNMADD213PS Z1, Z14, Z7
-	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z15, Z1
 	VFNMADD213PS Z1, Z14, Z8
-	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z15, Z1
 	VFNMADD213PS Z1, Z14, Z9
-	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z15, Z1
 	VFNMADD213PS Z1, Z14, Z10
-	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z15, Z1
 	VFNMADD213PS Z1, Z14, Z11
-	VMOVUPS      Z11, 64(DX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z15, Z1
 	VFNMADD213PS Z1, Z14, Z12
-	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z15, Z1
 	VFNMADD213PS Z1, Z14, Z13
-	VMOVUPS      Z13, 64(DX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z0
+	VFMADD231PS  (CX), Z14, Z0
 	VBROADCASTSS 108(AX), Z14
-	VFMADD231PS  (BX), Z14, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z0
+	VFMADD231PS  (DX), Z14, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z14
+	VFNMADD213PS (CX), Z14, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z7
-	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z9
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z9
-	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z10
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z10
-	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z11
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z11
-	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z12
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z12
-	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z13
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z13
-	VMOVUPS      Z13, 64(BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z14
-	VFMADD231PS  (DX), Z14, Z0
+	VFMADD231PS  (CX), Z14, Z0
 	VBROADCASTSS 108(AX), Z14
-	VMOVUPS      (BX), Z15
+	VMOVUPS      (DX), Z15
 	VFMADD213PS  Z0, Z14, Z15
-	VMOVUPS      Z15, (BX)
+	VMOVUPS      Z15, (DX)
 	VFMADD231PS  Z15, Z14, Z0
 	VBROADCASTSS 96(AX), Z14
-	VFNMADD213PS (DX), Z14, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z14, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z14
+	VMOVUPS      64(DX), Z14
 	VFMADD213PS  Z1, Z0, Z14
-	VMOVUPS      Z14, 64(BX)
+	VMOVUPS      Z14, 64(DX)
 	VFMADD231PS  Z14, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
+	VFMADD231PS  64(CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z5
+	VFMADD231PS  64(CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z7
+	VFMADD231PS  64(CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z9
+	VFMADD231PS  64(CX), Z0, Z9
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z9, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z9
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z10
+	VFMADD231PS  (CX), Z0, Z10
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z10, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z10
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z11
+	VFMADD231PS  64(CX), Z0, Z11
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z11, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z11
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z12
+	VFMADD231PS  (CX), Z0, Z12
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z12, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z12
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
-	VMOVUPS      Z12, (DX)
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z13
+	VFMADD231PS  64(CX), Z0, Z13
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z13, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z13
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x07, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x07, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -17843,72 +17738,19 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x8(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -17925,810 +17767,845 @@ fetched:
 	VPXORD  Z13, Z13, Z13
 	VPXORD  Z14, Z14, Z14
 	VPXORD  Z15, Z15, Z15
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	VMOVUPS 64(R10), Z9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z10
-	VMOVUPS 64(R10), Z11
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z12
-	VMOVUPS 64(R10), Z13
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z14
-	VMOVUPS 64(R10), Z15
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Z0
+	VMOVUPS 64(R12), Z1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z2
+	VMOVUPS 64(R12), Z3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z4
+	VMOVUPS 64(R12), Z5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z6
+	VMOVUPS 64(R12), Z7
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z8
+	VMOVUPS 64(R12), Z9
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z10
+	VMOVUPS 64(R12), Z11
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z12
+	VMOVUPS 64(R12), Z13
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z14
+	VMOVUPS 64(R12), Z15
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x08, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x10, R15, R15
 
-span:
-	MOVQ 56(AX), R13
-
-term:
-	VMOVUPS          (R12), Z16
-	VMOVUPS          64(R12), Z17
+early:
+	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (DX)(R15*1)
+	PREFETCHT1       64(CX)(R15*1)
+	PREFETCHT1       64(DX)(R15*1)
+	ADDQ             48(AX), R15
+	VMOVUPS          (R8), Z16
+	VMOVUPS          64(R8), Z17
 	VFMADD231PS.BCST (R10), Z16, Z0
 	VFMADD231PS.BCST (R10), Z17, Z1
-	VFMADD231PS.BCST (R10)(SI*1), Z16, Z2
-	VFMADD231PS.BCST (R10)(SI*1), Z17, Z3
-	VFMADD231PS.BCST (R10)(SI*2), Z16, Z4
-	VFMADD231PS.BCST (R10)(SI*2), Z17, Z5
-	VFMADD231PS.BCST (R10)(DI*1), Z16, Z6
-	VFMADD231PS.BCST (R10)(DI*1), Z17, Z7
-	VFMADD231PS.BCST (R10)(SI*4), Z16, Z8
-	VFMADD231PS.BCST (R10)(SI*4), Z17, Z9
+	VFMADD231PS.BCST (R10)(BX*1), Z16, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z17, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z16, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z17, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z16, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z17, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z16, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z17, Z9
 	VFMADD231PS.BCST (R11), Z16, Z10
 	VFMADD231PS.BCST (R11), Z17, Z11
-	VFMADD231PS.BCST (R11)(SI*1), Z16, Z12
-	VFMADD231PS.BCST (R11)(SI*1), Z17, Z13
-	VFMADD231PS.BCST (R11)(SI*2), Z16, Z14
-	VFMADD231PS.BCST (R11)(SI*2), Z17, Z15
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R9, R12
-	DECQ             R13
+	VFMADD231PS.BCST (R11)(BX*1), Z16, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z17, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z16, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z17, Z15
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
+	JEQ              span
+	CMPQ             R12, R14
+	JNE              early
+
+term:
+	VMOVUPS          (R8), Z16
+	VMOVUPS          64(R8), Z17
+	VFMADD231PS.BCST (R10), Z16, Z0
+	VFMADD231PS.BCST (R10), Z17, Z1
+	VFMADD231PS.BCST (R10)(BX*1), Z16, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z17, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z16, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z17, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z16, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z17, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z16, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z17, Z9
+	VFMADD231PS.BCST (R11), Z16, Z10
+	VFMADD231PS.BCST (R11), Z17, Z11
+	VFMADD231PS.BCST (R11)(BX*1), Z16, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z17, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z16, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z17, Z15
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             136(AX), R12
-	DECQ             R14
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	VMOVUPS          Z9, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z10, (DX)
-	VMOVUPS          Z11, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z12, (DX)
-	VMOVUPS          Z13, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z14, (DX)
-	VMOVUPS          Z15, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMOVUPS Z9, 64(DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
-	VMOVUPS Z11, 64(DX)
+	VADDPS  (DX), Z10, Z10
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
-	VMOVUPS Z13, 64(DX)
+	VADDPS  (DX), Z12, Z12
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
-	VMOVUPS Z15, 64(DX)
+	VADDPS  (DX), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z16, Z16, Z16
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z16, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
 	VMAXPS  Z1, Z16, Z1
-	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z16, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
 	VMAXPS  Z3, Z16, Z3
-	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z16, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
 	VMAXPS  Z5, Z16, Z5
-	VMOVUPS Z5, 64(DX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z16, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
 	VMAXPS  Z7, Z16, Z7
-	VMOVUPS Z7, 64(DX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z16, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
 	VMAXPS  Z9, Z16, Z9
-	VMOVUPS Z9, 64(DX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
+	VADDPS  (DX), Z10, Z10
 	VMAXPS  Z10, Z16, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
 	VMAXPS  Z11, Z16, Z11
-	VMOVUPS Z11, 64(DX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
+	VADDPS  (DX), Z12, Z12
 	VMAXPS  Z12, Z16, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
 	VMAXPS  Z13, Z16, Z13
-	VMOVUPS Z13, 64(DX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
+	VADDPS  (DX), Z14, Z14
 	VMAXPS  Z14, Z16, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
 	VMAXPS  Z15, Z16, Z15
-	VMOVUPS Z15, 64(DX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z16, Z16, Z16
-	VMOVUPS   (BX), Z17
+	VMOVUPS   (DX), Z17
 	VCMPPS    $0x06, Z16, Z17, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z2, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
+	VMOVUPS   Z3, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
+	VMOVUPS   Z5, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z6, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
+	VMOVUPS   Z7, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z8, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, 64(DX)
+	VMOVUPS   Z9, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
-	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z10, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
-	VMOVUPS   Z11, 64(DX)
+	VMOVUPS   Z11, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
-	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z12, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
-	VMOVUPS   Z13, 64(DX)
+	VMOVUPS   Z13, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z14, K1, Z14
-	VMOVUPS   Z14, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z14, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z16, Z0, K1
 	VMOVAPS.Z Z15, K1, Z15
-	VMOVUPS   Z15, 64(DX)
+	VMOVUPS   Z15, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z16, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS (CX), Z16, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z16, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z16, Z2
-	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z16, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS (CX), Z16, Z2
+	VMOVUPS      Z2, (CX)
+	VFNMADD213PS 64(CX), Z16, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z16, Z4
-	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z16, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS (CX), Z16, Z4
+	VMOVUPS      Z4, (CX)
+	VFNMADD213PS 64(CX), Z16, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z16, Z6
-	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z16, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS (CX), Z16, Z6
+	VMOVUPS      Z6, (CX)
+	VFNMADD213PS 64(CX), Z16, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z16, Z8
-	VMOVUPS      Z8, (DX)
-	VFNMADD213PS 64(DX), Z16, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS (CX), Z16, Z8
+	VMOVUPS      Z8, (CX)
+	VFNMADD213PS 64(CX), Z16, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z16, Z10
-	VMOVUPS      Z10, (DX)
-	VFNMADD213PS 64(DX), Z16, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS (CX), Z16, Z10
+	VMOVUPS      Z10, (CX)
+	VFNMADD213PS 64(CX), Z16, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z16, Z12
-	VMOVUPS      Z12, (DX)
-	VFNMADD213PS 64(DX), Z16, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS (CX), Z16, Z12
+	VMOVUPS      Z12, (CX)
+	VFNMADD213PS 64(CX), Z16, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z16, Z14
-	VMOVUPS      Z14, (DX)
-	VFNMADD213PS 64(DX), Z16, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS (CX), Z16, Z14
+	VMOVUPS      Z14, (CX)
+	VFNMADD213PS 64(CX), Z16, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z16
 	VBROADCASTSS 100(AX), Z17
-	VMOVUPS      (DX), Z18
+	VMOVUPS      (CX), Z18
 	VMOVAPS      Z18, Z19
 	VFNMADD213PS Z18, Z17, Z19
 	VFNMADD213PS Z19, Z16, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z18
 	VFNMADD213PS Z0, Z17, Z18
 	VFNMADD213PS Z18, Z16, Z1
-	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z2
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z3
-	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z4
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z5
-	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z6
-	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z7
-	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z8
-	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z9
-	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z10
-	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z11
-	VMOVUPS      Z11, 64(DX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z12
-	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z13
-	VMOVUPS      Z13, 64(DX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z14
-	VMOVUPS      Z14, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z17, Z1
 	VFNMADD213PS Z1, Z16, Z15
-	VMOVUPS      Z15, 64(DX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z0
+	VFMADD231PS  (CX), Z16, Z0
 	VBROADCASTSS 108(AX), Z16
-	VFMADD231PS  (BX), Z16, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z0
+	VFMADD231PS  (DX), Z16, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z16
+	VFNMADD213PS (CX), Z16, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z7
-	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z9
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z9
-	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z10
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z10
-	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z11
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z11
-	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z12
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z12
-	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z13
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z13
-	VMOVUPS      Z13, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z14
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z14
-	VMOVUPS      Z14, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z15
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z15
-	VMOVUPS      Z15, 64(BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z16
-	VFMADD231PS  (DX), Z16, Z0
+	VFMADD231PS  (CX), Z16, Z0
 	VBROADCASTSS 108(AX), Z16
-	VMOVUPS      (BX), Z17
+	VMOVUPS      (DX), Z17
 	VFMADD213PS  Z0, Z16, Z17
-	VMOVUPS      Z17, (BX)
+	VMOVUPS      Z17, (DX)
 	VFMADD231PS  Z17, Z16, Z0
 	VBROADCASTSS 96(AX), Z16
-	VFNMADD213PS (DX), Z16, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z16, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z16
+	VMOVUPS      64(DX), Z16
 	VFMADD213PS  Z1, Z0, Z16
-	VMOVUPS      Z16, 64(BX)
+	VMOVUPS      Z16, 64(DX)
 	VFMADD231PS  Z16, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
+	VFMADD231PS  64(CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z5
+	VFMADD231PS  64(CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z7
+	VFMADD231PS  64(CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z9
+	VFMADD231PS  64(CX), Z0, Z9
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z9, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z9
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z10
+	VFMADD231PS  (CX), Z0, Z10
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z10, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z10
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z11
+	VFMADD231PS  64(CX), Z0, Z11
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z11, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z11
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z12
+	VFMADD231PS  (CX), Z0, Z12
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z12, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z12
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
-	VMOVUPS      Z12, (DX)
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z13
+	VFMADD231PS  64(CX), Z0, Z13
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z13, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z13
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z14
+	VFMADD231PS  (CX), Z0, Z14
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z14, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z14
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
-	VMOVUPS      Z14, (DX)
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z15
+	VFMADD231PS  64(CX), Z0, Z15
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z15, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z15
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x08, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x08, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -18738,78 +18615,19 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x9(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -18828,901 +18646,938 @@ fetched:
 	VPXORD  Z15, Z15, Z15
 	VPXORD  Z16, Z16, Z16
 	VPXORD  Z17, Z17, Z17
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	VMOVUPS 64(R10), Z9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z10
-	VMOVUPS 64(R10), Z11
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z12
-	VMOVUPS 64(R10), Z13
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z14
-	VMOVUPS 64(R10), Z15
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z16
-	VMOVUPS 64(R10), Z17
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Z0
+	VMOVUPS 64(R12), Z1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z2
+	VMOVUPS 64(R12), Z3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z4
+	VMOVUPS 64(R12), Z5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z6
+	VMOVUPS 64(R12), Z7
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z8
+	VMOVUPS 64(R12), Z9
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z10
+	VMOVUPS 64(R12), Z11
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z12
+	VMOVUPS 64(R12), Z13
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z14
+	VMOVUPS 64(R12), Z15
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z16
+	VMOVUPS 64(R12), Z17
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x09, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x12, R15, R15
 
-span:
-	MOVQ 56(AX), R13
-
-term:
-	VMOVUPS          (R12), Z18
-	VMOVUPS          64(R12), Z19
+early:
+	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (DX)(R15*1)
+	PREFETCHT1       64(CX)(R15*1)
+	PREFETCHT1       64(DX)(R15*1)
+	ADDQ             48(AX), R15
+	VMOVUPS          (R8), Z18
+	VMOVUPS          64(R8), Z19
 	VFMADD231PS.BCST (R10), Z18, Z0
 	VFMADD231PS.BCST (R10), Z19, Z1
-	VFMADD231PS.BCST (R10)(SI*1), Z18, Z2
-	VFMADD231PS.BCST (R10)(SI*1), Z19, Z3
-	VFMADD231PS.BCST (R10)(SI*2), Z18, Z4
-	VFMADD231PS.BCST (R10)(SI*2), Z19, Z5
-	VFMADD231PS.BCST (R10)(DI*1), Z18, Z6
-	VFMADD231PS.BCST (R10)(DI*1), Z19, Z7
-	VFMADD231PS.BCST (R10)(SI*4), Z18, Z8
-	VFMADD231PS.BCST (R10)(SI*4), Z19, Z9
+	VFMADD231PS.BCST (R10)(BX*1), Z18, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z19, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z18, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z19, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z18, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z19, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z18, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z19, Z9
 	VFMADD231PS.BCST (R11), Z18, Z10
 	VFMADD231PS.BCST (R11), Z19, Z11
-	VFMADD231PS.BCST (R11)(SI*1), Z18, Z12
-	VFMADD231PS.BCST (R11)(SI*1), Z19, Z13
-	VFMADD231PS.BCST (R11)(SI*2), Z18, Z14
-	VFMADD231PS.BCST (R11)(SI*2), Z19, Z15
-	VFMADD231PS.BCST (R11)(DI*1), Z18, Z16
-	VFMADD231PS.BCST (R11)(DI*1), Z19, Z17
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R9, R12
-	DECQ             R13
+	VFMADD231PS.BCST (R11)(BX*1), Z18, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z19, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z18, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z19, Z15
+	VFMADD231PS.BCST (R11)(SI*1), Z18, Z16
+	VFMADD231PS.BCST (R11)(SI*1), Z19, Z17
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
+	JEQ              span
+	CMPQ             R12, R14
+	JNE              early
+
+term:
+	VMOVUPS          (R8), Z18
+	VMOVUPS          64(R8), Z19
+	VFMADD231PS.BCST (R10), Z18, Z0
+	VFMADD231PS.BCST (R10), Z19, Z1
+	VFMADD231PS.BCST (R10)(BX*1), Z18, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z19, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z18, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z19, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z18, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z19, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z18, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z19, Z9
+	VFMADD231PS.BCST (R11), Z18, Z10
+	VFMADD231PS.BCST (R11), Z19, Z11
+	VFMADD231PS.BCST (R11)(BX*1), Z18, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z19, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z18, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z19, Z15
+	VFMADD231PS.BCST (R11)(SI*1), Z18, Z16
+	VFMADD231PS.BCST (R11)(SI*1), Z19, Z17
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             136(AX), R12
-	DECQ             R14
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	VMOVUPS          Z9, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z10, (DX)
-	VMOVUPS          Z11, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z12, (DX)
-	VMOVUPS          Z13, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z14, (DX)
-	VMOVUPS          Z15, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z16, (DX)
-	VMOVUPS          Z17, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMOVUPS Z9, 64(DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
-	VMOVUPS Z11, 64(DX)
+	VADDPS  (DX), Z10, Z10
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
-	VMOVUPS Z13, 64(DX)
+	VADDPS  (DX), Z12, Z12
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
-	VMOVUPS Z15, 64(DX)
+	VADDPS  (DX), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z16, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(BX), Z17, Z17
-	VMOVUPS Z17, 64(DX)
+	VADDPS  (DX), Z16, Z16
+	VMOVUPS Z16, (CX)
+	VADDPS  64(DX), Z17, Z17
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z18, Z18, Z18
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z18, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
 	VMAXPS  Z1, Z18, Z1
-	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z18, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
 	VMAXPS  Z3, Z18, Z3
-	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z18, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
 	VMAXPS  Z5, Z18, Z5
-	VMOVUPS Z5, 64(DX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z18, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
 	VMAXPS  Z7, Z18, Z7
-	VMOVUPS Z7, 64(DX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z18, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
 	VMAXPS  Z9, Z18, Z9
-	VMOVUPS Z9, 64(DX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
+	VADDPS  (DX), Z10, Z10
 	VMAXPS  Z10, Z18, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
 	VMAXPS  Z11, Z18, Z11
-	VMOVUPS Z11, 64(DX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
+	VADDPS  (DX), Z12, Z12
 	VMAXPS  Z12, Z18, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
 	VMAXPS  Z13, Z18, Z13
-	VMOVUPS Z13, 64(DX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
+	VADDPS  (DX), Z14, Z14
 	VMAXPS  Z14, Z18, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
 	VMAXPS  Z15, Z18, Z15
-	VMOVUPS Z15, 64(DX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z16, Z16
+	VADDPS  (DX), Z16, Z16
 	VMAXPS  Z16, Z18, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(BX), Z17, Z17
+	VMOVUPS Z16, (CX)
+	VADDPS  64(DX), Z17, Z17
 	VMAXPS  Z17, Z18, Z17
-	VMOVUPS Z17, 64(DX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z18, Z18, Z18
-	VMOVUPS   (BX), Z19
+	VMOVUPS   (DX), Z19
 	VCMPPS    $0x06, Z18, Z19, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z2, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
+	VMOVUPS   Z3, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
+	VMOVUPS   Z5, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z6, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
+	VMOVUPS   Z7, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z8, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, 64(DX)
+	VMOVUPS   Z9, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
-	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z10, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
-	VMOVUPS   Z11, 64(DX)
+	VMOVUPS   Z11, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
-	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z12, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
-	VMOVUPS   Z13, 64(DX)
+	VMOVUPS   Z13, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z14, K1, Z14
-	VMOVUPS   Z14, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z14, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z15, K1, Z15
-	VMOVUPS   Z15, 64(DX)
+	VMOVUPS   Z15, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z16, K1, Z16
-	VMOVUPS   Z16, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z16, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z18, Z0, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VMOVUPS   Z17, 64(DX)
+	VMOVUPS   Z17, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z18, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS (CX), Z18, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z18, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z18, Z2
-	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z18, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS (CX), Z18, Z2
+	VMOVUPS      Z2, (CX)
+	VFNMADD213PS 64(CX), Z18, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z18, Z4
-	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z18, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS (CX), Z18, Z4
+	VMOVUPS      Z4, (CX)
+	VFNMADD213PS 64(CX), Z18, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z18, Z6
-	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z18, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS (CX), Z18, Z6
+	VMOVUPS      Z6, (CX)
+	VFNMADD213PS 64(CX), Z18, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z18, Z8
-	VMOVUPS      Z8, (DX)
-	VFNMADD213PS 64(DX), Z18, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS (CX), Z18, Z8
+	VMOVUPS      Z8, (CX)
+	VFNMADD213PS 64(CX), Z18, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z18, Z10
-	VMOVUPS      Z10, (DX)
-	VFNMADD213PS 64(DX), Z18, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS (CX), Z18, Z10
+	VMOVUPS      Z10, (CX)
+	VFNMADD213PS 64(CX), Z18, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z18, Z12
-	VMOVUPS      Z12, (DX)
-	VFNMADD213PS 64(DX), Z18, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS (CX), Z18, Z12
+	VMOVUPS      Z12, (CX)
+	VFNMADD213PS 64(CX), Z18, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z18, Z14
-	VMOVUPS      Z14, (DX)
-	VFNMADD213PS 64(DX), Z18, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS (CX), Z18, Z14
+	VMOVUPS      Z14, (CX)
+	VFNMADD213PS 64(CX), Z18, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z18, Z16
-	VMOVUPS      Z16, (DX)
-	VFNMADD213PS 64(DX), Z18, Z17
-	VMOVUPS      Z17, 64(DX)
+	VFNMADD213PS (CX), Z18, Z16
+	VMOVUPS      Z16, (CX)
+	VFNMADD213PS 64(CX), Z18, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z18
 	VBROADCASTSS 100(AX), Z19
-	VMOVUPS      (DX), Z20
+	VMOVUPS      (CX), Z20
 	VMOVAPS      Z20, Z21
 	VFNMADD213PS Z20, Z19, Z21
 	VFNMADD213PS Z21, Z18, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z20
 	VFNMADD213PS Z0, Z19, Z20
 	VFNMADD213PS Z20, Z18, Z1
-	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z2
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z3
-	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z4
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z5
-	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z6
-	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z7
-	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z8
-	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z9
-	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z10
-	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z11
-	VMOVUPS      Z11, 64(DX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z12
-	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z13
-	VMOVUPS      Z13, 64(DX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z14
-	VMOVUPS      Z14, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z15
-	VMOVUPS      Z15, 64(DX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z16
-	VMOVUPS      Z16, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z19, Z1
 	VFNMADD213PS Z1, Z18, Z17
-	VMOVUPS      Z17, 64(DX)
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z0
+	VFMADD231PS  (CX), Z18, Z0
 	VBROADCASTSS 108(AX), Z18
-	VFMADD231PS  (BX), Z18, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z0
+	VFMADD231PS  (DX), Z18, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z18
+	VFNMADD213PS (CX), Z18, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z7
-	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z9
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z9
-	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z10
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z10
-	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z11
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z11
-	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z12
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z12
-	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z13
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z13
-	VMOVUPS      Z13, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z14
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z14
-	VMOVUPS      Z14, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z15
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z15
-	VMOVUPS      Z15, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z16
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z16
-	VMOVUPS      Z16, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z17
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z17
-	VMOVUPS      Z17, 64(BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z17
+	VFNMADD213PS (CX), Z0, Z16
+	VMOVUPS      Z16, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z18
-	VFMADD231PS  (DX), Z18, Z0
+	VFMADD231PS  (CX), Z18, Z0
 	VBROADCASTSS 108(AX), Z18
-	VMOVUPS      (BX), Z19
+	VMOVUPS      (DX), Z19
 	VFMADD213PS  Z0, Z18, Z19
-	VMOVUPS      Z19, (BX)
+	VMOVUPS      Z19, (DX)
 	VFMADD231PS  Z19, Z18, Z0
 	VBROADCASTSS 96(AX), Z18
-	VFNMADD213PS (DX), Z18, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z18, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z18
+	VMOVUPS      64(DX), Z18
 	VFMADD213PS  Z1, Z0, Z18
-	VMOVUPS      Z18, 64(BX)
+	VMOVUPS      Z18, 64(DX)
 	VFMADD231PS  Z18, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
+	VFMADD231PS  64(CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z5
+	VFMADD231PS  64(CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z7
+	VFMADD231PS  64(CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z9
+	VFMADD231PS  64(CX), Z0, Z9
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z9, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z9
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z10
+	VFMADD231PS  (CX), Z0, Z10
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z10, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z10
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z11
+	VFMADD231PS  64(CX), Z0, Z11
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z11, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z11
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z12
+	VFMADD231PS  (CX), Z0, Z12
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z12, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z12
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
-	VMOVUPS      Z12, (DX)
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z13
+	VFMADD231PS  64(CX), Z0, Z13
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z13, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z13
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z14
+	VFMADD231PS  (CX), Z0, Z14
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z14, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z14
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
-	VMOVUPS      Z14, (DX)
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z15
+	VFMADD231PS  64(CX), Z0, Z15
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z15, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z15
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z16
+	VFMADD231PS  (CX), Z0, Z16
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z16, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z16
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z16
-	VMOVUPS      Z16, (DX)
+	VFNMADD213PS (CX), Z0, Z16
+	VMOVUPS      Z16, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z17
+	VFMADD231PS  64(CX), Z0, Z17
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z17, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z17
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z17
-	VMOVUPS      Z17, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x09, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x09, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -19732,84 +19587,19 @@ done:
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512x2x10(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -19830,992 +19620,1031 @@ fetched:
 	VPXORD  Z17, Z17, Z17
 	VPXORD  Z18, Z18, Z18
 	VPXORD  Z19, Z19, Z19
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R12
+	TESTQ   R12, R12
 	JEQ     started
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	VMOVUPS 64(R10), Z9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z10
-	VMOVUPS 64(R10), Z11
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z12
-	VMOVUPS 64(R10), Z13
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z14
-	VMOVUPS 64(R10), Z15
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z16
-	VMOVUPS 64(R10), Z17
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z18
-	VMOVUPS 64(R10), Z19
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R12), Z0
+	VMOVUPS 64(R12), Z1
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z2
+	VMOVUPS 64(R12), Z3
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z4
+	VMOVUPS 64(R12), Z5
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z6
+	VMOVUPS 64(R12), Z7
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z8
+	VMOVUPS 64(R12), Z9
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z10
+	VMOVUPS 64(R12), Z11
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z12
+	VMOVUPS 64(R12), Z13
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z14
+	VMOVUPS 64(R12), Z15
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z16
+	VMOVUPS 64(R12), Z17
+	ADDQ    48(AX), R12
+	VMOVUPS (R12), Z18
+	VMOVUPS 64(R12), Z19
+	ADDQ    48(AX), R12
+	MOVQ    R12, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	MOVQ 8(AX), R12
-	MOVQ 112(AX), R14
+	MOVQ   56(AX), R12
+	MOVQ   112(AX), R13
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R12, R14
+	SUBQ   $0x0a, R14
+	MOVQ   48(AX), R15
+	IMUL3Q $0x14, R15, R15
 
-span:
-	MOVQ 56(AX), R13
-
-term:
-	VMOVUPS          (R12), Z20
-	VMOVUPS          64(R12), Z21
+early:
+	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (DX)(R15*1)
+	PREFETCHT1       64(CX)(R15*1)
+	PREFETCHT1       64(DX)(R15*1)
+	ADDQ             48(AX), R15
+	VMOVUPS          (R8), Z20
+	VMOVUPS          64(R8), Z21
 	VFMADD231PS.BCST (R10), Z20, Z0
 	VFMADD231PS.BCST (R10), Z21, Z1
-	VFMADD231PS.BCST (R10)(SI*1), Z20, Z2
-	VFMADD231PS.BCST (R10)(SI*1), Z21, Z3
-	VFMADD231PS.BCST (R10)(SI*2), Z20, Z4
-	VFMADD231PS.BCST (R10)(SI*2), Z21, Z5
-	VFMADD231PS.BCST (R10)(DI*1), Z20, Z6
-	VFMADD231PS.BCST (R10)(DI*1), Z21, Z7
-	VFMADD231PS.BCST (R10)(SI*4), Z20, Z8
-	VFMADD231PS.BCST (R10)(SI*4), Z21, Z9
+	VFMADD231PS.BCST (R10)(BX*1), Z20, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z21, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z20, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z21, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z20, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z21, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z20, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z21, Z9
 	VFMADD231PS.BCST (R11), Z20, Z10
 	VFMADD231PS.BCST (R11), Z21, Z11
-	VFMADD231PS.BCST (R11)(SI*1), Z20, Z12
-	VFMADD231PS.BCST (R11)(SI*1), Z21, Z13
-	VFMADD231PS.BCST (R11)(SI*2), Z20, Z14
-	VFMADD231PS.BCST (R11)(SI*2), Z21, Z15
-	VFMADD231PS.BCST (R11)(DI*1), Z20, Z16
-	VFMADD231PS.BCST (R11)(DI*1), Z21, Z17
-	VFMADD231PS.BCST (R11)(SI*4), Z20, Z18
-	VFMADD231PS.BCST (R11)(SI*4), Z21, Z19
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R9, R12
-	DECQ             R13
+	VFMADD231PS.BCST (R11)(BX*1), Z20, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z21, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z20, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z21, Z15
+	VFMADD231PS.BCST (R11)(SI*1), Z20, Z16
+	VFMADD231PS.BCST (R11)(SI*1), Z21, Z17
+	VFMADD231PS.BCST (R11)(BX*4), Z20, Z18
+	VFMADD231PS.BCST (R11)(BX*4), Z21, Z19
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
+	JEQ              span
+	CMPQ             R12, R14
+	JNE              early
+
+term:
+	VMOVUPS          (R8), Z20
+	VMOVUPS          64(R8), Z21
+	VFMADD231PS.BCST (R10), Z20, Z0
+	VFMADD231PS.BCST (R10), Z21, Z1
+	VFMADD231PS.BCST (R10)(BX*1), Z20, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z21, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z20, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z21, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z20, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z21, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z20, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z21, Z9
+	VFMADD231PS.BCST (R11), Z20, Z10
+	VFMADD231PS.BCST (R11), Z21, Z11
+	VFMADD231PS.BCST (R11)(BX*1), Z20, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z21, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z20, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z21, Z15
+	VFMADD231PS.BCST (R11)(SI*1), Z20, Z16
+	VFMADD231PS.BCST (R11)(SI*1), Z21, Z17
+	VFMADD231PS.BCST (R11)(BX*4), Z20, Z18
+	VFMADD231PS.BCST (R11)(BX*4), Z21, Z19
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             R9, R8
+	DECQ             R12
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             136(AX), R12
-	DECQ             R14
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	VMOVUPS          Z9, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z10, (DX)
-	VMOVUPS          Z11, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z12, (DX)
-	VMOVUPS          Z13, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z14, (DX)
-	VMOVUPS          Z15, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z16, (DX)
-	VMOVUPS          Z17, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z18, (DX)
-	VMOVUPS          Z19, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R12
+	DECQ    R13
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMOVUPS Z9, 64(DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
-	VMOVUPS Z11, 64(DX)
+	VADDPS  (DX), Z10, Z10
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
-	VMOVUPS Z13, 64(DX)
+	VADDPS  (DX), Z12, Z12
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
-	VMOVUPS Z15, 64(DX)
+	VADDPS  (DX), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z16, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(BX), Z17, Z17
-	VMOVUPS Z17, 64(DX)
+	VADDPS  (DX), Z16, Z16
+	VMOVUPS Z16, (CX)
+	VADDPS  64(DX), Z17, Z17
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z18, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(BX), Z19, Z19
-	VMOVUPS Z19, 64(DX)
+	VADDPS  (DX), Z18, Z18
+	VMOVUPS Z18, (CX)
+	VADDPS  64(DX), Z19, Z19
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z20, Z20, Z20
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z20, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
 	VMAXPS  Z1, Z20, Z1
-	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z20, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
 	VMAXPS  Z3, Z20, Z3
-	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z20, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
 	VMAXPS  Z5, Z20, Z5
-	VMOVUPS Z5, 64(DX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z20, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
 	VMAXPS  Z7, Z20, Z7
-	VMOVUPS Z7, 64(DX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z20, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
 	VMAXPS  Z9, Z20, Z9
-	VMOVUPS Z9, 64(DX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
+	VADDPS  (DX), Z10, Z10
 	VMAXPS  Z10, Z20, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
 	VMAXPS  Z11, Z20, Z11
-	VMOVUPS Z11, 64(DX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
+	VADDPS  (DX), Z12, Z12
 	VMAXPS  Z12, Z20, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
 	VMAXPS  Z13, Z20, Z13
-	VMOVUPS Z13, 64(DX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
+	VADDPS  (DX), Z14, Z14
 	VMAXPS  Z14, Z20, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
 	VMAXPS  Z15, Z20, Z15
-	VMOVUPS Z15, 64(DX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z16, Z16
+	VADDPS  (DX), Z16, Z16
 	VMAXPS  Z16, Z20, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(BX), Z17, Z17
+	VMOVUPS Z16, (CX)
+	VADDPS  64(DX), Z17, Z17
 	VMAXPS  Z17, Z20, Z17
-	VMOVUPS Z17, 64(DX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z18, Z18
+	VADDPS  (DX), Z18, Z18
 	VMAXPS  Z18, Z20, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(BX), Z19, Z19
+	VMOVUPS Z18, (CX)
+	VADDPS  64(DX), Z19, Z19
 	VMAXPS  Z19, Z20, Z19
-	VMOVUPS Z19, 64(DX)
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z20, Z20, Z20
-	VMOVUPS   (BX), Z21
+	VMOVUPS   (DX), Z21
 	VCMPPS    $0x06, Z20, Z21, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z2, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
+	VMOVUPS   Z3, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
+	VMOVUPS   Z5, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z6, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
+	VMOVUPS   Z7, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z8, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, 64(DX)
+	VMOVUPS   Z9, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
-	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z10, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
-	VMOVUPS   Z11, 64(DX)
+	VMOVUPS   Z11, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
-	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z12, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
-	VMOVUPS   Z13, 64(DX)
+	VMOVUPS   Z13, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z14, K1, Z14
-	VMOVUPS   Z14, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z14, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z15, K1, Z15
-	VMOVUPS   Z15, 64(DX)
+	VMOVUPS   Z15, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z16, K1, Z16
-	VMOVUPS   Z16, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z16, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VMOVUPS   Z17, 64(DX)
+	VMOVUPS   Z17, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z18, K1, Z18
-	VMOVUPS   Z18, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z18, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z20, Z0, K1
 	VMOVAPS.Z Z19, K1, Z19
-	VMOVUPS   Z19, 64(DX)
+	VMOVUPS   Z19, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z20, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS (CX), Z20, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z20, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z20, Z2
-	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z20, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS (CX), Z20, Z2
+	VMOVUPS      Z2, (CX)
+	VFNMADD213PS 64(CX), Z20, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z20, Z4
-	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z20, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS (CX), Z20, Z4
+	VMOVUPS      Z4, (CX)
+	VFNMADD213PS 64(CX), Z20, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z20, Z6
-	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z20, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS (CX), Z20, Z6
+	VMOVUPS      Z6, (CX)
+	VFNMADD213PS 64(CX), Z20, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z20, Z8
-	VMOVUPS      Z8, (DX)
-	VFNMADD213PS 64(DX), Z20, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS (CX), Z20, Z8
+	VMOVUPS      Z8, (CX)
+	VFNMADD213PS 64(CX), Z20, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z20, Z10
-	VMOVUPS      Z10, (DX)
-	VFNMADD213PS 64(DX), Z20, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS (CX), Z20, Z10
+	VMOVUPS      Z10, (CX)
+	VFNMADD213PS 64(CX), Z20, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z20, Z12
-	VMOVUPS      Z12, (DX)
-	VFNMADD213PS 64(DX), Z20, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS (CX), Z20, Z12
+	VMOVUPS      Z12, (CX)
+	VFNMADD213PS 64(CX), Z20, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z20, Z14
-	VMOVUPS      Z14, (DX)
-	VFNMADD213PS 64(DX), Z20, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS (CX), Z20, Z14
+	VMOVUPS      Z14, (CX)
+	VFNMADD213PS 64(CX), Z20, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z20, Z16
-	VMOVUPS      Z16, (DX)
-	VFNMADD213PS 64(DX), Z20, Z17
-	VMOVUPS      Z17, 64(DX)
+	VFNMADD213PS (CX), Z20, Z16
+	VMOVUPS      Z16, (CX)
+	VFNMADD213PS 64(CX), Z20, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z20, Z18
-	VMOVUPS      Z18, (DX)
-	VFNMADD213PS 64(DX), Z20, Z19
-	VMOVUPS      Z19, 64(DX)
+	VFNMADD213PS (CX), Z20, Z18
+	VMOVUPS      Z18, (CX)
+	VFNMADD213PS 64(CX), Z20, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z20
 	VBROADCASTSS 100(AX), Z21
-	VMOVUPS      (DX), Z22
+	VMOVUPS      (CX), Z22
 	VMOVAPS      Z22, Z23
 	VFNMADD213PS Z22, Z21, Z23
 	VFNMADD213PS Z23, Z20, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z22
 	VFNMADD213PS Z0, Z21, Z22
 	VFNMADD213PS Z22, Z20, Z1
-	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z2
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z3
-	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z4
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z5
-	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z6
-	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z7
-	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z8
-	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z9
-	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z10
-	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z11
-	VMOVUPS      Z11, 64(DX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z12
-	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z13
-	VMOVUPS      Z13, 64(DX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z14
-	VMOVUPS      Z14, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z15
-	VMOVUPS      Z15, 64(DX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z16
-	VMOVUPS      Z16, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z17
-	VMOVUPS      Z17, 64(DX)
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z18
-	VMOVUPS      Z18, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z18, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z21, Z1
 	VFNMADD213PS Z1, Z20, Z19
-	VMOVUPS      Z19, 64(DX)
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z0
+	VFMADD231PS  (CX), Z20, Z0
 	VBROADCASTSS 108(AX), Z20
-	VFMADD231PS  (BX), Z20, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z0
+	VFMADD231PS  (DX), Z20, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z20
+	VFNMADD213PS (CX), Z20, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z7
-	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z9
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z9
-	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z10
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z10
-	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z11
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z11
-	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z12
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z12
-	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z13
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z13
-	VMOVUPS      Z13, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z14
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z14
-	VMOVUPS      Z14, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z15
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z15
-	VMOVUPS      Z15, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z16
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z16
-	VMOVUPS      Z16, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z16
+	VMOVUPS      Z16, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z17
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z17
-	VMOVUPS      Z17, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z18
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z18
-	VMOVUPS      Z18, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z18
 	VMOVUPS      Z18, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z19
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z19
-	VMOVUPS      Z19, 64(BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z19
+	VFNMADD213PS (CX), Z0, Z18
+	VMOVUPS      Z18, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z19
 	VMOVUPS      Z19, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z20
-	VFMADD231PS  (DX), Z20, Z0
+	VFMADD231PS  (CX), Z20, Z0
 	VBROADCASTSS 108(AX), Z20
-	VMOVUPS      (BX), Z21
+	VMOVUPS      (DX), Z21
 	VFMADD213PS  Z0, Z20, Z21
-	VMOVUPS      Z21, (BX)
+	VMOVUPS      Z21, (DX)
 	VFMADD231PS  Z21, Z20, Z0
 	VBROADCASTSS 96(AX), Z20
-	VFNMADD213PS (DX), Z20, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z20, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z20
+	VMOVUPS      64(DX), Z20
 	VFMADD213PS  Z1, Z0, Z20
-	VMOVUPS      Z20, 64(BX)
+	VMOVUPS      Z20, 64(DX)
 	VFMADD231PS  Z20, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
+	VFMADD231PS  64(CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z5
+	VFMADD231PS  64(CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z7
+	VFMADD231PS  64(CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z9
+	VFMADD231PS  64(CX), Z0, Z9
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z9, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z9
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z10
+	VFMADD231PS  (CX), Z0, Z10
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z10, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z10
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z11
+	VFMADD231PS  64(CX), Z0, Z11
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z11, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z11
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z12
+	VFMADD231PS  (CX), Z0, Z12
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z12, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z12
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
-	VMOVUPS      Z12, (DX)
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z13
+	VFMADD231PS  64(CX), Z0, Z13
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z13, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z13
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z14
+	VFMADD231PS  (CX), Z0, Z14
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z14, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z14
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
-	VMOVUPS      Z14, (DX)
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z15
+	VFMADD231PS  64(CX), Z0, Z15
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z15, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z15
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z16
+	VFMADD231PS  (CX), Z0, Z16
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z16, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z16
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z16
-	VMOVUPS      Z16, (DX)
+	VFNMADD213PS (CX), Z0, Z16
+	VMOVUPS      Z16, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z17
+	VFMADD231PS  64(CX), Z0, Z17
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z17, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z17
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z17
-	VMOVUPS      Z17, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z18
+	VFMADD231PS  (CX), Z0, Z18
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z18, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z18
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z18
-	VMOVUPS      Z18, (DX)
+	VFNMADD213PS (CX), Z0, Z18
+	VMOVUPS      Z18, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z19
+	VFMADD231PS  64(CX), Z0, Z19
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z19, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z19
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z19
-	VMOVUPS      Z19, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x0a, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x0a, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -20823,92 +20652,23 @@ done:
 
 // func tileAVX512x2x11(t *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x2x11(SB), NOSPLIT, $0-8
+TEXT ·tileAVX512x2x11(SB), NOSPLIT, $8-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	LEAQ    (R11)(BX*4), R12
+	ADDQ    BX, R12
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -20931,1087 +20691,1127 @@ fetched:
 	VPXORD  Z19, Z19, Z19
 	VPXORD  Z20, Z20, Z20
 	VPXORD  Z21, Z21, Z21
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R13
+	TESTQ   R13, R13
 	JEQ     started
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	VMOVUPS 64(R10), Z9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z10
-	VMOVUPS 64(R10), Z11
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z12
-	VMOVUPS 64(R10), Z13
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z14
-	VMOVUPS 64(R10), Z15
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z16
-	VMOVUPS 64(R10), Z17
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z18
-	VMOVUPS 64(R10), Z19
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z20
-	VMOVUPS 64(R10), Z21
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R13), Z0
+	VMOVUPS 64(R13), Z1
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z2
+	VMOVUPS 64(R13), Z3
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z4
+	VMOVUPS 64(R13), Z5
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z6
+	VMOVUPS 64(R13), Z7
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z8
+	VMOVUPS 64(R13), Z9
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z10
+	VMOVUPS 64(R13), Z11
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z12
+	VMOVUPS 64(R13), Z13
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z14
+	VMOVUPS 64(R13), Z15
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z16
+	VMOVUPS 64(R13), Z17
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z18
+	VMOVUPS 64(R13), Z19
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z20
+	VMOVUPS 64(R13), Z21
+	ADDQ    48(AX), R13
+	MOVQ    R13, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	LEAQ (R11)(SI*4), R12
-	ADDQ SI, R12
-	MOVQ 8(AX), R13
-	MOVQ 112(AX), R15
+	MOVQ   56(AX), R13
+	MOVQ   112(AX), R14
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R13, R15
+	SUBQ   $0x0b, R15
+	MOVQ   48(AX), BP
+	IMUL3Q $0x16, BP, BP
 
-span:
-	MOVQ 56(AX), R14
-
-term:
-	VMOVUPS          (R13), Z22
-	VMOVUPS          64(R13), Z23
+early:
+	PREFETCHT1       (CX)(BP*1)
+	PREFETCHT1       (DX)(BP*1)
+	PREFETCHT1       64(CX)(BP*1)
+	PREFETCHT1       64(DX)(BP*1)
+	ADDQ             48(AX), BP
+	VMOVUPS          (R8), Z22
+	VMOVUPS          64(R8), Z23
 	VFMADD231PS.BCST (R10), Z22, Z0
 	VFMADD231PS.BCST (R10), Z23, Z1
-	VFMADD231PS.BCST (R10)(SI*1), Z22, Z2
-	VFMADD231PS.BCST (R10)(SI*1), Z23, Z3
-	VFMADD231PS.BCST (R10)(SI*2), Z22, Z4
-	VFMADD231PS.BCST (R10)(SI*2), Z23, Z5
-	VFMADD231PS.BCST (R10)(DI*1), Z22, Z6
-	VFMADD231PS.BCST (R10)(DI*1), Z23, Z7
-	VFMADD231PS.BCST (R10)(SI*4), Z22, Z8
-	VFMADD231PS.BCST (R10)(SI*4), Z23, Z9
+	VFMADD231PS.BCST (R10)(BX*1), Z22, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z23, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z22, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z23, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z22, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z23, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z22, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z23, Z9
 	VFMADD231PS.BCST (R11), Z22, Z10
 	VFMADD231PS.BCST (R11), Z23, Z11
-	VFMADD231PS.BCST (R11)(SI*1), Z22, Z12
-	VFMADD231PS.BCST (R11)(SI*1), Z23, Z13
-	VFMADD231PS.BCST (R11)(SI*2), Z22, Z14
-	VFMADD231PS.BCST (R11)(SI*2), Z23, Z15
-	VFMADD231PS.BCST (R11)(DI*1), Z22, Z16
-	VFMADD231PS.BCST (R11)(DI*1), Z23, Z17
-	VFMADD231PS.BCST (R11)(SI*4), Z22, Z18
-	VFMADD231PS.BCST (R11)(SI*4), Z23, Z19
+	VFMADD231PS.BCST (R11)(BX*1), Z22, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z23, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z22, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z23, Z15
+	VFMADD231PS.BCST (R11)(SI*1), Z22, Z16
+	VFMADD231PS.BCST (R11)(SI*1), Z23, Z17
+	VFMADD231PS.BCST (R11)(BX*4), Z22, Z18
+	VFMADD231PS.BCST (R11)(BX*4), Z23, Z19
 	VFMADD231PS.BCST (R12), Z22, Z20
 	VFMADD231PS.BCST (R12), Z23, Z21
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R8, R12
-	ADDQ             R9, R13
-	DECQ             R14
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             DI, R12
+	ADDQ             R9, R8
+	DECQ             R13
+	JEQ              span
+	CMPQ             R13, R15
+	JNE              early
+
+term:
+	VMOVUPS          (R8), Z22
+	VMOVUPS          64(R8), Z23
+	VFMADD231PS.BCST (R10), Z22, Z0
+	VFMADD231PS.BCST (R10), Z23, Z1
+	VFMADD231PS.BCST (R10)(BX*1), Z22, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z23, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z22, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z23, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z22, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z23, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z22, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z23, Z9
+	VFMADD231PS.BCST (R11), Z22, Z10
+	VFMADD231PS.BCST (R11), Z23, Z11
+	VFMADD231PS.BCST (R11)(BX*1), Z22, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z23, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z22, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z23, Z15
+	VFMADD231PS.BCST (R11)(SI*1), Z22, Z16
+	VFMADD231PS.BCST (R11)(SI*1), Z23, Z17
+	VFMADD231PS.BCST (R11)(BX*4), Z22, Z18
+	VFMADD231PS.BCST (R11)(BX*4), Z23, Z19
+	VFMADD231PS.BCST (R12), Z22, Z20
+	VFMADD231PS.BCST (R12), Z23, Z21
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             DI, R12
+	ADDQ             R9, R8
+	DECQ             R13
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             128(AX), R12
-	ADDQ             136(AX), R13
-	DECQ             R15
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	VMOVUPS          Z9, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z10, (DX)
-	VMOVUPS          Z11, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z12, (DX)
-	VMOVUPS          Z13, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z14, (DX)
-	VMOVUPS          Z15, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z16, (DX)
-	VMOVUPS          Z17, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z18, (DX)
-	VMOVUPS          Z19, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z20, (DX)
-	VMOVUPS          Z21, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    128(AX), R12
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R13
+	DECQ    R14
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMOVUPS Z9, 64(DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
-	VMOVUPS Z11, 64(DX)
+	VADDPS  (DX), Z10, Z10
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
-	VMOVUPS Z13, 64(DX)
+	VADDPS  (DX), Z12, Z12
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
-	VMOVUPS Z15, 64(DX)
+	VADDPS  (DX), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z16, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(BX), Z17, Z17
-	VMOVUPS Z17, 64(DX)
+	VADDPS  (DX), Z16, Z16
+	VMOVUPS Z16, (CX)
+	VADDPS  64(DX), Z17, Z17
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z18, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(BX), Z19, Z19
-	VMOVUPS Z19, 64(DX)
+	VADDPS  (DX), Z18, Z18
+	VMOVUPS Z18, (CX)
+	VADDPS  64(DX), Z19, Z19
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z20, Z20
-	VMOVUPS Z20, (DX)
-	VADDPS  64(BX), Z21, Z21
-	VMOVUPS Z21, 64(DX)
+	VADDPS  (DX), Z20, Z20
+	VMOVUPS Z20, (CX)
+	VADDPS  64(DX), Z21, Z21
+	VMOVUPS Z21, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z22, Z22, Z22
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z22, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
 	VMAXPS  Z1, Z22, Z1
-	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z22, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
 	VMAXPS  Z3, Z22, Z3
-	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z22, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
 	VMAXPS  Z5, Z22, Z5
-	VMOVUPS Z5, 64(DX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z22, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
 	VMAXPS  Z7, Z22, Z7
-	VMOVUPS Z7, 64(DX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z22, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
 	VMAXPS  Z9, Z22, Z9
-	VMOVUPS Z9, 64(DX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
+	VADDPS  (DX), Z10, Z10
 	VMAXPS  Z10, Z22, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
 	VMAXPS  Z11, Z22, Z11
-	VMOVUPS Z11, 64(DX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
+	VADDPS  (DX), Z12, Z12
 	VMAXPS  Z12, Z22, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
 	VMAXPS  Z13, Z22, Z13
-	VMOVUPS Z13, 64(DX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
+	VADDPS  (DX), Z14, Z14
 	VMAXPS  Z14, Z22, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
 	VMAXPS  Z15, Z22, Z15
-	VMOVUPS Z15, 64(DX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z16, Z16
+	VADDPS  (DX), Z16, Z16
 	VMAXPS  Z16, Z22, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(BX), Z17, Z17
+	VMOVUPS Z16, (CX)
+	VADDPS  64(DX), Z17, Z17
 	VMAXPS  Z17, Z22, Z17
-	VMOVUPS Z17, 64(DX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z18, Z18
+	VADDPS  (DX), Z18, Z18
 	VMAXPS  Z18, Z22, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(BX), Z19, Z19
+	VMOVUPS Z18, (CX)
+	VADDPS  64(DX), Z19, Z19
 	VMAXPS  Z19, Z22, Z19
-	VMOVUPS Z19, 64(DX)
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z20, Z20
+	VADDPS  (DX), Z20, Z20
 	VMAXPS  Z20, Z22, Z20
-	VMOVUPS Z20, (DX)
-	VADDPS  64(BX), Z21, Z21
+	VMOVUPS Z20, (CX)
+	VADDPS  64(DX), Z21, Z21
 	VMAXPS  Z21, Z22, Z21
-	VMOVUPS Z21, 64(DX)
+	VMOVUPS Z21, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z22, Z22, Z22
-	VMOVUPS   (BX), Z23
+	VMOVUPS   (DX), Z23
 	VCMPPS    $0x06, Z22, Z23, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z2, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
+	VMOVUPS   Z3, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
+	VMOVUPS   Z5, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z6, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
+	VMOVUPS   Z7, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z8, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, 64(DX)
+	VMOVUPS   Z9, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
-	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z10, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
-	VMOVUPS   Z11, 64(DX)
+	VMOVUPS   Z11, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
-	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z12, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
-	VMOVUPS   Z13, 64(DX)
+	VMOVUPS   Z13, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z14, K1, Z14
-	VMOVUPS   Z14, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z14, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z15, K1, Z15
-	VMOVUPS   Z15, 64(DX)
+	VMOVUPS   Z15, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z16, K1, Z16
-	VMOVUPS   Z16, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z16, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VMOVUPS   Z17, 64(DX)
+	VMOVUPS   Z17, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z18, K1, Z18
-	VMOVUPS   Z18, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z18, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z19, K1, Z19
-	VMOVUPS   Z19, 64(DX)
+	VMOVUPS   Z19, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z20, K1, Z20
-	VMOVUPS   Z20, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z20, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z22, Z0, K1
 	VMOVAPS.Z Z21, K1, Z21
-	VMOVUPS   Z21, 64(DX)
+	VMOVUPS   Z21, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z22, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS (CX), Z22, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z22, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z22, Z2
-	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z22, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS (CX), Z22, Z2
+	VMOVUPS      Z2, (CX)
+	VFNMADD213PS 64(CX), Z22, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z22, Z4
-	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z22, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS (CX), Z22, Z4
+	VMOVUPS      Z4, (CX)
+	VFNMADD213PS 64(CX), Z22, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z22, Z6
-	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z22, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS (CX), Z22, Z6
+	VMOVUPS      Z6, (CX)
+	VFNMADD213PS 64(CX), Z22, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z22, Z8
-	VMOVUPS      Z8, (DX)
-	VFNMADD213PS 64(DX), Z22, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS (CX), Z22, Z8
+	VMOVUPS      Z8, (CX)
+	VFNMADD213PS 64(CX), Z22, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z22, Z10
-	VMOVUPS      Z10, (DX)
-	VFNMADD213PS 64(DX), Z22, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS (CX), Z22, Z10
+	VMOVUPS      Z10, (CX)
+	VFNMADD213PS 64(CX), Z22, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z22, Z12
-	VMOVUPS      Z12, (DX)
-	VFNMADD213PS 64(DX), Z22, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS (CX), Z22, Z12
+	VMOVUPS      Z12, (CX)
+	VFNMADD213PS 64(CX), Z22, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z22, Z14
-	VMOVUPS      Z14, (DX)
-	VFNMADD213PS 64(DX), Z22, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS (CX), Z22, Z14
+	VMOVUPS      Z14, (CX)
+	VFNMADD213PS 64(CX), Z22, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z22, Z16
-	VMOVUPS      Z16, (DX)
-	VFNMADD213PS 64(DX), Z22, Z17
-	VMOVUPS      Z17, 64(DX)
+	VFNMADD213PS (CX), Z22, Z16
+	VMOVUPS      Z16, (CX)
+	VFNMADD213PS 64(CX), Z22, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z22, Z18
-	VMOVUPS      Z18, (DX)
-	VFNMADD213PS 64(DX), Z22, Z19
-	VMOVUPS      Z19, 64(DX)
+	VFNMADD213PS (CX), Z22, Z18
+	VMOVUPS      Z18, (CX)
+	VFNMADD213PS 64(CX), Z22, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z22, Z20
-	VMOVUPS      Z20, (DX)
-	VFNMADD213PS 64(DX), Z22, Z21
-	VMOVUPS      Z21, 64(DX)
+	VFNMADD213PS (CX), Z22, Z20
+	VMOVUPS      Z20, (CX)
+	VFNMADD213PS 64(CX), Z22, Z21
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z22
 	VBROADCASTSS 100(AX), Z23
-	VMOVUPS      (DX), Z24
+	VMOVUPS      (CX), Z24
 	VMOVAPS      Z24, Z25
 	VFNMADD213PS Z24, Z23, Z25
 	VFNMADD213PS Z25, Z22, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z24
 	VFNMADD213PS Z0, Z23, Z24
 	VFNMADD213PS Z24, Z22, Z1
-	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z2
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z3
-	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z4
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z5
-	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z6
-	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z7
-	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z8
-	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z9
-	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z10
-	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z11
-	VMOVUPS      Z11, 64(DX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z12
-	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z13
-	VMOVUPS      Z13, 64(DX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z14
-	VMOVUPS      Z14, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z15
-	VMOVUPS      Z15, 64(DX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z16
-	VMOVUPS      Z16, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z17
-	VMOVUPS      Z17, 64(DX)
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z18
-	VMOVUPS      Z18, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z18, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z19
-	VMOVUPS      Z19, 64(DX)
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z20
-	VMOVUPS      Z20, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z20, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z23, Z1
 	VFNMADD213PS Z1, Z22, Z21
-	VMOVUPS      Z21, 64(DX)
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z0
+	VFMADD231PS  (CX), Z22, Z0
 	VBROADCASTSS 108(AX), Z22
-	VFMADD231PS  (BX), Z22, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z0
+	VFMADD231PS  (DX), Z22, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z22
+	VFNMADD213PS (CX), Z22, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z7
-	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z9
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z9
-	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z10
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z10
-	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z11
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z11
-	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z12
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z12
-	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z13
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z13
-	VMOVUPS      Z13, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z14
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z14
-	VMOVUPS      Z14, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z15
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z15
-	VMOVUPS      Z15, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z16
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z16
-	VMOVUPS      Z16, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z16
+	VMOVUPS      Z16, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z17
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z17
-	VMOVUPS      Z17, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z18
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z18
-	VMOVUPS      Z18, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z18
 	VMOVUPS      Z18, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z18
+	VMOVUPS      Z18, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z19
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z19
-	VMOVUPS      Z19, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z19
 	VMOVUPS      Z19, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z20
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z20
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z20
-	VMOVUPS      Z20, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z20
 	VMOVUPS      Z20, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z21
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z21
-	VMOVUPS      Z21, 64(BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z21
+	VFNMADD213PS (CX), Z0, Z20
+	VMOVUPS      Z20, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z21
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z21
 	VMOVUPS      Z21, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z21
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z22
-	VFMADD231PS  (DX), Z22, Z0
+	VFMADD231PS  (CX), Z22, Z0
 	VBROADCASTSS 108(AX), Z22
-	VMOVUPS      (BX), Z23
+	VMOVUPS      (DX), Z23
 	VFMADD213PS  Z0, Z22, Z23
-	VMOVUPS      Z23, (BX)
+	VMOVUPS      Z23, (DX)
 	VFMADD231PS  Z23, Z22, Z0
 	VBROADCASTSS 96(AX), Z22
-	VFNMADD213PS (DX), Z22, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z22, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z22
+	VMOVUPS      64(DX), Z22
 	VFMADD213PS  Z1, Z0, Z22
-	VMOVUPS      Z22, 64(BX)
+	VMOVUPS      Z22, 64(DX)
 	VFMADD231PS  Z22, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
+	VFMADD231PS  64(CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z5
+	VFMADD231PS  64(CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z7
+	VFMADD231PS  64(CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z9
+	VFMADD231PS  64(CX), Z0, Z9
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z9, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z9
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z10
+	VFMADD231PS  (CX), Z0, Z10
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z10, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z10
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z11
+	VFMADD231PS  64(CX), Z0, Z11
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z11, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z11
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z12
+	VFMADD231PS  (CX), Z0, Z12
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z12, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z12
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
-	VMOVUPS      Z12, (DX)
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z13
+	VFMADD231PS  64(CX), Z0, Z13
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z13, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z13
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z14
+	VFMADD231PS  (CX), Z0, Z14
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z14, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z14
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
-	VMOVUPS      Z14, (DX)
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z15
+	VFMADD231PS  64(CX), Z0, Z15
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z15, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z15
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z16
+	VFMADD231PS  (CX), Z0, Z16
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z16, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z16
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z16
-	VMOVUPS      Z16, (DX)
+	VFNMADD213PS (CX), Z0, Z16
+	VMOVUPS      Z16, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z17
+	VFMADD231PS  64(CX), Z0, Z17
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z17, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z17
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z17
-	VMOVUPS      Z17, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z18
+	VFMADD231PS  (CX), Z0, Z18
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z18, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z18
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z18
-	VMOVUPS      Z18, (DX)
+	VFNMADD213PS (CX), Z0, Z18
+	VMOVUPS      Z18, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z19
+	VFMADD231PS  64(CX), Z0, Z19
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z19, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z19
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z19
-	VMOVUPS      Z19, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z20
+	VFMADD231PS  (CX), Z0, Z20
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z20, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z20
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z20
-	VMOVUPS      Z20, (DX)
+	VFNMADD213PS (CX), Z0, Z20
+	VMOVUPS      Z20, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z21
+	VFMADD231PS  64(CX), Z0, Z21
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z21, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z21
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z21
-	VMOVUPS      Z21, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z21
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x0b, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x0b, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -22019,98 +21819,23 @@ done:
 
 // func tileAVX512x2x12(t *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x2x12(SB), NOSPLIT, $0-8
+TEXT ·tileAVX512x2x12(SB), NOSPLIT, $8-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	LEAQ    (R11)(BX*4), R12
+	ADDQ    BX, R12
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -22135,1178 +21860,1220 @@ fetched:
 	VPXORD  Z21, Z21, Z21
 	VPXORD  Z22, Z22, Z22
 	VPXORD  Z23, Z23, Z23
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R13
+	TESTQ   R13, R13
 	JEQ     started
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	VMOVUPS 64(R10), Z9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z10
-	VMOVUPS 64(R10), Z11
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z12
-	VMOVUPS 64(R10), Z13
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z14
-	VMOVUPS 64(R10), Z15
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z16
-	VMOVUPS 64(R10), Z17
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z18
-	VMOVUPS 64(R10), Z19
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z20
-	VMOVUPS 64(R10), Z21
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z22
-	VMOVUPS 64(R10), Z23
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R13), Z0
+	VMOVUPS 64(R13), Z1
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z2
+	VMOVUPS 64(R13), Z3
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z4
+	VMOVUPS 64(R13), Z5
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z6
+	VMOVUPS 64(R13), Z7
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z8
+	VMOVUPS 64(R13), Z9
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z10
+	VMOVUPS 64(R13), Z11
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z12
+	VMOVUPS 64(R13), Z13
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z14
+	VMOVUPS 64(R13), Z15
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z16
+	VMOVUPS 64(R13), Z17
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z18
+	VMOVUPS 64(R13), Z19
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z20
+	VMOVUPS 64(R13), Z21
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z22
+	VMOVUPS 64(R13), Z23
+	ADDQ    48(AX), R13
+	MOVQ    R13, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	LEAQ (R11)(SI*4), R12
-	ADDQ SI, R12
-	MOVQ 8(AX), R13
-	MOVQ 112(AX), R15
+	MOVQ   56(AX), R13
+	MOVQ   112(AX), R14
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R13, R15
+	SUBQ   $0x0c, R15
+	MOVQ   48(AX), BP
+	IMUL3Q $0x18, BP, BP
 
-span:
-	MOVQ 56(AX), R14
-
-term:
-	VMOVUPS          (R13), Z24
-	VMOVUPS          64(R13), Z25
+early:
+	PREFETCHT1       (CX)(BP*1)
+	PREFETCHT1       (DX)(BP*1)
+	PREFETCHT1       64(CX)(BP*1)
+	PREFETCHT1       64(DX)(BP*1)
+	ADDQ             48(AX), BP
+	VMOVUPS          (R8), Z24
+	VMOVUPS          64(R8), Z25
 	VFMADD231PS.BCST (R10), Z24, Z0
 	VFMADD231PS.BCST (R10), Z25, Z1
-	VFMADD231PS.BCST (R10)(SI*1), Z24, Z2
-	VFMADD231PS.BCST (R10)(SI*1), Z25, Z3
-	VFMADD231PS.BCST (R10)(SI*2), Z24, Z4
-	VFMADD231PS.BCST (R10)(SI*2), Z25, Z5
-	VFMADD231PS.BCST (R10)(DI*1), Z24, Z6
-	VFMADD231PS.BCST (R10)(DI*1), Z25, Z7
-	VFMADD231PS.BCST (R10)(SI*4), Z24, Z8
-	VFMADD231PS.BCST (R10)(SI*4), Z25, Z9
+	VFMADD231PS.BCST (R10)(BX*1), Z24, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z25, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z24, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z25, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z24, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z25, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z24, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z25, Z9
 	VFMADD231PS.BCST (R11), Z24, Z10
 	VFMADD231PS.BCST (R11), Z25, Z11
-	VFMADD231PS.BCST (R11)(SI*1), Z24, Z12
-	VFMADD231PS.BCST (R11)(SI*1), Z25, Z13
-	VFMADD231PS.BCST (R11)(SI*2), Z24, Z14
-	VFMADD231PS.BCST (R11)(SI*2), Z25, Z15
-	VFMADD231PS.BCST (R11)(DI*1), Z24, Z16
-	VFMADD231PS.BCST (R11)(DI*1), Z25, Z17
-	VFMADD231PS.BCST (R11)(SI*4), Z24, Z18
-	VFMADD231PS.BCST (R11)(SI*4), Z25, Z19
+	VFMADD231PS.BCST (R11)(BX*1), Z24, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z25, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z24, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z25, Z15
+	VFMADD231PS.BCST (R11)(SI*1), Z24, Z16
+	VFMADD231PS.BCST (R11)(SI*1), Z25, Z17
+	VFMADD231PS.BCST (R11)(BX*4), Z24, Z18
+	VFMADD231PS.BCST (R11)(BX*4), Z25, Z19
 	VFMADD231PS.BCST (R12), Z24, Z20
 	VFMADD231PS.BCST (R12), Z25, Z21
-	VFMADD231PS.BCST (R12)(SI*1), Z24, Z22
-	VFMADD231PS.BCST (R12)(SI*1), Z25, Z23
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R8, R12
-	ADDQ             R9, R13
-	DECQ             R14
+	VFMADD231PS.BCST (R12)(BX*1), Z24, Z22
+	VFMADD231PS.BCST (R12)(BX*1), Z25, Z23
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             DI, R12
+	ADDQ             R9, R8
+	DECQ             R13
+	JEQ              span
+	CMPQ             R13, R15
+	JNE              early
+
+term:
+	VMOVUPS          (R8), Z24
+	VMOVUPS          64(R8), Z25
+	VFMADD231PS.BCST (R10), Z24, Z0
+	VFMADD231PS.BCST (R10), Z25, Z1
+	VFMADD231PS.BCST (R10)(BX*1), Z24, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z25, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z24, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z25, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z24, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z25, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z24, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z25, Z9
+	VFMADD231PS.BCST (R11), Z24, Z10
+	VFMADD231PS.BCST (R11), Z25, Z11
+	VFMADD231PS.BCST (R11)(BX*1), Z24, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z25, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z24, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z25, Z15
+	VFMADD231PS.BCST (R11)(SI*1), Z24, Z16
+	VFMADD231PS.BCST (R11)(SI*1), Z25, Z17
+	VFMADD231PS.BCST (R11)(BX*4), Z24, Z18
+	VFMADD231PS.BCST (R11)(BX*4), Z25, Z19
+	VFMADD231PS.BCST (R12), Z24, Z20
+	VFMADD231PS.BCST (R12), Z25, Z21
+	VFMADD231PS.BCST (R12)(BX*1), Z24, Z22
+	VFMADD231PS.BCST (R12)(BX*1), Z25, Z23
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             DI, R12
+	ADDQ             R9, R8
+	DECQ             R13
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             128(AX), R12
-	ADDQ             136(AX), R13
-	DECQ             R15
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	VMOVUPS          Z9, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z10, (DX)
-	VMOVUPS          Z11, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z12, (DX)
-	VMOVUPS          Z13, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z14, (DX)
-	VMOVUPS          Z15, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z16, (DX)
-	VMOVUPS          Z17, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z18, (DX)
-	VMOVUPS          Z19, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z20, (DX)
-	VMOVUPS          Z21, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z22, (DX)
-	VMOVUPS          Z23, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    128(AX), R12
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R13
+	DECQ    R14
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z22, (CX)
+	VMOVUPS Z23, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMOVUPS Z9, 64(DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
-	VMOVUPS Z11, 64(DX)
+	VADDPS  (DX), Z10, Z10
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
-	VMOVUPS Z13, 64(DX)
+	VADDPS  (DX), Z12, Z12
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
-	VMOVUPS Z15, 64(DX)
+	VADDPS  (DX), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z16, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(BX), Z17, Z17
-	VMOVUPS Z17, 64(DX)
+	VADDPS  (DX), Z16, Z16
+	VMOVUPS Z16, (CX)
+	VADDPS  64(DX), Z17, Z17
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z18, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(BX), Z19, Z19
-	VMOVUPS Z19, 64(DX)
+	VADDPS  (DX), Z18, Z18
+	VMOVUPS Z18, (CX)
+	VADDPS  64(DX), Z19, Z19
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z20, Z20
-	VMOVUPS Z20, (DX)
-	VADDPS  64(BX), Z21, Z21
-	VMOVUPS Z21, 64(DX)
+	VADDPS  (DX), Z20, Z20
+	VMOVUPS Z20, (CX)
+	VADDPS  64(DX), Z21, Z21
+	VMOVUPS Z21, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z22, Z22
-	VMOVUPS Z22, (DX)
-	VADDPS  64(BX), Z23, Z23
-	VMOVUPS Z23, 64(DX)
+	VADDPS  (DX), Z22, Z22
+	VMOVUPS Z22, (CX)
+	VADDPS  64(DX), Z23, Z23
+	VMOVUPS Z23, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z24, Z24, Z24
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z24, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
 	VMAXPS  Z1, Z24, Z1
-	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z24, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
 	VMAXPS  Z3, Z24, Z3
-	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z24, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
 	VMAXPS  Z5, Z24, Z5
-	VMOVUPS Z5, 64(DX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z24, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
 	VMAXPS  Z7, Z24, Z7
-	VMOVUPS Z7, 64(DX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z24, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
 	VMAXPS  Z9, Z24, Z9
-	VMOVUPS Z9, 64(DX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
+	VADDPS  (DX), Z10, Z10
 	VMAXPS  Z10, Z24, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
 	VMAXPS  Z11, Z24, Z11
-	VMOVUPS Z11, 64(DX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
+	VADDPS  (DX), Z12, Z12
 	VMAXPS  Z12, Z24, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
 	VMAXPS  Z13, Z24, Z13
-	VMOVUPS Z13, 64(DX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
+	VADDPS  (DX), Z14, Z14
 	VMAXPS  Z14, Z24, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
 	VMAXPS  Z15, Z24, Z15
-	VMOVUPS Z15, 64(DX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z16, Z16
+	VADDPS  (DX), Z16, Z16
 	VMAXPS  Z16, Z24, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(BX), Z17, Z17
+	VMOVUPS Z16, (CX)
+	VADDPS  64(DX), Z17, Z17
 	VMAXPS  Z17, Z24, Z17
-	VMOVUPS Z17, 64(DX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z18, Z18
+	VADDPS  (DX), Z18, Z18
 	VMAXPS  Z18, Z24, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(BX), Z19, Z19
+	VMOVUPS Z18, (CX)
+	VADDPS  64(DX), Z19, Z19
 	VMAXPS  Z19, Z24, Z19
-	VMOVUPS Z19, 64(DX)
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z20, Z20
+	VADDPS  (DX), Z20, Z20
 	VMAXPS  Z20, Z24, Z20
-	VMOVUPS Z20, (DX)
-	VADDPS  64(BX), Z21, Z21
+	VMOVUPS Z20, (CX)
+	VADDPS  64(DX), Z21, Z21
 	VMAXPS  Z21, Z24, Z21
-	VMOVUPS Z21, 64(DX)
+	VMOVUPS Z21, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z22, Z22
+	VADDPS  (DX), Z22, Z22
 	VMAXPS  Z22, Z24, Z22
-	VMOVUPS Z22, (DX)
-	VADDPS  64(BX), Z23, Z23
+	VMOVUPS Z22, (CX)
+	VADDPS  64(DX), Z23, Z23
 	VMAXPS  Z23, Z24, Z23
-	VMOVUPS Z23, 64(DX)
+	VMOVUPS Z23, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z24, Z24, Z24
-	VMOVUPS   (BX), Z25
+	VMOVUPS   (DX), Z25
 	VCMPPS    $0x06, Z24, Z25, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z2, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
+	VMOVUPS   Z3, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
+	VMOVUPS   Z5, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z6, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
+	VMOVUPS   Z7, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z8, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, 64(DX)
+	VMOVUPS   Z9, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
-	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z10, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
-	VMOVUPS   Z11, 64(DX)
+	VMOVUPS   Z11, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
-	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z12, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
-	VMOVUPS   Z13, 64(DX)
+	VMOVUPS   Z13, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z14, K1, Z14
-	VMOVUPS   Z14, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z14, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z15, K1, Z15
-	VMOVUPS   Z15, 64(DX)
+	VMOVUPS   Z15, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z16, K1, Z16
-	VMOVUPS   Z16, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z16, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VMOVUPS   Z17, 64(DX)
+	VMOVUPS   Z17, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z18, K1, Z18
-	VMOVUPS   Z18, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z18, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z19, K1, Z19
-	VMOVUPS   Z19, 64(DX)
+	VMOVUPS   Z19, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z20, K1, Z20
-	VMOVUPS   Z20, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z20, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z21, K1, Z21
-	VMOVUPS   Z21, 64(DX)
+	VMOVUPS   Z21, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z22, K1, Z22
-	VMOVUPS   Z22, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z22, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z24, Z0, K1
 	VMOVAPS.Z Z23, K1, Z23
-	VMOVUPS   Z23, 64(DX)
+	VMOVUPS   Z23, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z24, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS (CX), Z24, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z24, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z24, Z2
-	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z24, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS (CX), Z24, Z2
+	VMOVUPS      Z2, (CX)
+	VFNMADD213PS 64(CX), Z24, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z24, Z4
-	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z24, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS (CX), Z24, Z4
+	VMOVUPS      Z4, (CX)
+	VFNMADD213PS 64(CX), Z24, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z24, Z6
-	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z24, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS (CX), Z24, Z6
+	VMOVUPS      Z6, (CX)
+	VFNMADD213PS 64(CX), Z24, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z24, Z8
-	VMOVUPS      Z8, (DX)
-	VFNMADD213PS 64(DX), Z24, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS (CX), Z24, Z8
+	VMOVUPS      Z8, (CX)
+	VFNMADD213PS 64(CX), Z24, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z24, Z10
-	VMOVUPS      Z10, (DX)
-	VFNMADD213PS 64(DX), Z24, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS (CX), Z24, Z10
+	VMOVUPS      Z10, (CX)
+	VFNMADD213PS 64(CX), Z24, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z24, Z12
-	VMOVUPS      Z12, (DX)
-	VFNMADD213PS 64(DX), Z24, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS (CX), Z24, Z12
+	VMOVUPS      Z12, (CX)
+	VFNMADD213PS 64(CX), Z24, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z24, Z14
-	VMOVUPS      Z14, (DX)
-	VFNMADD213PS 64(DX), Z24, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS (CX), Z24, Z14
+	VMOVUPS      Z14, (CX)
+	VFNMADD213PS 64(CX), Z24, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z24, Z16
-	VMOVUPS      Z16, (DX)
-	VFNMADD213PS 64(DX), Z24, Z17
-	VMOVUPS      Z17, 64(DX)
+	VFNMADD213PS (CX), Z24, Z16
+	VMOVUPS      Z16, (CX)
+	VFNMADD213PS 64(CX), Z24, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z24, Z18
-	VMOVUPS      Z18, (DX)
-	VFNMADD213PS 64(DX), Z24, Z19
-	VMOVUPS      Z19, 64(DX)
+	VFNMADD213PS (CX), Z24, Z18
+	VMOVUPS      Z18, (CX)
+	VFNMADD213PS 64(CX), Z24, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z24, Z20
-	VMOVUPS      Z20, (DX)
-	VFNMADD213PS 64(DX), Z24, Z21
-	VMOVUPS      Z21, 64(DX)
+	VFNMADD213PS (CX), Z24, Z20
+	VMOVUPS      Z20, (CX)
+	VFNMADD213PS 64(CX), Z24, Z21
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z24, Z22
-	VMOVUPS      Z22, (DX)
-	VFNMADD213PS 64(DX), Z24, Z23
-	VMOVUPS      Z23, 64(DX)
+	VFNMADD213PS (CX), Z24, Z22
+	VMOVUPS      Z22, (CX)
+	VFNMADD213PS 64(CX), Z24, Z23
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z24
 	VBROADCASTSS 100(AX), Z25
-	VMOVUPS      (DX), Z26
+	VMOVUPS      (CX), Z26
 	VMOVAPS      Z26, Z27
 	VFNMADD213PS Z26, Z25, Z27
 	VFNMADD213PS Z27, Z24, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z26
 	VFNMADD213PS Z0, Z25, Z26
 	VFNMADD213PS Z26, Z24, Z1
-	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z2
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z3
-	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z4
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z5
-	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z6
-	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z7
-	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z8
-	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z9
-	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z10
-	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z11
-	VMOVUPS      Z11, 64(DX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z12
-	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z13
-	VMOVUPS      Z13, 64(DX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z14
-	VMOVUPS      Z14, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z15
-	VMOVUPS      Z15, 64(DX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z16
-	VMOVUPS      Z16, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z17
-	VMOVUPS      Z17, 64(DX)
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z18
-	VMOVUPS      Z18, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z18, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z19
-	VMOVUPS      Z19, 64(DX)
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z20
-	VMOVUPS      Z20, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z20, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z21
-	VMOVUPS      Z21, 64(DX)
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z22
-	VMOVUPS      Z22, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z22, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z25, Z1
 	VFNMADD213PS Z1, Z24, Z23
-	VMOVUPS      Z23, 64(DX)
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z0
+	VFMADD231PS  (CX), Z24, Z0
 	VBROADCASTSS 108(AX), Z24
-	VFMADD231PS  (BX), Z24, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z0
+	VFMADD231PS  (DX), Z24, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z24
+	VFNMADD213PS (CX), Z24, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z7
-	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z9
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z9
-	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z10
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z10
-	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z11
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z11
-	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z12
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z12
-	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z13
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z13
-	VMOVUPS      Z13, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z14
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z14
-	VMOVUPS      Z14, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z15
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z15
-	VMOVUPS      Z15, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z16
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z16
-	VMOVUPS      Z16, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z16
+	VMOVUPS      Z16, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z17
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z17
-	VMOVUPS      Z17, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z18
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z18
-	VMOVUPS      Z18, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z18
 	VMOVUPS      Z18, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z18
+	VMOVUPS      Z18, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z19
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z19
-	VMOVUPS      Z19, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z19
 	VMOVUPS      Z19, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z20
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z20
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z20
-	VMOVUPS      Z20, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z20
 	VMOVUPS      Z20, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z20
+	VMOVUPS      Z20, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z21
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z21
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z21
-	VMOVUPS      Z21, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z21
 	VMOVUPS      Z21, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z21
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z22
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z22
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z22
-	VMOVUPS      Z22, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z22
 	VMOVUPS      Z22, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z23
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z23
-	VMOVUPS      Z23, 64(BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z23
+	VFNMADD213PS (CX), Z0, Z22
+	VMOVUPS      Z22, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z23
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z23
 	VMOVUPS      Z23, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z23
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z24
-	VFMADD231PS  (DX), Z24, Z0
+	VFMADD231PS  (CX), Z24, Z0
 	VBROADCASTSS 108(AX), Z24
-	VMOVUPS      (BX), Z25
+	VMOVUPS      (DX), Z25
 	VFMADD213PS  Z0, Z24, Z25
-	VMOVUPS      Z25, (BX)
+	VMOVUPS      Z25, (DX)
 	VFMADD231PS  Z25, Z24, Z0
 	VBROADCASTSS 96(AX), Z24
-	VFNMADD213PS (DX), Z24, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z24, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z24
+	VMOVUPS      64(DX), Z24
 	VFMADD213PS  Z1, Z0, Z24
-	VMOVUPS      Z24, 64(BX)
+	VMOVUPS      Z24, 64(DX)
 	VFMADD231PS  Z24, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
+	VFMADD231PS  64(CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z5
+	VFMADD231PS  64(CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z7
+	VFMADD231PS  64(CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z9
+	VFMADD231PS  64(CX), Z0, Z9
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z9, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z9
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z10
+	VFMADD231PS  (CX), Z0, Z10
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z10, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z10
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z11
+	VFMADD231PS  64(CX), Z0, Z11
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z11, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z11
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z12
+	VFMADD231PS  (CX), Z0, Z12
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z12, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z12
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
-	VMOVUPS      Z12, (DX)
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z13
+	VFMADD231PS  64(CX), Z0, Z13
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z13, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z13
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z14
+	VFMADD231PS  (CX), Z0, Z14
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z14, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z14
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
-	VMOVUPS      Z14, (DX)
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z15
+	VFMADD231PS  64(CX), Z0, Z15
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z15, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z15
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z16
+	VFMADD231PS  (CX), Z0, Z16
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z16, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z16
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z16
-	VMOVUPS      Z16, (DX)
+	VFNMADD213PS (CX), Z0, Z16
+	VMOVUPS      Z16, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z17
+	VFMADD231PS  64(CX), Z0, Z17
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z17, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z17
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z17
-	VMOVUPS      Z17, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z18
+	VFMADD231PS  (CX), Z0, Z18
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z18, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z18
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z18
-	VMOVUPS      Z18, (DX)
+	VFNMADD213PS (CX), Z0, Z18
+	VMOVUPS      Z18, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z19
+	VFMADD231PS  64(CX), Z0, Z19
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z19, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z19
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z19
-	VMOVUPS      Z19, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z20
+	VFMADD231PS  (CX), Z0, Z20
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z20, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z20
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z20
-	VMOVUPS      Z20, (DX)
+	VFNMADD213PS (CX), Z0, Z20
+	VMOVUPS      Z20, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z21
+	VFMADD231PS  64(CX), Z0, Z21
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z21, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z21
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z21
-	VMOVUPS      Z21, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z21
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z22
+	VFMADD231PS  (CX), Z0, Z22
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z22, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z22
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z22
-	VMOVUPS      Z22, (DX)
+	VFNMADD213PS (CX), Z0, Z22
+	VMOVUPS      Z22, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z23
+	VFMADD231PS  64(CX), Z0, Z23
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z23, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z23
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z23
-	VMOVUPS      Z23, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z23
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x0c, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x0c, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -23314,104 +23081,23 @@ done:
 
 // func tileAVX512x2x13(t *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x2x13(SB), NOSPLIT, $0-8
+TEXT ·tileAVX512x2x13(SB), NOSPLIT, $8-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	LEAQ    (R11)(BX*4), R12
+	ADDQ    BX, R12
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -23438,1269 +23124,1313 @@ fetched:
 	VPXORD  Z23, Z23, Z23
 	VPXORD  Z24, Z24, Z24
 	VPXORD  Z25, Z25, Z25
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R13
+	TESTQ   R13, R13
 	JEQ     started
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	VMOVUPS 64(R10), Z9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z10
-	VMOVUPS 64(R10), Z11
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z12
-	VMOVUPS 64(R10), Z13
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z14
-	VMOVUPS 64(R10), Z15
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z16
-	VMOVUPS 64(R10), Z17
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z18
-	VMOVUPS 64(R10), Z19
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z20
-	VMOVUPS 64(R10), Z21
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z22
-	VMOVUPS 64(R10), Z23
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z24
-	VMOVUPS 64(R10), Z25
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R13), Z0
+	VMOVUPS 64(R13), Z1
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z2
+	VMOVUPS 64(R13), Z3
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z4
+	VMOVUPS 64(R13), Z5
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z6
+	VMOVUPS 64(R13), Z7
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z8
+	VMOVUPS 64(R13), Z9
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z10
+	VMOVUPS 64(R13), Z11
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z12
+	VMOVUPS 64(R13), Z13
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z14
+	VMOVUPS 64(R13), Z15
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z16
+	VMOVUPS 64(R13), Z17
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z18
+	VMOVUPS 64(R13), Z19
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z20
+	VMOVUPS 64(R13), Z21
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z22
+	VMOVUPS 64(R13), Z23
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z24
+	VMOVUPS 64(R13), Z25
+	ADDQ    48(AX), R13
+	MOVQ    R13, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	LEAQ (R11)(SI*4), R12
-	ADDQ SI, R12
-	MOVQ 8(AX), R13
-	MOVQ 112(AX), R15
+	MOVQ   56(AX), R13
+	MOVQ   112(AX), R14
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R13, R15
+	SUBQ   $0x0d, R15
+	MOVQ   48(AX), BP
+	IMUL3Q $0x1a, BP, BP
 
-span:
-	MOVQ 56(AX), R14
-
-term:
-	VMOVUPS          (R13), Z26
-	VMOVUPS          64(R13), Z27
+early:
+	PREFETCHT1       (CX)(BP*1)
+	PREFETCHT1       (DX)(BP*1)
+	PREFETCHT1       64(CX)(BP*1)
+	PREFETCHT1       64(DX)(BP*1)
+	ADDQ             48(AX), BP
+	VMOVUPS          (R8), Z26
+	VMOVUPS          64(R8), Z27
 	VFMADD231PS.BCST (R10), Z26, Z0
 	VFMADD231PS.BCST (R10), Z27, Z1
-	VFMADD231PS.BCST (R10)(SI*1), Z26, Z2
-	VFMADD231PS.BCST (R10)(SI*1), Z27, Z3
-	VFMADD231PS.BCST (R10)(SI*2), Z26, Z4
-	VFMADD231PS.BCST (R10)(SI*2), Z27, Z5
-	VFMADD231PS.BCST (R10)(DI*1), Z26, Z6
-	VFMADD231PS.BCST (R10)(DI*1), Z27, Z7
-	VFMADD231PS.BCST (R10)(SI*4), Z26, Z8
-	VFMADD231PS.BCST (R10)(SI*4), Z27, Z9
+	VFMADD231PS.BCST (R10)(BX*1), Z26, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z27, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z26, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z27, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z26, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z27, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z26, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z27, Z9
 	VFMADD231PS.BCST (R11), Z26, Z10
 	VFMADD231PS.BCST (R11), Z27, Z11
-	VFMADD231PS.BCST (R11)(SI*1), Z26, Z12
-	VFMADD231PS.BCST (R11)(SI*1), Z27, Z13
-	VFMADD231PS.BCST (R11)(SI*2), Z26, Z14
-	VFMADD231PS.BCST (R11)(SI*2), Z27, Z15
-	VFMADD231PS.BCST (R11)(DI*1), Z26, Z16
-	VFMADD231PS.BCST (R11)(DI*1), Z27, Z17
-	VFMADD231PS.BCST (R11)(SI*4), Z26, Z18
-	VFMADD231PS.BCST (R11)(SI*4), Z27, Z19
+	VFMADD231PS.BCST (R11)(BX*1), Z26, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z27, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z26, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z27, Z15
+	VFMADD231PS.BCST (R11)(SI*1), Z26, Z16
+	VFMADD231PS.BCST (R11)(SI*1), Z27, Z17
+	VFMADD231PS.BCST (R11)(BX*4), Z26, Z18
+	VFMADD231PS.BCST (R11)(BX*4), Z27, Z19
 	VFMADD231PS.BCST (R12), Z26, Z20
 	VFMADD231PS.BCST (R12), Z27, Z21
-	VFMADD231PS.BCST (R12)(SI*1), Z26, Z22
-	VFMADD231PS.BCST (R12)(SI*1), Z27, Z23
-	VFMADD231PS.BCST (R12)(SI*2), Z26, Z24
-	VFMADD231PS.BCST (R12)(SI*2), Z27, Z25
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R8, R12
-	ADDQ             R9, R13
-	DECQ             R14
+	VFMADD231PS.BCST (R12)(BX*1), Z26, Z22
+	VFMADD231PS.BCST (R12)(BX*1), Z27, Z23
+	VFMADD231PS.BCST (R12)(BX*2), Z26, Z24
+	VFMADD231PS.BCST (R12)(BX*2), Z27, Z25
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             DI, R12
+	ADDQ             R9, R8
+	DECQ             R13
+	JEQ              span
+	CMPQ             R13, R15
+	JNE              early
+
+term:
+	VMOVUPS          (R8), Z26
+	VMOVUPS          64(R8), Z27
+	VFMADD231PS.BCST (R10), Z26, Z0
+	VFMADD231PS.BCST (R10), Z27, Z1
+	VFMADD231PS.BCST (R10)(BX*1), Z26, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z27, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z26, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z27, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z26, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z27, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z26, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z27, Z9
+	VFMADD231PS.BCST (R11), Z26, Z10
+	VFMADD231PS.BCST (R11), Z27, Z11
+	VFMADD231PS.BCST (R11)(BX*1), Z26, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z27, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z26, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z27, Z15
+	VFMADD231PS.BCST (R11)(SI*1), Z26, Z16
+	VFMADD231PS.BCST (R11)(SI*1), Z27, Z17
+	VFMADD231PS.BCST (R11)(BX*4), Z26, Z18
+	VFMADD231PS.BCST (R11)(BX*4), Z27, Z19
+	VFMADD231PS.BCST (R12), Z26, Z20
+	VFMADD231PS.BCST (R12), Z27, Z21
+	VFMADD231PS.BCST (R12)(BX*1), Z26, Z22
+	VFMADD231PS.BCST (R12)(BX*1), Z27, Z23
+	VFMADD231PS.BCST (R12)(BX*2), Z26, Z24
+	VFMADD231PS.BCST (R12)(BX*2), Z27, Z25
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             DI, R12
+	ADDQ             R9, R8
+	DECQ             R13
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             128(AX), R12
-	ADDQ             136(AX), R13
-	DECQ             R15
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	VMOVUPS          Z9, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z10, (DX)
-	VMOVUPS          Z11, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z12, (DX)
-	VMOVUPS          Z13, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z14, (DX)
-	VMOVUPS          Z15, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z16, (DX)
-	VMOVUPS          Z17, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z18, (DX)
-	VMOVUPS          Z19, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z20, (DX)
-	VMOVUPS          Z21, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z22, (DX)
-	VMOVUPS          Z23, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z24, (DX)
-	VMOVUPS          Z25, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    128(AX), R12
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R13
+	DECQ    R14
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z22, (CX)
+	VMOVUPS Z23, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z24, (CX)
+	VMOVUPS Z25, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMOVUPS Z9, 64(DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
-	VMOVUPS Z11, 64(DX)
+	VADDPS  (DX), Z10, Z10
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
-	VMOVUPS Z13, 64(DX)
+	VADDPS  (DX), Z12, Z12
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
-	VMOVUPS Z15, 64(DX)
+	VADDPS  (DX), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z16, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(BX), Z17, Z17
-	VMOVUPS Z17, 64(DX)
+	VADDPS  (DX), Z16, Z16
+	VMOVUPS Z16, (CX)
+	VADDPS  64(DX), Z17, Z17
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z18, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(BX), Z19, Z19
-	VMOVUPS Z19, 64(DX)
+	VADDPS  (DX), Z18, Z18
+	VMOVUPS Z18, (CX)
+	VADDPS  64(DX), Z19, Z19
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z20, Z20
-	VMOVUPS Z20, (DX)
-	VADDPS  64(BX), Z21, Z21
-	VMOVUPS Z21, 64(DX)
+	VADDPS  (DX), Z20, Z20
+	VMOVUPS Z20, (CX)
+	VADDPS  64(DX), Z21, Z21
+	VMOVUPS Z21, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z22, Z22
-	VMOVUPS Z22, (DX)
-	VADDPS  64(BX), Z23, Z23
-	VMOVUPS Z23, 64(DX)
+	VADDPS  (DX), Z22, Z22
+	VMOVUPS Z22, (CX)
+	VADDPS  64(DX), Z23, Z23
+	VMOVUPS Z23, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z24, Z24
-	VMOVUPS Z24, (DX)
-	VADDPS  64(BX), Z25, Z25
-	VMOVUPS Z25, 64(DX)
+	VADDPS  (DX), Z24, Z24
+	VMOVUPS Z24, (CX)
+	VADDPS  64(DX), Z25, Z25
+	VMOVUPS Z25, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z26, Z26, Z26
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z26, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
 	VMAXPS  Z1, Z26, Z1
-	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z26, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
 	VMAXPS  Z3, Z26, Z3
-	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z26, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
 	VMAXPS  Z5, Z26, Z5
-	VMOVUPS Z5, 64(DX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z26, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
 	VMAXPS  Z7, Z26, Z7
-	VMOVUPS Z7, 64(DX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z26, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
 	VMAXPS  Z9, Z26, Z9
-	VMOVUPS Z9, 64(DX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
+	VADDPS  (DX), Z10, Z10
 	VMAXPS  Z10, Z26, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
 	VMAXPS  Z11, Z26, Z11
-	VMOVUPS Z11, 64(DX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
+	VADDPS  (DX), Z12, Z12
 	VMAXPS  Z12, Z26, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
 	VMAXPS  Z13, Z26, Z13
-	VMOVUPS Z13, 64(DX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
+	VADDPS  (DX), Z14, Z14
 	VMAXPS  Z14, Z26, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
 	VMAXPS  Z15, Z26, Z15
-	VMOVUPS Z15, 64(DX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z16, Z16
+	VADDPS  (DX), Z16, Z16
 	VMAXPS  Z16, Z26, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(BX), Z17, Z17
+	VMOVUPS Z16, (CX)
+	VADDPS  64(DX), Z17, Z17
 	VMAXPS  Z17, Z26, Z17
-	VMOVUPS Z17, 64(DX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z18, Z18
+	VADDPS  (DX), Z18, Z18
 	VMAXPS  Z18, Z26, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(BX), Z19, Z19
+	VMOVUPS Z18, (CX)
+	VADDPS  64(DX), Z19, Z19
 	VMAXPS  Z19, Z26, Z19
-	VMOVUPS Z19, 64(DX)
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z20, Z20
+	VADDPS  (DX), Z20, Z20
 	VMAXPS  Z20, Z26, Z20
-	VMOVUPS Z20, (DX)
-	VADDPS  64(BX), Z21, Z21
+	VMOVUPS Z20, (CX)
+	VADDPS  64(DX), Z21, Z21
 	VMAXPS  Z21, Z26, Z21
-	VMOVUPS Z21, 64(DX)
+	VMOVUPS Z21, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z22, Z22
+	VADDPS  (DX), Z22, Z22
 	VMAXPS  Z22, Z26, Z22
-	VMOVUPS Z22, (DX)
-	VADDPS  64(BX), Z23, Z23
+	VMOVUPS Z22, (CX)
+	VADDPS  64(DX), Z23, Z23
 	VMAXPS  Z23, Z26, Z23
-	VMOVUPS Z23, 64(DX)
+	VMOVUPS Z23, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z24, Z24
+	VADDPS  (DX), Z24, Z24
 	VMAXPS  Z24, Z26, Z24
-	VMOVUPS Z24, (DX)
-	VADDPS  64(BX), Z25, Z25
+	VMOVUPS Z24, (CX)
+	VADDPS  64(DX), Z25, Z25
 	VMAXPS  Z25, Z26, Z25
-	VMOVUPS Z25, 64(DX)
+	VMOVUPS Z25, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z26, Z26, Z26
-	VMOVUPS   (BX), Z27
+	VMOVUPS   (DX), Z27
 	VCMPPS    $0x06, Z26, Z27, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z2, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
+	VMOVUPS   Z3, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
+	VMOVUPS   Z5, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z6, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
+	VMOVUPS   Z7, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z8, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, 64(DX)
+	VMOVUPS   Z9, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
-	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z10, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
-	VMOVUPS   Z11, 64(DX)
+	VMOVUPS   Z11, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
-	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z12, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
-	VMOVUPS   Z13, 64(DX)
+	VMOVUPS   Z13, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z14, K1, Z14
-	VMOVUPS   Z14, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z14, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z15, K1, Z15
-	VMOVUPS   Z15, 64(DX)
+	VMOVUPS   Z15, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z16, K1, Z16
-	VMOVUPS   Z16, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z16, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VMOVUPS   Z17, 64(DX)
+	VMOVUPS   Z17, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z18, K1, Z18
-	VMOVUPS   Z18, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z18, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z19, K1, Z19
-	VMOVUPS   Z19, 64(DX)
+	VMOVUPS   Z19, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z20, K1, Z20
-	VMOVUPS   Z20, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z20, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z21, K1, Z21
-	VMOVUPS   Z21, 64(DX)
+	VMOVUPS   Z21, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z22, K1, Z22
-	VMOVUPS   Z22, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z22, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z23, K1, Z23
-	VMOVUPS   Z23, 64(DX)
+	VMOVUPS   Z23, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z24, K1, Z24
-	VMOVUPS   Z24, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z24, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z26, Z0, K1
 	VMOVAPS.Z Z25, K1, Z25
-	VMOVUPS   Z25, 64(DX)
+	VMOVUPS   Z25, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z26
-	VFNMADD213PS (DX), Z26, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z26, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS (CX), Z26, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z26, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z26, Z2
-	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z26, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS (CX), Z26, Z2
+	VMOVUPS      Z2, (CX)
+	VFNMADD213PS 64(CX), Z26, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z26, Z4
-	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z26, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS (CX), Z26, Z4
+	VMOVUPS      Z4, (CX)
+	VFNMADD213PS 64(CX), Z26, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z26, Z6
-	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z26, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS (CX), Z26, Z6
+	VMOVUPS      Z6, (CX)
+	VFNMADD213PS 64(CX), Z26, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z26, Z8
-	VMOVUPS      Z8, (DX)
-	VFNMADD213PS 64(DX), Z26, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS (CX), Z26, Z8
+	VMOVUPS      Z8, (CX)
+	VFNMADD213PS 64(CX), Z26, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z26, Z10
-	VMOVUPS      Z10, (DX)
-	VFNMADD213PS 64(DX), Z26, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS (CX), Z26, Z10
+	VMOVUPS      Z10, (CX)
+	VFNMADD213PS 64(CX), Z26, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z26, Z12
-	VMOVUPS      Z12, (DX)
-	VFNMADD213PS 64(DX), Z26, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS (CX), Z26, Z12
+	VMOVUPS      Z12, (CX)
+	VFNMADD213PS 64(CX), Z26, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z26, Z14
-	VMOVUPS      Z14, (DX)
-	VFNMADD213PS 64(DX), Z26, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS (CX), Z26, Z14
+	VMOVUPS      Z14, (CX)
+	VFNMADD213PS 64(CX), Z26, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z26, Z16
-	VMOVUPS      Z16, (DX)
-	VFNMADD213PS 64(DX), Z26, Z17
-	VMOVUPS      Z17, 64(DX)
+	VFNMADD213PS (CX), Z26, Z16
+	VMOVUPS      Z16, (CX)
+	VFNMADD213PS 64(CX), Z26, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z26, Z18
-	VMOVUPS      Z18, (DX)
-	VFNMADD213PS 64(DX), Z26, Z19
-	VMOVUPS      Z19, 64(DX)
+	VFNMADD213PS (CX), Z26, Z18
+	VMOVUPS      Z18, (CX)
+	VFNMADD213PS 64(CX), Z26, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z26, Z20
-	VMOVUPS      Z20, (DX)
-	VFNMADD213PS 64(DX), Z26, Z21
-	VMOVUPS      Z21, 64(DX)
+	VFNMADD213PS (CX), Z26, Z20
+	VMOVUPS      Z20, (CX)
+	VFNMADD213PS 64(CX), Z26, Z21
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z26, Z22
-	VMOVUPS      Z22, (DX)
-	VFNMADD213PS 64(DX), Z26, Z23
-	VMOVUPS      Z23, 64(DX)
+	VFNMADD213PS (CX), Z26, Z22
+	VMOVUPS      Z22, (CX)
+	VFNMADD213PS 64(CX), Z26, Z23
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z26, Z24
-	VMOVUPS      Z24, (DX)
-	VFNMADD213PS 64(DX), Z26, Z25
-	VMOVUPS      Z25, 64(DX)
+	VFNMADD213PS (CX), Z26, Z24
+	VMOVUPS      Z24, (CX)
+	VFNMADD213PS 64(CX), Z26, Z25
+	VMOVUPS      Z25, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z26
 	VBROADCASTSS 100(AX), Z27
-	VMOVUPS      (DX), Z28
+	VMOVUPS      (CX), Z28
 	VMOVAPS      Z28, Z29
 	VFNMADD213PS Z28, Z27, Z29
 	VFNMADD213PS Z29, Z26, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z28
 	VFNMADD213PS Z0, Z27, Z28
 	VFNMADD213PS Z28, Z26, Z1
-	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z2
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z3
-	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z4
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z5
-	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z6
-	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z7
-	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z8
-	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z9
-	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z10
-	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z11
-	VMOVUPS      Z11, 64(DX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z12
-	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z13
-	VMOVUPS      Z13, 64(DX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z14
-	VMOVUPS      Z14, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z15
-	VMOVUPS      Z15, 64(DX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z16
-	VMOVUPS      Z16, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z17
-	VMOVUPS      Z17, 64(DX)
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z18
-	VMOVUPS      Z18, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z18, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z19
-	VMOVUPS      Z19, 64(DX)
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z20
-	VMOVUPS      Z20, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z20, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z21
-	VMOVUPS      Z21, 64(DX)
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z22
-	VMOVUPS      Z22, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z22, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z23
-	VMOVUPS      Z23, 64(DX)
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z24
-	VMOVUPS      Z24, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z24, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z27, Z1
 	VFNMADD213PS Z1, Z26, Z25
-	VMOVUPS      Z25, 64(DX)
+	VMOVUPS      Z25, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z26
-	VFMADD231PS  (DX), Z26, Z0
+	VFMADD231PS  (CX), Z26, Z0
 	VBROADCASTSS 108(AX), Z26
-	VFMADD231PS  (BX), Z26, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z26
-	VFNMADD213PS (DX), Z26, Z0
+	VFMADD231PS  (DX), Z26, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z26
+	VFNMADD213PS (CX), Z26, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z7
-	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z9
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z9
-	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z10
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z10
-	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z11
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z11
-	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z12
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z12
-	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z13
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z13
-	VMOVUPS      Z13, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z14
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z14
-	VMOVUPS      Z14, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z15
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z15
-	VMOVUPS      Z15, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z16
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z16
-	VMOVUPS      Z16, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z16
+	VMOVUPS      Z16, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z17
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z17
-	VMOVUPS      Z17, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z18
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z18
-	VMOVUPS      Z18, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z18
 	VMOVUPS      Z18, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z18
+	VMOVUPS      Z18, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z19
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z19
-	VMOVUPS      Z19, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z19
 	VMOVUPS      Z19, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z20
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z20
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z20
-	VMOVUPS      Z20, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z20
 	VMOVUPS      Z20, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z20
+	VMOVUPS      Z20, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z21
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z21
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z21
-	VMOVUPS      Z21, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z21
 	VMOVUPS      Z21, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z21
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z22
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z22
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z22
-	VMOVUPS      Z22, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z22
 	VMOVUPS      Z22, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z22
+	VMOVUPS      Z22, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z23
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z23
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z23
-	VMOVUPS      Z23, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z23
 	VMOVUPS      Z23, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z23
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z24
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z24
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z24
-	VMOVUPS      Z24, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z24
 	VMOVUPS      Z24, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z25
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z25
-	VMOVUPS      Z25, 64(BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z25
+	VFNMADD213PS (CX), Z0, Z24
+	VMOVUPS      Z24, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z25
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z25
 	VMOVUPS      Z25, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z25
+	VMOVUPS      Z25, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z26
-	VFMADD231PS  (DX), Z26, Z0
+	VFMADD231PS  (CX), Z26, Z0
 	VBROADCASTSS 108(AX), Z26
-	VMOVUPS      (BX), Z27
+	VMOVUPS      (DX), Z27
 	VFMADD213PS  Z0, Z26, Z27
-	VMOVUPS      Z27, (BX)
+	VMOVUPS      Z27, (DX)
 	VFMADD231PS  Z27, Z26, Z0
 	VBROADCASTSS 96(AX), Z26
-	VFNMADD213PS (DX), Z26, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z26, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z26
+	VMOVUPS      64(DX), Z26
 	VFMADD213PS  Z1, Z0, Z26
-	VMOVUPS      Z26, 64(BX)
+	VMOVUPS      Z26, 64(DX)
 	VFMADD231PS  Z26, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
+	VFMADD231PS  64(CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z5
+	VFMADD231PS  64(CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z7
+	VFMADD231PS  64(CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z9
+	VFMADD231PS  64(CX), Z0, Z9
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z9, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z9
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z10
+	VFMADD231PS  (CX), Z0, Z10
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z10, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z10
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z11
+	VFMADD231PS  64(CX), Z0, Z11
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z11, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z11
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z12
+	VFMADD231PS  (CX), Z0, Z12
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z12, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z12
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
-	VMOVUPS      Z12, (DX)
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z13
+	VFMADD231PS  64(CX), Z0, Z13
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z13, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z13
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z14
+	VFMADD231PS  (CX), Z0, Z14
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z14, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z14
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
-	VMOVUPS      Z14, (DX)
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z15
+	VFMADD231PS  64(CX), Z0, Z15
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z15, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z15
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z16
+	VFMADD231PS  (CX), Z0, Z16
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z16, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z16
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z16
-	VMOVUPS      Z16, (DX)
+	VFNMADD213PS (CX), Z0, Z16
+	VMOVUPS      Z16, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z17
+	VFMADD231PS  64(CX), Z0, Z17
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z17, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z17
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z17
-	VMOVUPS      Z17, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z18
+	VFMADD231PS  (CX), Z0, Z18
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z18, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z18
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z18
-	VMOVUPS      Z18, (DX)
+	VFNMADD213PS (CX), Z0, Z18
+	VMOVUPS      Z18, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z19
+	VFMADD231PS  64(CX), Z0, Z19
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z19, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z19
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z19
-	VMOVUPS      Z19, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z20
+	VFMADD231PS  (CX), Z0, Z20
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z20, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z20
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z20
-	VMOVUPS      Z20, (DX)
+	VFNMADD213PS (CX), Z0, Z20
+	VMOVUPS      Z20, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z21
+	VFMADD231PS  64(CX), Z0, Z21
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z21, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z21
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z21
-	VMOVUPS      Z21, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z21
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z22
+	VFMADD231PS  (CX), Z0, Z22
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z22, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z22
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z22
-	VMOVUPS      Z22, (DX)
+	VFNMADD213PS (CX), Z0, Z22
+	VMOVUPS      Z22, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z23
+	VFMADD231PS  64(CX), Z0, Z23
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z23, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z23
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z23
-	VMOVUPS      Z23, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z23
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z24
+	VFMADD231PS  (CX), Z0, Z24
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z24, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z24
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z24
-	VMOVUPS      Z24, (DX)
+	VFNMADD213PS (CX), Z0, Z24
+	VMOVUPS      Z24, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z25
+	VFMADD231PS  64(CX), Z0, Z25
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z25, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z25
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z25
-	VMOVUPS      Z25, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z25
+	VMOVUPS      Z25, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x0d, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x0d, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER
@@ -24708,110 +24438,23 @@ done:
 
 // func tileAVX512x2x14(t *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·tileAVX512x2x14(SB), NOSPLIT, $0-8
+TEXT ·tileAVX512x2x14(SB), NOSPLIT, $8-8
 	MOVQ t+0(FP), AX
-	MOVQ (AX), CX
-	MOVQ 16(AX), DX
-	MOVQ 72(AX), BX
+	MOVQ 16(AX), CX
+	MOVQ 72(AX), DX
 
 block:
-	MOVQ       88(AX), SI
-	CMPQ       SI, $0x00000006
-	JLT        fetched
-	MOVQ       DX, SI
-	MOVQ       48(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	MOVQ       BX, SI
-	MOVQ       80(AX), DI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-	PREFETCHT0 (SI)
-	PREFETCHT0 64(SI)
-	ADDQ       DI, SI
-
-fetched:
-	MOVQ    24(AX), SI
-	LEAQ    (SI)(SI*2), DI
-	MOVQ    32(AX), R8
+	MOVQ    24(AX), BX
+	LEAQ    (BX)(BX*2), SI
+	MOVQ    32(AX), DI
 	MOVQ    40(AX), R9
+	MOVQ    (AX), R10
+	ADDQ    144(AX), R10
+	LEAQ    (R10)(BX*4), R11
+	ADDQ    BX, R11
+	LEAQ    (R11)(BX*4), R12
+	ADDQ    BX, R12
+	MOVQ    8(AX), R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
@@ -24840,1360 +24483,1406 @@ fetched:
 	VPXORD  Z25, Z25, Z25
 	VPXORD  Z26, Z26, Z26
 	VPXORD  Z27, Z27, Z27
-	MOVQ    120(AX), R10
-	TESTQ   R10, R10
+	MOVQ    120(AX), R13
+	TESTQ   R13, R13
 	JEQ     started
-	VMOVUPS (R10), Z0
-	VMOVUPS 64(R10), Z1
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z2
-	VMOVUPS 64(R10), Z3
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z4
-	VMOVUPS 64(R10), Z5
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z6
-	VMOVUPS 64(R10), Z7
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z8
-	VMOVUPS 64(R10), Z9
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z10
-	VMOVUPS 64(R10), Z11
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z12
-	VMOVUPS 64(R10), Z13
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z14
-	VMOVUPS 64(R10), Z15
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z16
-	VMOVUPS 64(R10), Z17
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z18
-	VMOVUPS 64(R10), Z19
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z20
-	VMOVUPS 64(R10), Z21
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z22
-	VMOVUPS 64(R10), Z23
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z24
-	VMOVUPS 64(R10), Z25
-	ADDQ    48(AX), R10
-	VMOVUPS (R10), Z26
-	VMOVUPS 64(R10), Z27
-	ADDQ    48(AX), R10
-	MOVQ    R10, 120(AX)
+	VMOVUPS (R13), Z0
+	VMOVUPS 64(R13), Z1
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z2
+	VMOVUPS 64(R13), Z3
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z4
+	VMOVUPS 64(R13), Z5
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z6
+	VMOVUPS 64(R13), Z7
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z8
+	VMOVUPS 64(R13), Z9
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z10
+	VMOVUPS 64(R13), Z11
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z12
+	VMOVUPS 64(R13), Z13
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z14
+	VMOVUPS 64(R13), Z15
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z16
+	VMOVUPS 64(R13), Z17
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z18
+	VMOVUPS 64(R13), Z19
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z20
+	VMOVUPS 64(R13), Z21
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z22
+	VMOVUPS 64(R13), Z23
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z24
+	VMOVUPS 64(R13), Z25
+	ADDQ    48(AX), R13
+	VMOVUPS (R13), Z26
+	VMOVUPS 64(R13), Z27
+	ADDQ    48(AX), R13
+	MOVQ    R13, 120(AX)
 
 started:
-	MOVQ CX, R10
-	LEAQ (R10)(SI*4), R11
-	ADDQ SI, R11
-	LEAQ (R11)(SI*4), R12
-	ADDQ SI, R12
-	MOVQ 8(AX), R13
-	MOVQ 112(AX), R15
+	MOVQ   56(AX), R13
+	MOVQ   112(AX), R14
+	CMPQ   88(AX), $0x00000004
+	JLT    term
+	MOVQ   R13, R15
+	SUBQ   $0x0e, R15
+	MOVQ   48(AX), BP
+	IMUL3Q $0x1c, BP, BP
 
-span:
-	MOVQ 56(AX), R14
-
-term:
-	VMOVUPS          (R13), Z28
-	VMOVUPS          64(R13), Z29
+early:
+	PREFETCHT1       (CX)(BP*1)
+	PREFETCHT1       (DX)(BP*1)
+	PREFETCHT1       64(CX)(BP*1)
+	PREFETCHT1       64(DX)(BP*1)
+	ADDQ             48(AX), BP
+	VMOVUPS          (R8), Z28
+	VMOVUPS          64(R8), Z29
 	VFMADD231PS.BCST (R10), Z28, Z0
 	VFMADD231PS.BCST (R10), Z29, Z1
-	VFMADD231PS.BCST (R10)(SI*1), Z28, Z2
-	VFMADD231PS.BCST (R10)(SI*1), Z29, Z3
-	VFMADD231PS.BCST (R10)(SI*2), Z28, Z4
-	VFMADD231PS.BCST (R10)(SI*2), Z29, Z5
-	VFMADD231PS.BCST (R10)(DI*1), Z28, Z6
-	VFMADD231PS.BCST (R10)(DI*1), Z29, Z7
-	VFMADD231PS.BCST (R10)(SI*4), Z28, Z8
-	VFMADD231PS.BCST (R10)(SI*4), Z29, Z9
+	VFMADD231PS.BCST (R10)(BX*1), Z28, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z29, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z28, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z29, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z28, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z29, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z28, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z29, Z9
 	VFMADD231PS.BCST (R11), Z28, Z10
 	VFMADD231PS.BCST (R11), Z29, Z11
-	VFMADD231PS.BCST (R11)(SI*1), Z28, Z12
-	VFMADD231PS.BCST (R11)(SI*1), Z29, Z13
-	VFMADD231PS.BCST (R11)(SI*2), Z28, Z14
-	VFMADD231PS.BCST (R11)(SI*2), Z29, Z15
-	VFMADD231PS.BCST (R11)(DI*1), Z28, Z16
-	VFMADD231PS.BCST (R11)(DI*1), Z29, Z17
-	VFMADD231PS.BCST (R11)(SI*4), Z28, Z18
-	VFMADD231PS.BCST (R11)(SI*4), Z29, Z19
+	VFMADD231PS.BCST (R11)(BX*1), Z28, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z29, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z28, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z29, Z15
+	VFMADD231PS.BCST (R11)(SI*1), Z28, Z16
+	VFMADD231PS.BCST (R11)(SI*1), Z29, Z17
+	VFMADD231PS.BCST (R11)(BX*4), Z28, Z18
+	VFMADD231PS.BCST (R11)(BX*4), Z29, Z19
 	VFMADD231PS.BCST (R12), Z28, Z20
 	VFMADD231PS.BCST (R12), Z29, Z21
-	VFMADD231PS.BCST (R12)(SI*1), Z28, Z22
-	VFMADD231PS.BCST (R12)(SI*1), Z29, Z23
-	VFMADD231PS.BCST (R12)(SI*2), Z28, Z24
-	VFMADD231PS.BCST (R12)(SI*2), Z29, Z25
-	VFMADD231PS.BCST (R12)(DI*1), Z28, Z26
-	VFMADD231PS.BCST (R12)(DI*1), Z29, Z27
-	ADDQ             R8, R10
-	ADDQ             R8, R11
-	ADDQ             R8, R12
-	ADDQ             R9, R13
-	DECQ             R14
+	VFMADD231PS.BCST (R12)(BX*1), Z28, Z22
+	VFMADD231PS.BCST (R12)(BX*1), Z29, Z23
+	VFMADD231PS.BCST (R12)(BX*2), Z28, Z24
+	VFMADD231PS.BCST (R12)(BX*2), Z29, Z25
+	VFMADD231PS.BCST (R12)(SI*1), Z28, Z26
+	VFMADD231PS.BCST (R12)(SI*1), Z29, Z27
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             DI, R12
+	ADDQ             R9, R8
+	DECQ             R13
+	JEQ              span
+	CMPQ             R13, R15
+	JNE              early
+
+term:
+	VMOVUPS          (R8), Z28
+	VMOVUPS          64(R8), Z29
+	VFMADD231PS.BCST (R10), Z28, Z0
+	VFMADD231PS.BCST (R10), Z29, Z1
+	VFMADD231PS.BCST (R10)(BX*1), Z28, Z2
+	VFMADD231PS.BCST (R10)(BX*1), Z29, Z3
+	VFMADD231PS.BCST (R10)(BX*2), Z28, Z4
+	VFMADD231PS.BCST (R10)(BX*2), Z29, Z5
+	VFMADD231PS.BCST (R10)(SI*1), Z28, Z6
+	VFMADD231PS.BCST (R10)(SI*1), Z29, Z7
+	VFMADD231PS.BCST (R10)(BX*4), Z28, Z8
+	VFMADD231PS.BCST (R10)(BX*4), Z29, Z9
+	VFMADD231PS.BCST (R11), Z28, Z10
+	VFMADD231PS.BCST (R11), Z29, Z11
+	VFMADD231PS.BCST (R11)(BX*1), Z28, Z12
+	VFMADD231PS.BCST (R11)(BX*1), Z29, Z13
+	VFMADD231PS.BCST (R11)(BX*2), Z28, Z14
+	VFMADD231PS.BCST (R11)(BX*2), Z29, Z15
+	VFMADD231PS.BCST (R11)(SI*1), Z28, Z16
+	VFMADD231PS.BCST (R11)(SI*1), Z29, Z17
+	VFMADD231PS.BCST (R11)(BX*4), Z28, Z18
+	VFMADD231PS.BCST (R11)(BX*4), Z29, Z19
+	VFMADD231PS.BCST (R12), Z28, Z20
+	VFMADD231PS.BCST (R12), Z29, Z21
+	VFMADD231PS.BCST (R12)(BX*1), Z28, Z22
+	VFMADD231PS.BCST (R12)(BX*1), Z29, Z23
+	VFMADD231PS.BCST (R12)(BX*2), Z28, Z24
+	VFMADD231PS.BCST (R12)(BX*2), Z29, Z25
+	VFMADD231PS.BCST (R12)(SI*1), Z28, Z26
+	VFMADD231PS.BCST (R12)(SI*1), Z29, Z27
+	ADDQ             DI, R10
+	ADDQ             DI, R11
+	ADDQ             DI, R12
+	ADDQ             R9, R8
+	DECQ             R13
 	JNE              term
-	ADDQ             128(AX), R10
-	ADDQ             128(AX), R11
-	ADDQ             128(AX), R12
-	ADDQ             136(AX), R13
-	DECQ             R15
-	JNE              span
-	MOVQ             48(AX), SI
-	MOVQ             80(AX), DI
-	MOVQ             88(AX), R8
-	CMPQ             R8, $0x00000004
-	JEQ              plain
-	CMPQ             R8, $0x00000006
-	JEQ              momentum
-	CMPQ             R8, $0x00000005
-	JEQ              shrink
-	CMPQ             R8, $0x00000002
-	JEQ              relu
-	CMPQ             R8, $0x00000003
-	JEQ              mask
-	CMPQ             R8, $0x00000001
-	JEQ              bias
-	CMPQ             R8, $0x00000007
-	JEQ              nesterov
-	VMOVUPS          Z0, (DX)
-	VMOVUPS          Z1, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z2, (DX)
-	VMOVUPS          Z3, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z4, (DX)
-	VMOVUPS          Z5, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z6, (DX)
-	VMOVUPS          Z7, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z8, (DX)
-	VMOVUPS          Z9, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z10, (DX)
-	VMOVUPS          Z11, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z12, (DX)
-	VMOVUPS          Z13, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z14, (DX)
-	VMOVUPS          Z15, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z16, (DX)
-	VMOVUPS          Z17, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z18, (DX)
-	VMOVUPS          Z19, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z20, (DX)
-	VMOVUPS          Z21, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z22, (DX)
-	VMOVUPS          Z23, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z24, (DX)
-	VMOVUPS          Z25, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	VMOVUPS          Z26, (DX)
-	VMOVUPS          Z27, 64(DX)
-	ADDQ             SI, DX
-	ADDQ             DI, BX
-	JMP              done
+
+span:
+	ADDQ    128(AX), R10
+	ADDQ    128(AX), R11
+	ADDQ    128(AX), R12
+	ADDQ    136(AX), R8
+	MOVQ    56(AX), R13
+	DECQ    R14
+	JNE     term
+	MOVQ    48(AX), BX
+	MOVQ    80(AX), SI
+	MOVQ    88(AX), DI
+	CMPQ    DI, $0x00000004
+	JEQ     plain
+	CMPQ    DI, $0x00000006
+	JEQ     momentum
+	CMPQ    DI, $0x00000005
+	JEQ     shrink
+	CMPQ    DI, $0x00000002
+	JEQ     relu
+	CMPQ    DI, $0x00000003
+	JEQ     mask
+	CMPQ    DI, $0x00000001
+	JEQ     bias
+	CMPQ    DI, $0x00000007
+	JEQ     nesterov
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z2, (CX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z10, (CX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z14, (CX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z20, (CX)
+	VMOVUPS Z21, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z22, (CX)
+	VMOVUPS Z23, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z24, (CX)
+	VMOVUPS Z25, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	VMOVUPS Z26, (CX)
+	VMOVUPS Z27, 64(CX)
+	ADDQ    BX, CX
+	ADDQ    SI, DX
+	JMP     done
 
 bias:
-	VADDPS  (BX), Z0, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
-	VMOVUPS Z1, 64(DX)
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
-	VMOVUPS Z3, 64(DX)
+	VADDPS  (DX), Z2, Z2
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
-	VMOVUPS Z5, 64(DX)
+	VADDPS  (DX), Z4, Z4
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
-	VMOVUPS Z7, 64(DX)
+	VADDPS  (DX), Z6, Z6
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
-	VMOVUPS Z9, 64(DX)
+	VADDPS  (DX), Z8, Z8
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
-	VMOVUPS Z11, 64(DX)
+	VADDPS  (DX), Z10, Z10
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
-	VMOVUPS Z13, 64(DX)
+	VADDPS  (DX), Z12, Z12
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
-	VMOVUPS Z15, 64(DX)
+	VADDPS  (DX), Z14, Z14
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z16, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(BX), Z17, Z17
-	VMOVUPS Z17, 64(DX)
+	VADDPS  (DX), Z16, Z16
+	VMOVUPS Z16, (CX)
+	VADDPS  64(DX), Z17, Z17
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z18, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(BX), Z19, Z19
-	VMOVUPS Z19, 64(DX)
+	VADDPS  (DX), Z18, Z18
+	VMOVUPS Z18, (CX)
+	VADDPS  64(DX), Z19, Z19
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z20, Z20
-	VMOVUPS Z20, (DX)
-	VADDPS  64(BX), Z21, Z21
-	VMOVUPS Z21, 64(DX)
+	VADDPS  (DX), Z20, Z20
+	VMOVUPS Z20, (CX)
+	VADDPS  64(DX), Z21, Z21
+	VMOVUPS Z21, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z22, Z22
-	VMOVUPS Z22, (DX)
-	VADDPS  64(BX), Z23, Z23
-	VMOVUPS Z23, 64(DX)
+	VADDPS  (DX), Z22, Z22
+	VMOVUPS Z22, (CX)
+	VADDPS  64(DX), Z23, Z23
+	VMOVUPS Z23, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z24, Z24
-	VMOVUPS Z24, (DX)
-	VADDPS  64(BX), Z25, Z25
-	VMOVUPS Z25, 64(DX)
+	VADDPS  (DX), Z24, Z24
+	VMOVUPS Z24, (CX)
+	VADDPS  64(DX), Z25, Z25
+	VMOVUPS Z25, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z26, Z26
-	VMOVUPS Z26, (DX)
-	VADDPS  64(BX), Z27, Z27
-	VMOVUPS Z27, 64(DX)
+	VADDPS  (DX), Z26, Z26
+	VMOVUPS Z26, (CX)
+	VADDPS  64(DX), Z27, Z27
+	VMOVUPS Z27, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 relu:
 	VPXORD  Z28, Z28, Z28
-	VADDPS  (BX), Z0, Z0
+	VADDPS  (DX), Z0, Z0
 	VMAXPS  Z0, Z28, Z0
-	VMOVUPS Z0, (DX)
-	VADDPS  64(BX), Z1, Z1
+	VMOVUPS Z0, (CX)
+	VADDPS  64(DX), Z1, Z1
 	VMAXPS  Z1, Z28, Z1
-	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z1, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z2, Z2
+	VADDPS  (DX), Z2, Z2
 	VMAXPS  Z2, Z28, Z2
-	VMOVUPS Z2, (DX)
-	VADDPS  64(BX), Z3, Z3
+	VMOVUPS Z2, (CX)
+	VADDPS  64(DX), Z3, Z3
 	VMAXPS  Z3, Z28, Z3
-	VMOVUPS Z3, 64(DX)
+	VMOVUPS Z3, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z4, Z4
+	VADDPS  (DX), Z4, Z4
 	VMAXPS  Z4, Z28, Z4
-	VMOVUPS Z4, (DX)
-	VADDPS  64(BX), Z5, Z5
+	VMOVUPS Z4, (CX)
+	VADDPS  64(DX), Z5, Z5
 	VMAXPS  Z5, Z28, Z5
-	VMOVUPS Z5, 64(DX)
+	VMOVUPS Z5, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z6, Z6
+	VADDPS  (DX), Z6, Z6
 	VMAXPS  Z6, Z28, Z6
-	VMOVUPS Z6, (DX)
-	VADDPS  64(BX), Z7, Z7
+	VMOVUPS Z6, (CX)
+	VADDPS  64(DX), Z7, Z7
 	VMAXPS  Z7, Z28, Z7
-	VMOVUPS Z7, 64(DX)
+	VMOVUPS Z7, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z8, Z8
+	VADDPS  (DX), Z8, Z8
 	VMAXPS  Z8, Z28, Z8
-	VMOVUPS Z8, (DX)
-	VADDPS  64(BX), Z9, Z9
+	VMOVUPS Z8, (CX)
+	VADDPS  64(DX), Z9, Z9
 	VMAXPS  Z9, Z28, Z9
-	VMOVUPS Z9, 64(DX)
+	VMOVUPS Z9, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z10, Z10
+	VADDPS  (DX), Z10, Z10
 	VMAXPS  Z10, Z28, Z10
-	VMOVUPS Z10, (DX)
-	VADDPS  64(BX), Z11, Z11
+	VMOVUPS Z10, (CX)
+	VADDPS  64(DX), Z11, Z11
 	VMAXPS  Z11, Z28, Z11
-	VMOVUPS Z11, 64(DX)
+	VMOVUPS Z11, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z12, Z12
+	VADDPS  (DX), Z12, Z12
 	VMAXPS  Z12, Z28, Z12
-	VMOVUPS Z12, (DX)
-	VADDPS  64(BX), Z13, Z13
+	VMOVUPS Z12, (CX)
+	VADDPS  64(DX), Z13, Z13
 	VMAXPS  Z13, Z28, Z13
-	VMOVUPS Z13, 64(DX)
+	VMOVUPS Z13, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z14, Z14
+	VADDPS  (DX), Z14, Z14
 	VMAXPS  Z14, Z28, Z14
-	VMOVUPS Z14, (DX)
-	VADDPS  64(BX), Z15, Z15
+	VMOVUPS Z14, (CX)
+	VADDPS  64(DX), Z15, Z15
 	VMAXPS  Z15, Z28, Z15
-	VMOVUPS Z15, 64(DX)
+	VMOVUPS Z15, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z16, Z16
+	VADDPS  (DX), Z16, Z16
 	VMAXPS  Z16, Z28, Z16
-	VMOVUPS Z16, (DX)
-	VADDPS  64(BX), Z17, Z17
+	VMOVUPS Z16, (CX)
+	VADDPS  64(DX), Z17, Z17
 	VMAXPS  Z17, Z28, Z17
-	VMOVUPS Z17, 64(DX)
+	VMOVUPS Z17, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z18, Z18
+	VADDPS  (DX), Z18, Z18
 	VMAXPS  Z18, Z28, Z18
-	VMOVUPS Z18, (DX)
-	VADDPS  64(BX), Z19, Z19
+	VMOVUPS Z18, (CX)
+	VADDPS  64(DX), Z19, Z19
 	VMAXPS  Z19, Z28, Z19
-	VMOVUPS Z19, 64(DX)
+	VMOVUPS Z19, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z20, Z20
+	VADDPS  (DX), Z20, Z20
 	VMAXPS  Z20, Z28, Z20
-	VMOVUPS Z20, (DX)
-	VADDPS  64(BX), Z21, Z21
+	VMOVUPS Z20, (CX)
+	VADDPS  64(DX), Z21, Z21
 	VMAXPS  Z21, Z28, Z21
-	VMOVUPS Z21, 64(DX)
+	VMOVUPS Z21, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z22, Z22
+	VADDPS  (DX), Z22, Z22
 	VMAXPS  Z22, Z28, Z22
-	VMOVUPS Z22, (DX)
-	VADDPS  64(BX), Z23, Z23
+	VMOVUPS Z22, (CX)
+	VADDPS  64(DX), Z23, Z23
 	VMAXPS  Z23, Z28, Z23
-	VMOVUPS Z23, 64(DX)
+	VMOVUPS Z23, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z24, Z24
+	VADDPS  (DX), Z24, Z24
 	VMAXPS  Z24, Z28, Z24
-	VMOVUPS Z24, (DX)
-	VADDPS  64(BX), Z25, Z25
+	VMOVUPS Z24, (CX)
+	VADDPS  64(DX), Z25, Z25
 	VMAXPS  Z25, Z28, Z25
-	VMOVUPS Z25, 64(DX)
+	VMOVUPS Z25, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
-	VADDPS  (BX), Z26, Z26
+	VADDPS  (DX), Z26, Z26
 	VMAXPS  Z26, Z28, Z26
-	VMOVUPS Z26, (DX)
-	VADDPS  64(BX), Z27, Z27
+	VMOVUPS Z26, (CX)
+	VADDPS  64(DX), Z27, Z27
 	VMAXPS  Z27, Z28, Z27
-	VMOVUPS Z27, 64(DX)
+	VMOVUPS Z27, 64(CX)
+	ADDQ    BX, CX
 	ADDQ    SI, DX
-	ADDQ    DI, BX
 	JMP     done
 
 mask:
 	VPXORD    Z28, Z28, Z28
-	VMOVUPS   (BX), Z29
+	VMOVUPS   (DX), Z29
 	VCMPPS    $0x06, Z28, Z29, K1
 	VMOVAPS.Z Z0, K1, Z0
-	VMOVUPS   Z0, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   Z1, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z2, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, 64(DX)
+	VMOVUPS   Z3, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z4, K1, Z4
-	VMOVUPS   Z4, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z4, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z5, K1, Z5
-	VMOVUPS   Z5, 64(DX)
+	VMOVUPS   Z5, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z6, K1, Z6
-	VMOVUPS   Z6, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z6, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z7, K1, Z7
-	VMOVUPS   Z7, 64(DX)
+	VMOVUPS   Z7, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z8, K1, Z8
-	VMOVUPS   Z8, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z8, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z9, K1, Z9
-	VMOVUPS   Z9, 64(DX)
+	VMOVUPS   Z9, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z10, K1, Z10
-	VMOVUPS   Z10, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z10, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z11, K1, Z11
-	VMOVUPS   Z11, 64(DX)
+	VMOVUPS   Z11, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z12, K1, Z12
-	VMOVUPS   Z12, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z12, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z13, K1, Z13
-	VMOVUPS   Z13, 64(DX)
+	VMOVUPS   Z13, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z14, K1, Z14
-	VMOVUPS   Z14, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z14, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z15, K1, Z15
-	VMOVUPS   Z15, 64(DX)
+	VMOVUPS   Z15, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z16, K1, Z16
-	VMOVUPS   Z16, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z16, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z17, K1, Z17
-	VMOVUPS   Z17, 64(DX)
+	VMOVUPS   Z17, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z18, K1, Z18
-	VMOVUPS   Z18, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z18, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z19, K1, Z19
-	VMOVUPS   Z19, 64(DX)
+	VMOVUPS   Z19, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z20, K1, Z20
-	VMOVUPS   Z20, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z20, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z21, K1, Z21
-	VMOVUPS   Z21, 64(DX)
+	VMOVUPS   Z21, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z22, K1, Z22
-	VMOVUPS   Z22, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z22, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z23, K1, Z23
-	VMOVUPS   Z23, 64(DX)
+	VMOVUPS   Z23, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z24, K1, Z24
-	VMOVUPS   Z24, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z24, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z25, K1, Z25
-	VMOVUPS   Z25, 64(DX)
+	VMOVUPS   Z25, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
-	VMOVUPS   (BX), Z0
+	VMOVUPS   (DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z26, K1, Z26
-	VMOVUPS   Z26, (DX)
-	VMOVUPS   64(BX), Z0
+	VMOVUPS   Z26, (CX)
+	VMOVUPS   64(DX), Z0
 	VCMPPS    $0x06, Z28, Z0, K1
 	VMOVAPS.Z Z27, K1, Z27
-	VMOVUPS   Z27, 64(DX)
+	VMOVUPS   Z27, 64(CX)
+	ADDQ      BX, CX
 	ADDQ      SI, DX
-	ADDQ      DI, BX
 	JMP       done
 
 plain:
 	VBROADCASTSS 96(AX), Z28
-	VFNMADD213PS (DX), Z28, Z0
-	VMOVUPS      Z0, (DX)
-	VFNMADD213PS 64(DX), Z28, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS (CX), Z28, Z0
+	VMOVUPS      Z0, (CX)
+	VFNMADD213PS 64(CX), Z28, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z28, Z2
-	VMOVUPS      Z2, (DX)
-	VFNMADD213PS 64(DX), Z28, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS (CX), Z28, Z2
+	VMOVUPS      Z2, (CX)
+	VFNMADD213PS 64(CX), Z28, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z28, Z4
-	VMOVUPS      Z4, (DX)
-	VFNMADD213PS 64(DX), Z28, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS (CX), Z28, Z4
+	VMOVUPS      Z4, (CX)
+	VFNMADD213PS 64(CX), Z28, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z28, Z6
-	VMOVUPS      Z6, (DX)
-	VFNMADD213PS 64(DX), Z28, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS (CX), Z28, Z6
+	VMOVUPS      Z6, (CX)
+	VFNMADD213PS 64(CX), Z28, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z28, Z8
-	VMOVUPS      Z8, (DX)
-	VFNMADD213PS 64(DX), Z28, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS (CX), Z28, Z8
+	VMOVUPS      Z8, (CX)
+	VFNMADD213PS 64(CX), Z28, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z28, Z10
-	VMOVUPS      Z10, (DX)
-	VFNMADD213PS 64(DX), Z28, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS (CX), Z28, Z10
+	VMOVUPS      Z10, (CX)
+	VFNMADD213PS 64(CX), Z28, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z28, Z12
-	VMOVUPS      Z12, (DX)
-	VFNMADD213PS 64(DX), Z28, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS (CX), Z28, Z12
+	VMOVUPS      Z12, (CX)
+	VFNMADD213PS 64(CX), Z28, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z28, Z14
-	VMOVUPS      Z14, (DX)
-	VFNMADD213PS 64(DX), Z28, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS (CX), Z28, Z14
+	VMOVUPS      Z14, (CX)
+	VFNMADD213PS 64(CX), Z28, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z28, Z16
-	VMOVUPS      Z16, (DX)
-	VFNMADD213PS 64(DX), Z28, Z17
-	VMOVUPS      Z17, 64(DX)
+	VFNMADD213PS (CX), Z28, Z16
+	VMOVUPS      Z16, (CX)
+	VFNMADD213PS 64(CX), Z28, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z28, Z18
-	VMOVUPS      Z18, (DX)
-	VFNMADD213PS 64(DX), Z28, Z19
-	VMOVUPS      Z19, 64(DX)
+	VFNMADD213PS (CX), Z28, Z18
+	VMOVUPS      Z18, (CX)
+	VFNMADD213PS 64(CX), Z28, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z28, Z20
-	VMOVUPS      Z20, (DX)
-	VFNMADD213PS 64(DX), Z28, Z21
-	VMOVUPS      Z21, 64(DX)
+	VFNMADD213PS (CX), Z28, Z20
+	VMOVUPS      Z20, (CX)
+	VFNMADD213PS 64(CX), Z28, Z21
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z28, Z22
-	VMOVUPS      Z22, (DX)
-	VFNMADD213PS 64(DX), Z28, Z23
-	VMOVUPS      Z23, 64(DX)
+	VFNMADD213PS (CX), Z28, Z22
+	VMOVUPS      Z22, (CX)
+	VFNMADD213PS 64(CX), Z28, Z23
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z28, Z24
-	VMOVUPS      Z24, (DX)
-	VFNMADD213PS 64(DX), Z28, Z25
-	VMOVUPS      Z25, 64(DX)
+	VFNMADD213PS (CX), Z28, Z24
+	VMOVUPS      Z24, (CX)
+	VFNMADD213PS 64(CX), Z28, Z25
+	VMOVUPS      Z25, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VFNMADD213PS (DX), Z28, Z26
-	VMOVUPS      Z26, (DX)
-	VFNMADD213PS 64(DX), Z28, Z27
-	VMOVUPS      Z27, 64(DX)
+	VFNMADD213PS (CX), Z28, Z26
+	VMOVUPS      Z26, (CX)
+	VFNMADD213PS 64(CX), Z28, Z27
+	VMOVUPS      Z27, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 shrink:
 	VBROADCASTSS 96(AX), Z28
 	VBROADCASTSS 100(AX), Z29
-	VMOVUPS      (DX), Z30
+	VMOVUPS      (CX), Z30
 	VMOVAPS      Z30, Z31
 	VFNMADD213PS Z30, Z29, Z31
 	VFNMADD213PS Z31, Z28, Z0
-	VMOVUPS      Z0, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z30
 	VFNMADD213PS Z0, Z29, Z30
 	VFNMADD213PS Z30, Z28, Z1
-	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z2
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z3
-	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z4
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z5
-	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z6
-	VMOVUPS      Z6, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z7
-	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z8
-	VMOVUPS      Z8, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z9
-	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z10
-	VMOVUPS      Z10, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z11
-	VMOVUPS      Z11, 64(DX)
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z12
-	VMOVUPS      Z12, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z13
-	VMOVUPS      Z13, 64(DX)
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z14
-	VMOVUPS      Z14, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z15
-	VMOVUPS      Z15, 64(DX)
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z16
-	VMOVUPS      Z16, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z17
-	VMOVUPS      Z17, 64(DX)
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z18
-	VMOVUPS      Z18, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z18, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z19
-	VMOVUPS      Z19, 64(DX)
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z20
-	VMOVUPS      Z20, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z20, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z21
-	VMOVUPS      Z21, 64(DX)
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z22
-	VMOVUPS      Z22, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z22, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z23
-	VMOVUPS      Z23, 64(DX)
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z24
-	VMOVUPS      Z24, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z24, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z25
-	VMOVUPS      Z25, 64(DX)
+	VMOVUPS      Z25, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
-	VMOVUPS      (DX), Z0
+	VMOVUPS      (CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z26
-	VMOVUPS      Z26, (DX)
-	VMOVUPS      64(DX), Z0
+	VMOVUPS      Z26, (CX)
+	VMOVUPS      64(CX), Z0
 	VMOVAPS      Z0, Z1
 	VFNMADD213PS Z0, Z29, Z1
 	VFNMADD213PS Z1, Z28, Z27
-	VMOVUPS      Z27, 64(DX)
+	VMOVUPS      Z27, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 momentum:
 	VBROADCASTSS 104(AX), Z28
-	VFMADD231PS  (DX), Z28, Z0
+	VFMADD231PS  (CX), Z28, Z0
 	VBROADCASTSS 108(AX), Z28
-	VFMADD231PS  (BX), Z28, Z0
-	VMOVUPS      Z0, (BX)
-	VBROADCASTSS 96(AX), Z28
-	VFNMADD213PS (DX), Z28, Z0
+	VFMADD231PS  (DX), Z28, Z0
 	VMOVUPS      Z0, (DX)
+	VBROADCASTSS 96(AX), Z28
+	VFNMADD213PS (CX), Z28, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z1
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z1
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z1
-	VMOVUPS      Z1, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
 	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z2
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z2
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z2
-	VMOVUPS      Z2, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
 	VMOVUPS      Z2, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z3
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z3
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z3
-	VMOVUPS      Z3, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
 	VMOVUPS      Z3, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z4
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z4
-	VMOVUPS      Z4, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
 	VMOVUPS      Z4, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z5
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z5
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z5
-	VMOVUPS      Z5, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
 	VMOVUPS      Z5, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z6
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z6
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z6
-	VMOVUPS      Z6, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
 	VMOVUPS      Z6, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z7
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z7
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z7
-	VMOVUPS      Z7, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
 	VMOVUPS      Z7, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z8
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z8
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z8
-	VMOVUPS      Z8, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
 	VMOVUPS      Z8, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z9
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z9
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z9
-	VMOVUPS      Z9, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
 	VMOVUPS      Z9, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z10
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z10
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z10
-	VMOVUPS      Z10, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
 	VMOVUPS      Z10, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z11
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z11
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z11
-	VMOVUPS      Z11, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
 	VMOVUPS      Z11, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z12
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z12
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z12
-	VMOVUPS      Z12, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
 	VMOVUPS      Z12, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z13
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z13
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z13
-	VMOVUPS      Z13, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
 	VMOVUPS      Z13, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z14
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z14
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z14
-	VMOVUPS      Z14, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
 	VMOVUPS      Z14, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z15
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z15
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z15
-	VMOVUPS      Z15, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
 	VMOVUPS      Z15, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z16
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z16
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z16
-	VMOVUPS      Z16, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z16
 	VMOVUPS      Z16, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z16
+	VMOVUPS      Z16, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z17
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z17
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z17
-	VMOVUPS      Z17, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z17
 	VMOVUPS      Z17, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z18
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z18
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z18
-	VMOVUPS      Z18, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z18
 	VMOVUPS      Z18, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z18
+	VMOVUPS      Z18, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z19
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z19
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z19
-	VMOVUPS      Z19, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z19
 	VMOVUPS      Z19, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z20
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z20
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z20
-	VMOVUPS      Z20, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z20
 	VMOVUPS      Z20, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z20
+	VMOVUPS      Z20, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z21
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z21
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z21
-	VMOVUPS      Z21, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z21
 	VMOVUPS      Z21, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z21
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z22
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z22
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z22
-	VMOVUPS      Z22, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z22
 	VMOVUPS      Z22, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z22
+	VMOVUPS      Z22, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z23
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z23
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z23
-	VMOVUPS      Z23, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z23
 	VMOVUPS      Z23, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z23
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z24
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z24
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z24
-	VMOVUPS      Z24, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z24
 	VMOVUPS      Z24, (DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS (CX), Z0, Z24
+	VMOVUPS      Z24, (CX)
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z25
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  64(DX), Z0, Z25
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z25
-	VMOVUPS      Z25, 64(BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z25
 	VMOVUPS      Z25, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z25
+	VMOVUPS      Z25, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  (CX), Z0, Z26
+	VBROADCASTSS 108(AX), Z0
 	VFMADD231PS  (DX), Z0, Z26
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  (BX), Z0, Z26
-	VMOVUPS      Z26, (BX)
-	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z26
 	VMOVUPS      Z26, (DX)
-	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z27
-	VBROADCASTSS 108(AX), Z0
-	VFMADD231PS  64(BX), Z0, Z27
-	VMOVUPS      Z27, 64(BX)
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z27
+	VFNMADD213PS (CX), Z0, Z26
+	VMOVUPS      Z26, (CX)
+	VBROADCASTSS 104(AX), Z0
+	VFMADD231PS  64(CX), Z0, Z27
+	VBROADCASTSS 108(AX), Z0
+	VFMADD231PS  64(DX), Z0, Z27
 	VMOVUPS      Z27, 64(DX)
+	VBROADCASTSS 96(AX), Z0
+	VFNMADD213PS 64(CX), Z0, Z27
+	VMOVUPS      Z27, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	JMP          done
 
 nesterov:
 	VBROADCASTSS 104(AX), Z28
-	VFMADD231PS  (DX), Z28, Z0
+	VFMADD231PS  (CX), Z28, Z0
 	VBROADCASTSS 108(AX), Z28
-	VMOVUPS      (BX), Z29
+	VMOVUPS      (DX), Z29
 	VFMADD213PS  Z0, Z28, Z29
-	VMOVUPS      Z29, (BX)
+	VMOVUPS      Z29, (DX)
 	VFMADD231PS  Z29, Z28, Z0
 	VBROADCASTSS 96(AX), Z28
-	VFNMADD213PS (DX), Z28, Z0
-	VMOVUPS      Z0, (DX)
+	VFNMADD213PS (CX), Z28, Z0
+	VMOVUPS      Z0, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z1
+	VFMADD231PS  64(CX), Z0, Z1
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z28
+	VMOVUPS      64(DX), Z28
 	VFMADD213PS  Z1, Z0, Z28
-	VMOVUPS      Z28, 64(BX)
+	VMOVUPS      Z28, 64(DX)
 	VFMADD231PS  Z28, Z0, Z1
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z1
-	VMOVUPS      Z1, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z2
+	VFMADD231PS  (CX), Z0, Z2
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z2, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z2
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z2
-	VMOVUPS      Z2, (DX)
+	VFNMADD213PS (CX), Z0, Z2
+	VMOVUPS      Z2, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z3
+	VFMADD231PS  64(CX), Z0, Z3
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z3, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z3
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z3
-	VMOVUPS      Z3, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z4
+	VFMADD231PS  (CX), Z0, Z4
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z4, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z4
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z4
-	VMOVUPS      Z4, (DX)
+	VFNMADD213PS (CX), Z0, Z4
+	VMOVUPS      Z4, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z5
+	VFMADD231PS  64(CX), Z0, Z5
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z5, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z5
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z5
-	VMOVUPS      Z5, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z5
+	VMOVUPS      Z5, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z6
+	VFMADD231PS  (CX), Z0, Z6
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z6, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z6
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z6
-	VMOVUPS      Z6, (DX)
+	VFNMADD213PS (CX), Z0, Z6
+	VMOVUPS      Z6, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z7
+	VFMADD231PS  64(CX), Z0, Z7
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z7, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z7
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z7
-	VMOVUPS      Z7, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z7
+	VMOVUPS      Z7, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z8
+	VFMADD231PS  (CX), Z0, Z8
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z8, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z8
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z8
-	VMOVUPS      Z8, (DX)
+	VFNMADD213PS (CX), Z0, Z8
+	VMOVUPS      Z8, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z9
+	VFMADD231PS  64(CX), Z0, Z9
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z9, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z9
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z9
-	VMOVUPS      Z9, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z9
+	VMOVUPS      Z9, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z10
+	VFMADD231PS  (CX), Z0, Z10
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z10, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z10
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z10
-	VMOVUPS      Z10, (DX)
+	VFNMADD213PS (CX), Z0, Z10
+	VMOVUPS      Z10, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z11
+	VFMADD231PS  64(CX), Z0, Z11
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z11, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z11
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z11
-	VMOVUPS      Z11, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z11
+	VMOVUPS      Z11, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z12
+	VFMADD231PS  (CX), Z0, Z12
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z12, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z12
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z12
-	VMOVUPS      Z12, (DX)
+	VFNMADD213PS (CX), Z0, Z12
+	VMOVUPS      Z12, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z13
+	VFMADD231PS  64(CX), Z0, Z13
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z13, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z13
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z13
-	VMOVUPS      Z13, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z13
+	VMOVUPS      Z13, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z14
+	VFMADD231PS  (CX), Z0, Z14
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z14, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z14
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z14
-	VMOVUPS      Z14, (DX)
+	VFNMADD213PS (CX), Z0, Z14
+	VMOVUPS      Z14, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z15
+	VFMADD231PS  64(CX), Z0, Z15
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z15, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z15
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z15
-	VMOVUPS      Z15, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z15
+	VMOVUPS      Z15, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z16
+	VFMADD231PS  (CX), Z0, Z16
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z16, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z16
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z16
-	VMOVUPS      Z16, (DX)
+	VFNMADD213PS (CX), Z0, Z16
+	VMOVUPS      Z16, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z17
+	VFMADD231PS  64(CX), Z0, Z17
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z17, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z17
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z17
-	VMOVUPS      Z17, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z17
+	VMOVUPS      Z17, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z18
+	VFMADD231PS  (CX), Z0, Z18
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z18, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z18
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z18
-	VMOVUPS      Z18, (DX)
+	VFNMADD213PS (CX), Z0, Z18
+	VMOVUPS      Z18, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z19
+	VFMADD231PS  64(CX), Z0, Z19
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z19, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z19
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z19
-	VMOVUPS      Z19, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z19
+	VMOVUPS      Z19, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z20
+	VFMADD231PS  (CX), Z0, Z20
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z20, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z20
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z20
-	VMOVUPS      Z20, (DX)
+	VFNMADD213PS (CX), Z0, Z20
+	VMOVUPS      Z20, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z21
+	VFMADD231PS  64(CX), Z0, Z21
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z21, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z21
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z21
-	VMOVUPS      Z21, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z21
+	VMOVUPS      Z21, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z22
+	VFMADD231PS  (CX), Z0, Z22
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z22, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z22
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z22
-	VMOVUPS      Z22, (DX)
+	VFNMADD213PS (CX), Z0, Z22
+	VMOVUPS      Z22, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z23
+	VFMADD231PS  64(CX), Z0, Z23
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z23, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z23
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z23
-	VMOVUPS      Z23, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z23
+	VMOVUPS      Z23, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z24
+	VFMADD231PS  (CX), Z0, Z24
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z24, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z24
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z24
-	VMOVUPS      Z24, (DX)
+	VFNMADD213PS (CX), Z0, Z24
+	VMOVUPS      Z24, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z25
+	VFMADD231PS  64(CX), Z0, Z25
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z25, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z25
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z25
-	VMOVUPS      Z25, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z25
+	VMOVUPS      Z25, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  (DX), Z0, Z26
+	VFMADD231PS  (CX), Z0, Z26
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      (BX), Z1
+	VMOVUPS      (DX), Z1
 	VFMADD213PS  Z26, Z0, Z1
-	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z1, (DX)
 	VFMADD231PS  Z1, Z0, Z26
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS (DX), Z0, Z26
-	VMOVUPS      Z26, (DX)
+	VFNMADD213PS (CX), Z0, Z26
+	VMOVUPS      Z26, (CX)
 	VBROADCASTSS 104(AX), Z0
-	VFMADD231PS  64(DX), Z0, Z27
+	VFMADD231PS  64(CX), Z0, Z27
 	VBROADCASTSS 108(AX), Z0
-	VMOVUPS      64(BX), Z1
+	VMOVUPS      64(DX), Z1
 	VFMADD213PS  Z27, Z0, Z1
-	VMOVUPS      Z1, 64(BX)
+	VMOVUPS      Z1, 64(DX)
 	VFMADD231PS  Z1, Z0, Z27
 	VBROADCASTSS 96(AX), Z0
-	VFNMADD213PS 64(DX), Z0, Z27
-	VMOVUPS      Z27, 64(DX)
+	VFNMADD213PS 64(CX), Z0, Z27
+	VMOVUPS      Z27, 64(CX)
+	ADDQ         BX, CX
 	ADDQ         SI, DX
-	ADDQ         DI, BX
 
 done:
-	MOVQ   24(AX), SI
-	IMUL3Q $0x0e, SI, SI
-	ADDQ   SI, CX
+	MOVQ   24(AX), BX
+	IMUL3Q $0x0e, BX, BX
+	ADDQ   BX, 144(AX)
 	DECQ   64(AX)
 	JNE    block
 	VZEROUPPER

@@ -20,10 +20,12 @@ const (
 	fieldDecay, fieldMomentum    = 104, 108
 	fieldSpans, fieldFrom        = 112, 120
 	fieldSkipA, fieldSkipB       = 128, 136
+	fieldDone                    = 144
 	modeBias, modeReLU, modeMask = 1, 2, 3
 	modePlain, modeShrink        = 4, 5
 	modeMomentum, modeNesterov   = 6, 7
 	rowsPerPointer               = 5
+	blocksAhead                  = 2 // how far ahead an update asks for its weights
 )
 
 // tile is a tile function being written.
@@ -31,21 +33,20 @@ type tile struct {
 	isa           isa
 	vectors, rows int
 	args          reg.GPVirtual // points to the arguments
-	a, c, extra   reg.GPVirtual // the block of rows that is computed
+	c, extra      reg.GPVirtual // the block of rows that is computed
 	sums          [][]reg.VecVirtual
 }
 
+// writeTile writes a function that counts blocks in the fields blocks and done: registers are few.
 func writeTile(i isa, vectors, rows int) {
 	name := shape{isa: i, vectors: vectors}.function(rows)
 	TEXT(name, NOSPLIT, "func(t *float32)")
 	Doc(fmt.Sprintf("%s computes blocks of %d rows by %d lanes.", name, rows, vectors*i.bytes/4))
-	t := &tile{isa: i, vectors: vectors, rows: rows, args: GP64(), a: GP64(), c: GP64(), extra: GP64()}
+	t := &tile{isa: i, vectors: vectors, rows: rows, args: GP64(), c: GP64(), extra: GP64()}
 	Load(Param("t"), t.args)
-	MOVQ(t.at(fieldA), t.a)
 	MOVQ(t.at(fieldC), t.c)
 	MOVQ(t.at(fieldExtra), t.extra)
 	Label("block")
-	t.prefetch()
 	t.sum()
 	t.finish()
 	t.nextBlock()
@@ -57,64 +58,65 @@ func writeTile(i isa, vectors, rows int) {
 
 func (t *tile) at(field int) operand.Mem { return operand.Mem{Base: t.args, Disp: field} }
 
-// prefetch asks for the weights and velocities that a step with momentum is going to change: when their turn comes, they
-// are there. (Weights alone come soon enough.)
-func (t *tile) prefetch() {
-	mode := GP64()
-	MOVQ(t.at(fieldMode), mode)
-	CMPQ(mode, operand.U32(modeMomentum))
-	JLT(operand.LabelRef("fetched"))
-	t.prefetchRows(t.c, fieldRowC)
-	t.prefetchRows(t.extra, fieldRowExtra)
-	Label("fetched")
-}
-
-func (t *tile) prefetchRows(first reg.GPVirtual, distance int) {
-	at, step := GP64(), GP64()
-	MOVQ(first, at)
-	MOVQ(t.at(distance), step)
-	for range t.rows {
-		for place := 0; place < t.vectors*t.isa.bytes; place += cacheLine {
-			PREFETCHT0(operand.Mem{Base: at, Disp: place})
-		}
-		ADDQ(step, at)
-	}
+// operands are where the next term's factors are, and what leads from one to the next.
+type operands struct {
+	a              []reg.GPVirtual // every fifth row
+	stride, triple reg.GPVirtual   // between rows of A, and three times that
+	step           reg.GPVirtual   // between terms of A
+	b, stepB       reg.GPVirtual
 }
 
 // sum leaves the block's sums in t.sums.
 func (t *tile) sum() {
-	stride, triple, step, stepB := GP64(), GP64(), GP64(), GP64()
-	MOVQ(t.at(fieldRowA), stride)
-	LEAQ(operand.Mem{Base: stride, Index: stride, Scale: 2}, triple)
-	MOVQ(t.at(fieldTermA), step)
-	MOVQ(t.at(fieldRowB), stepB)
+	o := &operands{stride: GP64(), triple: GP64(), step: GP64(), b: GP64(), stepB: GP64()}
+	MOVQ(t.at(fieldRowA), o.stride)
+	LEAQ(operand.Mem{Base: o.stride, Index: o.stride, Scale: 2}, o.triple)
+	MOVQ(t.at(fieldTermA), o.step)
+	MOVQ(t.at(fieldRowB), o.stepB)
+	t.rowPointers(o)
+	MOVQ(t.at(fieldB), o.b)
 	t.start()
-	pointers := t.rowPointers(stride)
-	b, terms, spans := GP64(), GP64(), GP64()
-	MOVQ(t.at(fieldB), b)
-	MOVQ(t.at(fieldSpans), spans)
-	Label("span")
+	terms, spans := GP64(), GP64()
 	MOVQ(t.at(fieldTerms), terms)
+	MOVQ(t.at(fieldSpans), spans)
+	CMPQ(t.at(fieldMode), operand.U32(modePlain))
+	JLT(operand.LabelRef("term"))
+
+	t.earlyTerms(o, terms)
 	Label("term")
-	row := t.vectorRow()
-	for v := range row {
-		VMOVUPS(operand.Mem{Base: b, Disp: v * t.isa.bytes}, row[v])
-	}
-	for r := range t.sums {
-		t.isa.addProduct(t.sums[r], row, rowOf(r, pointers, stride, triple))
-	}
-	for _, p := range pointers {
-		ADDQ(step, p)
-	}
-	ADDQ(stepB, b)
+	t.term(o)
 	DECQ(terms)
 	JNE(operand.LabelRef("term"))
-	for _, p := range pointers {
+	Label("span")
+	for _, p := range o.a {
 		ADDQ(t.at(fieldSkipA), p)
 	}
-	ADDQ(t.at(fieldSkipB), b)
+	ADDQ(t.at(fieldSkipB), o.b)
+	MOVQ(t.at(fieldTerms), terms)
 	DECQ(spans)
-	JNE(operand.LabelRef("span"))
+	JNE(operand.LabelRef("term"))
+}
+
+// earlyTerms adds the first terms of an update, and asks with each for one row of weights and velocities that come later:
+// when their turn comes, they are there.
+func (t *tile) earlyTerms(o *operands, terms reg.GPVirtual) {
+	stop := GP64() // terms left when enough was asked for
+	MOVQ(terms, stop)
+	SUBQ(operand.Imm(uint64(t.rows)), stop)
+	ahead := GP64()
+	MOVQ(t.at(fieldRowC), ahead)
+	IMUL3Q(operand.Imm(uint64(t.rows*blocksAhead)), ahead, ahead)
+	Label("early")
+	for place := 0; place < t.vectors*t.isa.bytes; place += cacheLine {
+		PREFETCHT1(operand.Mem{Base: t.c, Index: ahead, Scale: 1, Disp: place})
+		PREFETCHT1(operand.Mem{Base: t.extra, Index: ahead, Scale: 1, Disp: place})
+	}
+	ADDQ(t.at(fieldRowC), ahead)
+	t.term(o)
+	DECQ(terms)
+	JEQ(operand.LabelRef("span"))
+	CMPQ(terms, stop)
+	JNE(operand.LabelRef("early"))
 }
 
 // start sets the sums to zero, or to what they go on from.
@@ -140,6 +142,21 @@ func (t *tile) start() {
 	Label("started")
 }
 
+// term adds one term to the sums.
+func (t *tile) term(o *operands) {
+	row := t.vectorRow()
+	for v := range row {
+		VMOVUPS(operand.Mem{Base: o.b, Disp: v * t.isa.bytes}, row[v])
+	}
+	for r := range t.sums {
+		t.isa.addProduct(t.sums[r], row, o.rowOf(r))
+	}
+	for _, p := range o.a {
+		ADDQ(o.step, p)
+	}
+	ADDQ(o.stepB, o.b)
+}
+
 func (t *tile) vectorRow() []reg.VecVirtual {
 	row := make([]reg.VecVirtual, t.vectors)
 	for v := range row {
@@ -148,28 +165,28 @@ func (t *tile) vectorRow() []reg.VecVirtual {
 	return row
 }
 
-// rowPointers returns pointers to every fifth row of A: addresses reach the four that follow.
-func (t *tile) rowPointers(stride reg.GPVirtual) []reg.GPVirtual {
+// rowPointers makes pointers to every fifth row of A: addresses reach the four that follow.
+func (t *tile) rowPointers(o *operands) {
 	p := GP64()
-	MOVQ(t.a, p)
-	pointers := []reg.GPVirtual{p}
+	MOVQ(t.at(fieldA), p)
+	ADDQ(t.at(fieldDone), p)
+	o.a = []reg.GPVirtual{p}
 	for r := rowsPerPointer; r < t.rows; r += rowsPerPointer {
 		next := GP64()
-		LEAQ(operand.Mem{Base: pointers[len(pointers)-1], Index: stride, Scale: 4}, next)
-		ADDQ(stride, next)
-		pointers = append(pointers, next)
+		LEAQ(operand.Mem{Base: o.a[len(o.a)-1], Index: o.stride, Scale: 4}, next)
+		ADDQ(o.stride, next)
+		o.a = append(o.a, next)
 	}
-	return pointers
 }
 
-func rowOf(r int, pointers []reg.GPVirtual, stride, triple reg.GPVirtual) operand.Mem {
-	m := operand.Mem{Base: pointers[r/rowsPerPointer]}
+func (o *operands) rowOf(r int) operand.Mem {
+	m := operand.Mem{Base: o.a[r/rowsPerPointer]}
 	switch k := r % rowsPerPointer; k {
 	case 0:
 	case 3:
-		m.Index, m.Scale = triple, 1
+		m.Index, m.Scale = o.triple, 1
 	default:
-		m.Index, m.Scale = stride, uint8(k)
+		m.Index, m.Scale = o.stride, uint8(k)
 	}
 	return m
 }
@@ -179,5 +196,5 @@ func (t *tile) nextBlock() {
 	stride := GP64()
 	MOVQ(t.at(fieldRowA), stride)
 	IMUL3Q(operand.Imm(uint64(t.rows)), stride, stride)
-	ADDQ(stride, t.a)
+	ADDQ(stride, t.at(fieldDone))
 }
