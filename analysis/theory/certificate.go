@@ -49,6 +49,8 @@ type Layer struct {
 }
 
 // Span is a stretch of training, a local step or a round: what was remembered at its end of what was there at its beginning.
+// Under FedProx, which pulls to the round's start, and with a server learning rate other than 1 a span of averages is a whole
+// round; under FedProx the steps since the round's start are one span of a local model, too.
 type Span struct {
 	Decay    float64 // what it multiplies the matrix at its beginning by: product of the steps' rho; see RoundDecay
 	Samples  int     // examples whose gradients entered: all participants' for an average, the worker's own for a local model
