@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -74,4 +75,29 @@ func checkBits(t *testing.T, what string, got, want float32) {
 	if math.Float32bits(got) != math.Float32bits(want) && (got == got || want == want) {
 		t.Errorf("%s: %v, want %v", what, got, want)
 	}
+}
+
+// Vectors and what is left over after them give the same: longer slices of every length, with every kernel.
+func TestReLUOfManyNumbers(t *testing.T) {
+	nan, inf, minus := float32(math.NaN()), float32(math.Inf(1)), float32(math.Copysign(0, -1))
+	values := []float32{1, -1, minus, 0, nan, inf, -inf, 0.5, -1e-45, 1e-45, 3}
+	eachKernel(t, func(t *testing.T) {
+		for n := range 40 {
+			y, d := make([]float32, n), make([]float32, n)
+			for i := range y {
+				y[i], d[i] = values[i%len(values)], values[i*7%len(values)]
+			}
+			before, x := slices.Clone(d), slices.Clone(y)
+			ReLU(y, 0)
+			ReLUGradient(d, y, 0)
+			for i, v := range x {
+				want, gradient := v, before[i]
+				if v <= 0 {
+					want, gradient = 0, 0
+				}
+				checkBits(t, "activation", y[i], want)
+				checkBits(t, "gradient", d[i], gradient)
+			}
+		}
+	})
 }

@@ -152,6 +152,33 @@ func tileAVX512x2x14(t *tile)
 //go:noescape
 func transposeAVX2(dst, src *float32, dstRow, srcRow, blocks, ahead int)
 
+// columnsSumAVX2 and its like do what Columns' methods do for 8 features.
+//
+//go:noescape
+func columnsSumAVX2(c *columns)
+
+//go:noescape
+func columnsSquaresAVX2(c *columns)
+
+//go:noescape
+func columnsNormaliseAVX2(c *columns)
+
+//go:noescape
+func columnsGradientsAVX2(c *columns)
+
+//go:noescape
+func columnsBackAVX2(c *columns)
+
+// reluAVX2 does ReLU of slope 0 on so many vectors of 8.
+//
+//go:noescape
+func reluAVX2(x *float32, vectors int)
+
+// reluGradientAVX2 does its gradient.
+//
+//go:noescape
+func reluGradientAVX2(d, y *float32, vectors int)
+
 // pool2AVX2 takes the largest of windows of 2x2 over vectors of 8 channels, for so many pixels of the output; the rows of x
 // are so many bytes apart.
 //

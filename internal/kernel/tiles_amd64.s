@@ -25970,6 +25970,259 @@ block:
 	VZEROUPPER
 	RET
 
+// func columnsSumAVX2(c *float32)
+// Requires: AVX
+TEXT ·columnsSumAVX2(SB), NOSPLIT, $0-8
+	MOVQ    c+0(FP), AX
+	MOVQ    (AX), CX
+	MOVQ    8(AX), DX
+	MOVQ    16(AX), BX
+	MOVQ    64(AX), SI
+	MOVQ    72(AX), DI
+	MOVQ    24(AX), R8
+	VMOVUPD (R8), Y0
+	MOVQ    24(AX), R8
+	VMOVUPD 32(R8), Y1
+
+row:
+	VCVTPS2PD (CX), Y2
+	VADDPD    Y2, Y0, Y0
+	VCVTPS2PD 16(CX), Y2
+	VADDPD    Y2, Y1, Y1
+	ADDQ      DI, CX
+	ADDQ      DI, DX
+	ADDQ      DI, BX
+	DECQ      SI
+	JNE       row
+	MOVQ      24(AX), CX
+	VMOVUPD   Y0, (CX)
+	MOVQ      24(AX), AX
+	VMOVUPD   Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func columnsSquaresAVX2(c *float32)
+// Requires: AVX
+TEXT ·columnsSquaresAVX2(SB), NOSPLIT, $0-8
+	MOVQ    c+0(FP), AX
+	MOVQ    (AX), CX
+	MOVQ    8(AX), DX
+	MOVQ    16(AX), BX
+	MOVQ    64(AX), SI
+	MOVQ    72(AX), DI
+	MOVQ    24(AX), R8
+	VMOVUPD (R8), Y0
+	MOVQ    24(AX), R8
+	VMOVUPD 32(R8), Y1
+	MOVQ    32(AX), R8
+	VMOVUPD (R8), Y2
+	MOVQ    32(AX), R8
+	VMOVUPD 32(R8), Y3
+
+row:
+	VCVTPS2PD (CX), Y4
+	VSUBPD    Y2, Y4, Y4
+	VMULPD    Y4, Y4, Y4
+	VADDPD    Y4, Y0, Y0
+	VCVTPS2PD 16(CX), Y4
+	VSUBPD    Y3, Y4, Y4
+	VMULPD    Y4, Y4, Y4
+	VADDPD    Y4, Y1, Y1
+	ADDQ      DI, CX
+	ADDQ      DI, DX
+	ADDQ      DI, BX
+	DECQ      SI
+	JNE       row
+	MOVQ      24(AX), CX
+	VMOVUPD   Y0, (CX)
+	MOVQ      24(AX), AX
+	VMOVUPD   Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func columnsNormaliseAVX2(c *float32)
+// Requires: AVX
+TEXT ·columnsNormaliseAVX2(SB), NOSPLIT, $0-8
+	MOVQ    c+0(FP), AX
+	MOVQ    (AX), CX
+	MOVQ    8(AX), DX
+	MOVQ    16(AX), BX
+	MOVQ    64(AX), SI
+	MOVQ    72(AX), DI
+	MOVQ    24(AX), R8
+	VMOVUPD (R8), Y0
+	MOVQ    24(AX), R8
+	VMOVUPD 32(R8), Y1
+	MOVQ    32(AX), R8
+	VMOVUPD (R8), Y2
+	MOVQ    32(AX), R8
+	VMOVUPD 32(R8), Y3
+	MOVQ    48(AX), R8
+	VMOVUPS (R8), X4
+	MOVQ    56(AX), R8
+	VMOVUPS (R8), X5
+	MOVQ    48(AX), R8
+	VMOVUPS 16(R8), X6
+	MOVQ    56(AX), AX
+	VMOVUPS 16(AX), X7
+
+row:
+	VCVTPS2PD  (CX), Y8
+	VSUBPD     Y0, Y8, Y8
+	VMULPD     Y2, Y8, Y8
+	VCVTPD2PSY Y8, X8
+	VMOVUPS    X8, (DX)
+	VMULPS     X4, X8, X8
+	VADDPS     X5, X8, X8
+	VMOVUPS    X8, (BX)
+	VCVTPS2PD  16(CX), Y8
+	VSUBPD     Y1, Y8, Y8
+	VMULPD     Y3, Y8, Y8
+	VCVTPD2PSY Y8, X8
+	VMOVUPS    X8, 16(DX)
+	VMULPS     X6, X8, X8
+	VADDPS     X7, X8, X8
+	VMOVUPS    X8, 16(BX)
+	ADDQ       DI, CX
+	ADDQ       DI, DX
+	ADDQ       DI, BX
+	DECQ       SI
+	JNE        row
+	VZEROUPPER
+	RET
+
+// func columnsGradientsAVX2(c *float32)
+// Requires: AVX
+TEXT ·columnsGradientsAVX2(SB), NOSPLIT, $0-8
+	MOVQ    c+0(FP), AX
+	MOVQ    (AX), CX
+	MOVQ    8(AX), DX
+	MOVQ    16(AX), BX
+	MOVQ    64(AX), SI
+	MOVQ    72(AX), DI
+	MOVQ    24(AX), R8
+	VMOVUPD (R8), Y0
+	MOVQ    24(AX), R8
+	VMOVUPD 32(R8), Y1
+	MOVQ    32(AX), R8
+	VMOVUPD (R8), Y2
+	MOVQ    32(AX), R8
+	VMOVUPD 32(R8), Y3
+
+row:
+	VCVTPS2PD (CX), Y4
+	VADDPD    Y4, Y0, Y0
+	VCVTPS2PD (DX), Y5
+	VMULPD    Y5, Y4, Y4
+	VADDPD    Y4, Y2, Y2
+	VCVTPS2PD 16(CX), Y4
+	VADDPD    Y4, Y1, Y1
+	VCVTPS2PD 16(DX), Y5
+	VMULPD    Y5, Y4, Y4
+	VADDPD    Y4, Y3, Y3
+	ADDQ      DI, CX
+	ADDQ      DI, DX
+	ADDQ      DI, BX
+	DECQ      SI
+	JNE       row
+	MOVQ      24(AX), CX
+	VMOVUPD   Y0, (CX)
+	MOVQ      24(AX), CX
+	VMOVUPD   Y1, 32(CX)
+	MOVQ      32(AX), CX
+	VMOVUPD   Y2, (CX)
+	MOVQ      32(AX), AX
+	VMOVUPD   Y3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func columnsBackAVX2(c *float32)
+// Requires: AVX
+TEXT ·columnsBackAVX2(SB), NOSPLIT, $0-8
+	MOVQ    c+0(FP), AX
+	MOVQ    (AX), CX
+	MOVQ    8(AX), DX
+	MOVQ    16(AX), BX
+	MOVQ    64(AX), SI
+	MOVQ    72(AX), DI
+	MOVQ    24(AX), R8
+	VMOVUPD (R8), Y0
+	MOVQ    24(AX), R8
+	VMOVUPD 32(R8), Y1
+	MOVQ    32(AX), R8
+	VMOVUPD (R8), Y2
+	MOVQ    32(AX), R8
+	VMOVUPD 32(R8), Y3
+	MOVQ    40(AX), R8
+	VMOVUPD (R8), Y4
+	MOVQ    40(AX), AX
+	VMOVUPD 32(AX), Y5
+
+row:
+	VCVTPS2PD  (DX), Y6
+	VCVTPS2PD  (CX), Y7
+	VMULPD     Y2, Y6, Y6
+	VADDPD     Y0, Y6, Y6
+	VSUBPD     Y6, Y7, Y7
+	VMULPD     Y4, Y7, Y7
+	VCVTPD2PSY Y7, X6
+	VMOVUPS    X6, (BX)
+	VCVTPS2PD  16(DX), Y6
+	VCVTPS2PD  16(CX), Y7
+	VMULPD     Y3, Y6, Y6
+	VADDPD     Y1, Y6, Y6
+	VSUBPD     Y6, Y7, Y7
+	VMULPD     Y5, Y7, Y7
+	VCVTPD2PSY Y7, X6
+	VMOVUPS    X6, 16(BX)
+	ADDQ       DI, CX
+	ADDQ       DI, DX
+	ADDQ       DI, BX
+	DECQ       SI
+	JNE        row
+	VZEROUPPER
+	RET
+
+// func reluAVX2(x *float32, vectors int)
+// Requires: AVX
+TEXT ·reluAVX2(SB), NOSPLIT, $0-16
+	MOVQ   x+0(FP), AX
+	MOVQ   vectors+8(FP), CX
+	VXORPS Y0, Y0, Y0
+
+vector:
+	VMOVUPS (AX), Y1
+	VMOVUPS (AX), Y2
+	VCMPPS  $0x06, Y0, Y2, Y2
+	VANDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x20, AX
+	DECQ    CX
+	JNE     vector
+	VZEROUPPER
+	RET
+
+// func reluGradientAVX2(d *float32, y *float32, vectors int)
+// Requires: AVX
+TEXT ·reluGradientAVX2(SB), NOSPLIT, $0-24
+	MOVQ   d+0(FP), AX
+	MOVQ   y+8(FP), CX
+	MOVQ   vectors+16(FP), DX
+	VXORPS Y0, Y0, Y0
+
+vector:
+	VMOVUPS (AX), Y1
+	VMOVUPS (CX), Y2
+	VCMPPS  $0x06, Y0, Y2, Y2
+	VANDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	DECQ    DX
+	JNE     vector
+	VZEROUPPER
+	RET
+
 // func pool2AVX2(y *float32, places *int32, x *float32, row int, vectors int, pixels int)
 // Requires: AVX, AVX2
 TEXT ·pool2AVX2(SB), NOSPLIT, $0-48

@@ -16,6 +16,10 @@ type implementation struct {
 	pool         func(y, from []float32, places []int32, w *Window)
 	poolGradient func(dx, dy, y []float32, places []int32, w *Window)
 
+	columns   *columnKernels       // nil as above
+	rectify   func(x []float32)    // ReLU of slope 0 of whole vectors of 8; nil as above
+	rectified func(d, y []float32) // and its gradient
+
 	peak func(loops int) (operations float64) // does independent multiply-adds
 }
 

@@ -3,14 +3,16 @@ package kernel
 import "golang.org/x/sys/cpu"
 
 var (
-	avx2 = &implementation{name: "avx2", run: runAVX2, turn: turnAVX2, pool: poolAVX2, poolGradient: poolGradientAVX2, peak: func(loops int) float64 {
-		peakAVX2(loops)
-		return float64(loops * 12 * 8 * 2)
-	}}
-	avx512 = &implementation{name: "avx512", run: runAVX512, turn: turnAVX2, pool: poolAVX2, poolGradient: poolGradientAVX2, peak: func(loops int) float64 {
-		peakAVX512(loops)
-		return float64(loops * 16 * 16 * 2)
-	}}
+	avx2 = &implementation{name: "avx2", run: runAVX2, turn: turnAVX2, pool: poolAVX2, poolGradient: poolGradientAVX2,
+		columns: &columnsAVX2, rectify: rectifyAVX2, rectified: rectifiedAVX2, peak: func(loops int) float64 {
+			peakAVX2(loops)
+			return float64(loops * 12 * 8 * 2)
+		}}
+	avx512 = &implementation{name: "avx512", run: runAVX512, turn: turnAVX2, pool: poolAVX2, poolGradient: poolGradientAVX2,
+		columns: &columnsAVX2, rectify: rectifyAVX2, rectified: rectifiedAVX2, peak: func(loops int) float64 {
+			peakAVX512(loops)
+			return float64(loops * 16 * 16 * 2)
+		}}
 )
 
 // maxProducts bounds the multiply-adds of one call of assembly: 0.3 ms at 110 GFLOP/s.
@@ -76,4 +78,22 @@ func poolGradientAVX2(dx, dy, y []float32, places []int32, w *Window) {
 	}
 	_ = y[len(dy)-1]
 	pool2GradientAVX2(&dx[0], &dy[0], &y[0], &places[0], w.Width*w.Channels*4, w.Channels/8, w.OutWidth, unmasked)
+}
+
+var columnsAVX2 = columnKernels{columnsSumAVX2, columnsSquaresAVX2, columnsNormaliseAVX2, columnsGradientsAVX2, columnsBackAVX2}
+
+// vectorsAtOnce bounds the vectors of one call of reluAVX2 or its gradient.
+const vectorsAtOnce = 1 << 16
+
+func rectifyAVX2(x []float32) {
+	for at := 0; at < len(x); at += 8 * vectorsAtOnce {
+		reluAVX2(&x[at], min(len(x)-at, 8*vectorsAtOnce)/8)
+	}
+}
+
+func rectifiedAVX2(d, y []float32) {
+	_ = d[len(y)-1]
+	for at := 0; at < len(y); at += 8 * vectorsAtOnce {
+		reluGradientAVX2(&d[at], &y[at], min(len(y)-at, 8*vectorsAtOnce)/8)
+	}
 }

@@ -1,5 +1,5 @@
 // Command kernelasm writes the amd64 assembly of internal/kernel: the tiles of matrix products for AVX2+FMA and for
-// AVX-512, the transposition of 8x8 blocks, pools of 2x2, and the loops that measure a core's peak. Run it by `make generate-kernels`.
+// AVX-512, the transposition of 8x8 blocks, pools of 2x2, batch norms, ReLU, and the loops that measure a core's peak. Run it by `make generate-kernels`.
 //
 // Every tile computes R rows by V vectors of C = sum over k of A[i,k]*B[k,j], one fused multiply-add for each k in
 // ascending order, from +0: the vector lanes run over j, so no sum is ever split. What happens with a finished sum (its
@@ -34,6 +34,8 @@ func main() {
 		}
 	}
 	writeTranspose()
+	writeColumns()
+	writeReLU()
 	writePool()
 	writePoolGradient()
 	writePeak(avx2, 12)
@@ -72,6 +74,33 @@ func declarations() []byte {
 //
 //go:noescape
 func transposeAVX2(dst, src *float32, dstRow, srcRow, blocks, ahead int)
+
+// columnsSumAVX2 and its like do what Columns' methods do for 8 features.
+//
+//go:noescape
+func columnsSumAVX2(c *columns)
+
+//go:noescape
+func columnsSquaresAVX2(c *columns)
+
+//go:noescape
+func columnsNormaliseAVX2(c *columns)
+
+//go:noescape
+func columnsGradientsAVX2(c *columns)
+
+//go:noescape
+func columnsBackAVX2(c *columns)
+
+// reluAVX2 does ReLU of slope 0 on so many vectors of 8.
+//
+//go:noescape
+func reluAVX2(x *float32, vectors int)
+
+// reluGradientAVX2 does its gradient.
+//
+//go:noescape
+func reluGradientAVX2(d, y *float32, vectors int)
 
 // pool2AVX2 takes the largest of windows of 2x2 over vectors of 8 channels, for so many pixels of the output; the rows of x
 // are so many bytes apart.
