@@ -2,6 +2,7 @@ package shard
 
 import (
 	"math"
+	"slices"
 
 	"github.com/fedrelu/fedrelu/internal/detmath"
 )
@@ -23,6 +24,8 @@ func Counts(shards Shards, labels []int32, classes int) [][]int {
 type Heterogeneity struct {
 	MinSize, MaxSize int
 	MeanSize, StdDev float64 // of the sizes; population standard deviation
+	MedianSize       float64 // the mean of the two in the middle, if their number is even
+	Variation        float64 // coefficient of variation of the sizes: StdDev / MeanSize
 	MeanClasses      float64 // classes with at least one example
 	// MeanEntropy is the mean entropy of a shard's class frequencies in nats; PooledEntropy that of all shards together.
 	MeanEntropy, PooledEntropy float64
@@ -46,8 +49,10 @@ func Measure(counts [][]int) Heterogeneity {
 	h := Heterogeneity{MinSize: math.MaxInt, PooledEntropy: entropy(pooled)}
 	k := float64(len(counts))
 	h.MeanSize = float64(total(pooled)) / k
+	var sizes []int
 	for _, row := range counts {
 		n := total(row)
+		sizes = append(sizes, n)
 		h.MinSize, h.MaxSize = min(h.MinSize, n), max(h.MaxSize, n)
 		off := float64(n) - h.MeanSize
 		h.StdDev += float64(off * off)
@@ -56,10 +61,21 @@ func Measure(counts [][]int) Heterogeneity {
 		h.MeanTotalVariation += totalVariation(row, pooled)
 	}
 	h.StdDev = math.Sqrt(h.StdDev / k)
+	h.MedianSize = median(sizes)
+	if h.MeanSize > 0 {
+		h.Variation = h.StdDev / h.MeanSize
+	}
 	h.MeanClasses /= k
 	h.MeanEntropy /= k
 	h.MeanTotalVariation /= k
 	return h
+}
+
+// median sorts sizes.
+func median(sizes []int) float64 {
+	slices.Sort(sizes)
+	n := len(sizes)
+	return float64(sizes[n/2]+sizes[(n-1)/2]) / 2
 }
 
 func total(counts []int) int {

@@ -71,7 +71,7 @@ func TestExplicitRefuses(t *testing.T) {
 		{"beyond the limit", Shards{{0}, {3}}, 3, "example 3 for shard 1, want 0 to 2"},
 		{"in two shards", Shards{{0, 1}, {1}}, 0, "example 1 twice, for shards 0 and 1"},
 		{"twice in one", Shards{{1, 1}, {0}}, 0, "example 1 twice, for shards 0 and 0"},
-		{"an empty shard", Shards{{0, 1}, nil}, 0, "leaves 1 of 2 shards without an example after 1 draws, sizes [2 0]"},
+		{"an empty shard", Shards{{0, 1}, nil}, 0, "leaves 1 of 2 shards without an example, sizes [2 0]"},
 	} {
 		_, err := Split(Explicit{File: "f.json"}, &Set{N: 5, Given: c.given}, 2, c.limit, 1)
 		if !errors.Is(err, ErrPartition) || !strings.Contains(err.Error(), c.want) {

@@ -65,8 +65,12 @@ func (e *SizesError) Error() string {
 			empty++
 		}
 	}
-	return fmt.Sprintf("%v: %s leaves %d of %d shards without an example after %d draws, sizes %v%s",
-		ErrPartition, e.Partition, empty, len(e.Sizes), e.Draws, sizes, more)
+	draws := ""
+	if e.Draws > 1 {
+		draws = fmt.Sprintf(" after %d draws", e.Draws)
+	}
+	return fmt.Sprintf("%v: %s leaves %d of %d shards without an example%s, sizes %v%s",
+		ErrPartition, e.Partition, empty, len(e.Sizes), draws, sizes, more)
 }
 
 // Unwrap returns ErrPartition.

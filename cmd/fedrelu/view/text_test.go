@@ -74,7 +74,7 @@ func TestShards(t *testing.T) {
 
 partition  iid
 examples   3 in 2 shards
-sizes      1 to 2, mean 1.5, standard deviation 0.5
+sizes      1 to 2, median 1.5, coefficient of variation 0.333
 labels     1.50 of 2 in a shard on average
 entropy    0.347 nats on average, 0.637 of all shards together
 variation  0.250 mean total variation from all shards together
@@ -89,8 +89,14 @@ variation  0.250 mean total variation from all shards together
 
 func TestShardsWithoutLabels(t *testing.T) {
 	d := view.NewShards("contiguous", shard.Shards{{0, 1}}, nil, 0)
-	if d.Heterogeneity != nil || d.Shards[0].Labels == nil || d.Examples != 2 {
-		t.Errorf("got %+v, want two examples, no labels, no heterogeneity", d)
+	if h := d.Heterogeneity; h.MeanEntropy != nil || h.MedianSize != 2 || d.Shards[0].Labels == nil || d.Examples != 2 {
+		t.Errorf("got %+v, want two examples, no labels, sizes alone", d)
+	}
+	if got := document(t, d); !strings.Contains(got, `"mean_entropy": null`) {
+		t.Errorf("got\n%s", got)
+	}
+	if svg := string(d.Figure("t")); !strings.Contains(svg, "contiguous: 2 examples in 1 shard, sizes 2 to 2") || strings.Contains(svg, "<circle") {
+		t.Errorf("drawn as\n%s", svg)
 	}
 	var out bytes.Buffer
 	if err := d.WriteTable(&out); err != nil {
