@@ -22,7 +22,7 @@ func (c *Coordinator) Submit(s *spec.Spec) (string, error) {
 		if err := c.mayRun(s); err != nil {
 			return "", err
 		}
-		return c.queue(c.newRun(s), c.store.CreateRun)
+		return c.queue(s, c.newRun(s), c.store.CreateRun)
 	}
 	path := s.Model.File
 	if !filepath.IsAbs(path) {
@@ -58,7 +58,7 @@ func (c *Coordinator) SubmitFrom(s *spec.Spec, start wire.Start, body func(io.Wr
 	err = body(incoming)
 	id := ""
 	if err == nil {
-		id, err = c.queue(run, func(r record.Run) error { return c.store.CreateRunFrom(r, incoming) })
+		id, err = c.queue(s, run, func(r record.Run) error { return c.store.CreateRunFrom(r, incoming) })
 	}
 	// Whatever cannot be removed now is at the next start.
 	if discarded := incoming.Discard(); discarded != nil {
@@ -83,11 +83,14 @@ func (c *Coordinator) newRun(s *spec.Spec) record.Run {
 }
 
 // queue makes a run durable and wakes whoever waits for one.
-func (c *Coordinator) queue(run record.Run, create func(record.Run) error) (string, error) {
+func (c *Coordinator) queue(s *spec.Spec, run record.Run, create func(record.Run) error) (string, error) {
 	if err := create(run); err != nil {
 		return "", fmt.Errorf("queueing a run: %w", err)
 	}
 	c.wakeQueue()
 	c.log.Info("run queued", "run", run.ID, "name", run.Name)
+	for _, warning := range s.Warnings() {
+		c.log.Info("the spec may not mean this", "run", run.ID, "warning", warning)
+	}
 	return run.ID, nil
 }

@@ -256,6 +256,47 @@ func TestBuffersTakeTheMean(t *testing.T) {
 	}
 }
 
+// No optimizer, decay, bound or pull reaches running statistics: where the weights below them are frozen, they end as if
+// nobody had updated anything.
+func TestOptimizersLeaveBuffersAlone(t *testing.T) {
+	schedule := shard.Schedule{Order: shard.Sequential, Batch: 4, Steps: 5}
+	discarded := oneShard(t, batchNormLayers(), 8, Local{Schedule: schedule})
+	want := discarded.Start()
+	machine := relu.NewMachine[float32](discarded.Net, 4)
+	for step := range 5 {
+		batch := []int32{0, 1, 2, 3}
+		if step%2 == 1 {
+			batch = []int32{4, 5, 6, 7}
+		}
+		machine.Backward(want, Fill(machine, discarded.Data.Train, batch), discard{})
+	}
+	for _, c := range optimizers {
+		local := c.local
+		local.Schedule, local.Freeze, local.ProxMu = schedule, []string{"0.*", "1.running_*"}, 3
+		local.SGD.NoDecay, local.SGD.LR = nil, 0.1
+		if a := local.AdamW; a != nil {
+			local.AdamW = &AdamW{LR: a.LR, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, WeightDecay: 0.5}
+		}
+		for _, globs := range [][]string{local.Freeze, {"0.*"}} { // nothing holds them still
+			local.Freeze = globs
+			job := oneShard(t, batchNormLayers(), 8, local)
+			end, _ := train(t, job, job.Start())
+			for i := range job.Net.Layout().Len() {
+				v := job.Net.Layout().At(i)
+				if v.Buffer && !slices.Equal(tensor.Of(end, v), tensor.Of(want, v)) {
+					t.Errorf("%s: %s is %v, want %v", c.name, v.Name, tensor.Of(end, v), tensor.Of(want, v))
+				}
+			}
+		}
+	}
+}
+
+// discard takes a gradient and does nothing with it.
+type discard struct{}
+
+// Gradient implements relu.Sink.
+func (discard) Gradient(int, []float32) {}
+
 func TestNoOptimizerAllocatesInAStep(t *testing.T) {
 	for name, local := range map[string]Local{
 		"sgd":    {SGD: SGD{LR: 0.1, Momentum: 0.9}},

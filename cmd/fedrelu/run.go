@@ -82,6 +82,7 @@ func (o *runOptions) run(ctx context.Context, a *app) error {
 	if err := checkWorkload(s); err != nil {
 		return err
 	}
+	a.warn(s)
 	run, err := o.execute(ctx, a, s, w)
 	if err != nil {
 		return err

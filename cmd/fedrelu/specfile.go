@@ -37,7 +37,15 @@ func readSpec(path string, set []string) (*spec.Spec, error) {
 	return spec.Parse(path, data, set)
 }
 
-// localSpec reads a spec file whose data and start model are on this machine: their paths, which are relative to the file, become absolute.
+// warn says once what a spec asks for and may not mean.
+func (a *app) warn(s *spec.Spec) {
+	for _, warning := range s.Warnings() {
+		a.console.Printf("warning: %s", warning)
+	}
+}
+
+// localSpec reads a spec file whose data and start model are on this machine: their paths, which are relative to the file,
+// become absolute.
 func localSpec(path string, set []string) (*spec.Spec, error) {
 	s, err := readSpec(path, set)
 	if err != nil {

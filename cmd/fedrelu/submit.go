@@ -64,6 +64,7 @@ func (o *submitOptions) submit(ctx context.Context, a *app, path string) error {
 		return err
 	}
 	defer client.Close()
+	a.warn(s)
 	id, err := o.send(ctx, client, s, filepath.Dir(path))
 	if err != nil {
 		return err
