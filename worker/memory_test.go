@@ -33,6 +33,36 @@ func TestMemoryDoesNotGrowWithRounds(t *testing.T) {
 	}
 }
 
+// TestMemoryIsWhatIsSaid compares what a worker holds after rounds with everything in them with the formula of the package's
+// documentation. Blocks and sums are used again and again, so that what is held in the end is the most that ever was.
+func TestMemoryIsWhatIsSaid(t *testing.T) {
+	const slots, measured = 2, 2
+	text := strings.Replace(defaultSpec, "hidden: [8]", "hidden: [900, 900]", 1)
+	text = strings.Replace(text, "steps: 4", "steps: 1", 1)
+	s := newSetup(t, text)
+	c := newCoordinator(t)
+	models := [][]float32{s.model(1), s.model(2)}
+	before := heap()
+	run(t, s.config(c))
+	session := c.open(s, 1)
+	for round := 1; round <= 4; round++ {
+		start, next := models[round%2], models[(round+1)%2]
+		start[0], next[0] = float32(round), float32(round+1)
+		wholeRound(c, session, s, round, start, next)
+		c.forget(hashOf(start))
+	}
+	got := float64(heap() - before)
+	p := float64(4 * s.job.Net.Parameters())
+	said := p*(slots+4+2*measured+2) + 3*(p+2*p) // nearly all of it matrices
+	// A trainer's and the measurer's machine hold a copy of the parameters each, and velocities with momentum; what the
+	// batches take is little.
+	said += slots*2*p + p
+	t.Logf("%.1f models of %.1f MB, %.2f of what is said", got/p, p/1e6, got/said)
+	if got > 1.05*said || got < said/3 {
+		t.Errorf("the worker holds %.0f bytes, the formula says %.0f", got, said)
+	}
+}
+
 // wholeRound makes a round in which two shards are measured, one of them from the round's start, and one is abandoned.
 func wholeRound(c *coordinator, session *session, s *setup, round int, start, next []float32) {
 	c.t.Helper()
