@@ -2,9 +2,7 @@ package workload_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,9 +13,7 @@ import (
 	"github.com/fedrelu/fedrelu/internal/safetensors"
 	"github.com/fedrelu/fedrelu/internal/workload"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
-	"github.com/fedrelu/fedrelu/localsgd/shard"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
-	"github.com/fedrelu/fedrelu/proto/spec"
 )
 
 func write(t *testing.T, tensors ...safetensors.Tensor) string {
@@ -126,51 +122,4 @@ func TestStartModelsThatDoNotFitAreRefused(t *testing.T) {
 	if _, err := workload.OpenStart("nowhere"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
-}
-
-// PyTorch's own files, and its layers as a spec has them: names, shapes and their order are ours.
-func TestStartModelsOfTheReferenceFit(t *testing.T) {
-	folder := filepath.Join("..", "..", "localsgd", "relu", "testdata", "reference")
-	cases, err := filepath.Glob(filepath.Join(folder, "*", "case.json"))
-	if err != nil || len(cases) < 7 {
-		t.Fatalf("%d cases (%v)", len(cases), err)
-	}
-	for _, file := range cases {
-		net := referenceNetwork(t, file)
-		block := make([]float32, net.Parameters())
-		if err := workload.ReadStart(filepath.Join(filepath.Dir(file), "init.safetensors"), net.Layout(), block); err != nil {
-			t.Errorf("%s: %v", file, err)
-		}
-		descs := net.Layout().Descs()
-		if !slices.IsSortedFunc(descs, func(a, b tensor.Desc) int { return tensor.CompareNames(a.Name, b.Name) }) {
-			t.Errorf("%s: the layout is not in the order of state_dict(): %v", file, descs)
-		}
-	}
-}
-
-// referenceNetwork builds a case's network by way of a spec: JSON is YAML.
-func referenceNetwork(t *testing.T, file string) *relu.Network {
-	t.Helper()
-	var c struct{ Layers json.RawMessage }
-	text, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(text, &c)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := spec.Parse(file, fmt.Appendf(nil, `{"data": {"mnist": {}}, "model": {"layers": %s}}`, bytes.ReplaceAll(c.Layers, []byte("\n"), nil)), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := workload.Load(spec.Source{Data: spec.Safetensors{Train: filepath.Join(filepath.Dir(file), "data.safetensors")}}, "", shard.Training)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data.Train.Outputs = 10 // counts for nothing: the layers say it
-	net, err := s.Network(data.Train)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return net
 }

@@ -170,6 +170,7 @@ func (a *agree) block(prefix string, net *relu.Network, got []float32, f *safete
 }
 
 func TestReferenceCasesOfPyTorch(t *testing.T) {
+	worst, at := 0.0, ""
 	for _, name := range []string{
 		"mlp_ce_sgd", "mlp_nesterov_wd", "mlp_nobias_leaky_mse_wd", "cnn_momentum", "mlp_residual_layernorm", "resnet_batchnorm",
 		"mlp_groupnorm_scale_smoothing", "mlp_adamw_clip",
@@ -188,8 +189,12 @@ func TestReferenceCasesOfPyTorch(t *testing.T) {
 				a.training(r, m)
 			}
 			t.Logf("worst: %s, off by %.3g of its largest value", a.where, a.worst)
+			if a.worst > worst {
+				worst, at = a.worst, name+" "+a.where
+			}
 		})
 	}
+	t.Logf("worst of all: %.3g, in %s", worst, at)
 }
 
 // training compares the case's training by SGD.
