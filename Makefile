@@ -39,8 +39,10 @@ lint:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run gofmt -w on these files' >&2; exit 1; }
 	go vet ./...
 	go vet -tags compose ./test/compose
+	go vet -tags blas ./internal/kernel ./localsgd
 	$(STATICCHECK) ./...
 	$(STATICCHECK) -tags compose ./test/compose
+	$(STATICCHECK) -tags blas ./internal/kernel
 
 test:
 	go test ./...

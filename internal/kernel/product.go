@@ -41,10 +41,17 @@ type spans struct{ count, a, b int }
 // run computes the product with the kernel in use.
 func (p *product[F]) run() {
 	if q, ok := any(p).(*product[float32]); ok {
-		if run := inUse.Load().run; run != nil {
-			run(q)
-			return
-		}
+		q.runWith(inUse.Load())
+		return
+	}
+	p.runWith(portable)
+}
+
+// runWith computes the product as i does; F is float32 unless that is the portable twin.
+func (p *product[F]) runWith(i *implementation) {
+	if i.run != nil {
+		i.run(any(p).(*product[float32]))
+		return
 	}
 	for i := range p.rows {
 		p.row(i)
@@ -64,6 +71,11 @@ func (p *product[F]) row(i int) {
 			addProducts(sums, b[k*p.rowB:], a[k*p.termA])
 		}
 	}
+	p.finish(i, sums)
+}
+
+// finish does with the sums of row i what the mode says.
+func (p *product[F]) finish(i int, sums []F) {
 	c := p.c[i*p.rowC:][:p.lanes]
 	var extra []F
 	if p.extra != nil {

@@ -35,9 +35,11 @@ func init() {
 
 // Available returns the names of the kernels that this machine can run, the slowest first: portable, then avx2 and avx512
 // on amd64 with these features, neon on arm64.
-func Available() []string {
+func Available() []string { return names(implementations()) }
+
+func names(all []*implementation) []string {
 	var names []string
-	for _, i := range implementations() {
+	for _, i := range all {
 		names = append(names, i.name)
 	}
 	return names
@@ -46,12 +48,13 @@ func Available() []string {
 // InUse returns the name of the kernel in use: at first the last of Available.
 func InUse() string { return inUse.Load().name }
 
-// Use chooses the kernel for the process from now on. No result depends on it.
+// Use chooses the kernel for the process from now on. No result depends on it, unless this build has a kernel that sums in
+// another order (see Reordered) and that one is named.
 func Use(name string) error {
-	all := implementations()
+	all := append(implementations(), onRequest()...)
 	i := slices.IndexFunc(all, func(i *implementation) bool { return i.name == name })
 	if i < 0 {
-		return fmt.Errorf("kernel %q: this machine has %s", name, strings.Join(Available(), ", "))
+		return fmt.Errorf("kernel %q: this machine has %s", name, strings.Join(names(all), ", "))
 	}
 	inUse.Store(all[i])
 	return nil
