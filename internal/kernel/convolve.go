@@ -41,15 +41,16 @@ func (f *Filters[F]) Forward(y, x []F, n int, relu bool) {
 	if relu {
 		q.mode = modeReLU
 	}
-	// From the last panel to the first: see Weights.Forward.
-	for p := f.Panels() - 1; p >= 0; p-- {
-		panel, width := f.panel(f.data, p), f.width(p)
-		q.b, q.rowB, q.lanes, q.extra = panel, width, width, f.bias(panel)
-		q.spans = spans{w.Kernel, f.inputs.line(), q.terms * width}
-		for i := range n * w.OutHeight {
-			example, row := i/w.OutHeight, i%w.OutHeight
-			q.a, q.c = x[example*f.Inputs()+row*w.Stride*f.inputs.line():], y[i*line+p*panelWidth:]
-			q.run()
+	for i := range n {
+		// From the last panel to the first: see Weights.Forward.
+		for p := f.Panels() - 1; p >= 0; p-- {
+			panel, width := f.panel(f.data, p), f.width(p)
+			q.b, q.rowB, q.lanes, q.extra = panel, width, width, f.bias(panel)
+			q.spans = spans{w.Kernel, f.inputs.line(), q.terms * width}
+			for row := range w.OutHeight {
+				q.a, q.c = x[i*f.Inputs()+row*w.Stride*f.inputs.line():], y[(i*w.OutHeight+row)*line+p*panelWidth:]
+				q.run()
+			}
 		}
 	}
 }
