@@ -32,8 +32,8 @@ func (s *sgdSink[F]) decays(on bool) {
 
 // optimizer turns the gradients of a task's steps into updates: the updater behind whatever has to come before it. Without
 // globs, penalties and clipping the updater gets the pieces from the backward pass itself. Linear layers and convolutions take
-// the steps themselves (first is a relu.Stepper) exactly if that is SGD, nothing is clipped, added or corrected, no velocity is kept and
-// the globs fit none of their tensors.
+// the steps themselves (first is a relu.Stepper) exactly if that is SGD, nothing is clipped, added or corrected, no velocity
+// is kept and the globs fit none of their tensors.
 type optimizer[F kernel.Float] struct {
 	local Local
 	sgd   sgdSink[F]

@@ -85,6 +85,20 @@ func TestPathNormGradient(t *testing.T) {
 	}
 }
 
+// The penalty is taken where each step begins, however many steps a task has.
+func TestPathNormOfManyStepsIsThatOfEach(t *testing.T) {
+	layers := relu.Shallow{Input: 6, Width: 5, Output: 3, Skip: true}.Layers()
+	local := Local{Schedule: shard.Schedule{Order: shard.Sequential, Steps: 1}, SGD: SGD{LR: 0.1, WeightDecay: 0.01}, PathNorm: 0.1}
+	run := func(steps, rounds int) []float32 {
+		l := local
+		l.Schedule.Steps = steps
+		return runTiny(t, oneShard(t, layers, 9, l), Algorithm{Rule: FedAvg{LR: 1}}, rounds)
+	}
+	if d := maxDifference(run(12, 1), run(1, 12)); d != 0 {
+		t.Errorf("twelve steps in one task and in twelve end %g apart", d)
+	}
+}
+
 // Clipping bounds the gradient of the loss; the penalty comes after it.
 func TestPathNormIsNotClipped(t *testing.T) {
 	layers := relu.Shallow{Input: 6, Width: 5, Output: 3}.Layers()
