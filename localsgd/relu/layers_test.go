@@ -32,7 +32,7 @@ func layerCases() []layerCase {
 		{"conv first", image, []Layer{Conv2D{2, 3, 3, 1, 1, true}, ReLU{}, head(90)}},
 		{"conv with stride", image, []Layer{Conv2D{2, 3, 3, 2, 1, false}, ReLU{}, Conv2D{3, 2, 2, 2, 0, true}, head(2)}},
 		{"conv of large stride and padding", image, []Layer{Conv2D{2, 3, 2, 3, 2, true}, Conv2D{3, 2, 3, 2, 3, true}, head(32)}},
-		{"conv of rows that are set apart", []int{16, 4, 5}, []Layer{Conv2D{16, 2, 4, 1, 0, true}, Conv2D{2, 3, 1, 1, 0, true}, head(6)}},
+		{"conv of many inputs", []int{16, 4, 5}, []Layer{Conv2D{16, 2, 4, 1, 0, true}, Conv2D{2, 3, 1, 1, 0, true}, head(6)}},
 		{"conv 1x1", image, []Layer{Conv2D{2, 5, 1, 1, 0, true}, Conv2D{5, 1, 1, 2, 0, false}, head(9)}},
 		{"conv beside the edge", []int{1, 2, 2}, []Layer{Conv2D{1, 2, 5, 1, 2, true}, Conv2D{2, 2, 2, 1, 3, false}, head(98)}},
 		{"max pool", image, []Layer{Conv2D{2, 3, 2, 1, 0, true}, ReLU{}, MaxPool2D{2, 2}, head(12)}},

@@ -1,9 +1,11 @@
 // Command kernelasm writes the amd64 assembly of internal/kernel: the tiles of matrix products for AVX2+FMA and for
-// AVX-512, the transposition of 8x8 blocks, pools of 2x2, batch norms, ReLU, and the loops that measure a core's peak. Run it by `make generate-kernels`.
+// AVX-512, the transposition of 8x8 blocks, pools of 2x2, batch norms, ReLU, and the loops that measure a core's peak. Run it
+// by `make generate-kernels`.
 //
 // Every tile computes R rows by V vectors of C = sum over k of A[i,k]*B[k,j], one fused multiply-add for each k in
-// ascending order, from +0: the vector lanes run over j, so no sum is ever split. What happens with a finished sum (its
-// mode) is decided once a block of rows. The fields of the struct tile in internal/kernel/tile.go are read at fixed offsets.
+// ascending order, from +0 or from what it is told to go on from: the vector lanes run over j, so no sum is ever split. The
+// terms k may come in spans with gaps between them. What happens with a finished sum (its mode) is decided once a block of
+// rows. The fields of the struct tile in internal/kernel/tile.go are read at fixed offsets.
 package main
 
 import (
