@@ -97,14 +97,19 @@ func (a Algorithm) Finish(job *Job, plan Plan, sum *Sum, start, next []float32) 
 	return a.step(job, plan, sum.Shares(), start, next)
 }
 
-// Combine is Finish for a rule that is a Combiner, with the updates instead of their sum.
+// Combine is Finish for a rule that is a Combiner, with the updates instead of their sum. It returns ErrTooFewUpdates where
+// the rule needs more of them.
 func (a Algorithm) Combine(job *Job, plan Plan, updates Updates, start, next []float32) error {
 	if len(updates.Shares()) == 0 {
 		return ErrNoUpdates
 	}
+	rule := a.Rule.(Combiner)
+	if err := checkCount(rule, len(updates.Shares())); err != nil {
+		return err
+	}
 	layout := job.Layout()
 	c := &Combination{Layout: layout, Updates: updates, Start: start[:layout.Size()], Next: next[:layout.Size()]}
-	if err := a.Rule.(Combiner).Combine(c); err != nil {
+	if err := rule.Combine(c); err != nil {
 		return fmt.Errorf("combining updates by %s: %w", a.Rule.Name(), err)
 	}
 	if err := meanBuffers(c); err != nil {

@@ -68,6 +68,8 @@ type Combiner interface {
 	// order but through the shards' numbers. It uses memory for as many numbers as it likes of each update at a time,
 	// not for whole updates, and returns the first error of Updates.Read.
 	Combine(c *Combination) error
+	// Least returns how many updates the rule needs in a round.
+	Least() int
 }
 
 // Combination is what a Combiner works on. Buffers in Next are set to the weighted mean afterwards, whatever it writes.
@@ -105,5 +107,10 @@ func Rules() []Rule {
 		FedYogi{LR: 1, Beta1: 0.9, Beta2: 0.99, Tau: 0.001},
 		FedNova{LR: 1},
 		Scaffold{LR: 1, Option: 2},
+		Median{},
+		TrimmedMean{Beta: 0.2},
+		Krum{F: 1},
+		MultiKrum{F: 1},
+		GeometricMedian{Iterations: 4, Eps: 1e-5, Tolerance: 1e-6},
 	}
 }

@@ -273,6 +273,7 @@ func (largest) Name() string        { return "largest" }
 func (largest) TakesMean() bool     { return false }
 func (largest) State() []StateBlock { return nil }
 func (largest) Step(*ServerStep)    {}
+func (largest) Least() int          { return 1 }
 func (largest) Combine(c *Combination) error {
 	for i := range c.Next {
 		c.Next[i] = float32(math.Inf(-1))

@@ -24,6 +24,11 @@ var remembering = []struct {
 	{"scaffold 1", Local{SGD: SGD{LR: 0.1}}, Scaffold{LR: 1, Option: 1}},
 	{"scaffold 2, personal", Local{SGD: SGD{LR: 0.1}, Personal: []string{"4.*"}, ClipUpdate: 0.1}, Scaffold{LR: 0.9, Option: 2}},
 	{"diloco", Local{AdamW: &AdamW{LR: 0.01, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.1}, KeepState: true}, DiLoCo{LR: 0.7, Beta: 0.9}},
+	{"median", Local{SGD: SGD{LR: 0.1}}, Median{}},
+	{"trimmed mean", Local{SGD: SGD{LR: 0.1}, KeepState: true}, TrimmedMean{Beta: 0.2}},
+	{"krum", Local{SGD: SGD{LR: 0.1}}, Krum{}},
+	{"multi-krum", Local{SGD: SGD{LR: 0.1}}, MultiKrum{M: 2}},
+	{"geometric median", Local{SGD: SGD{LR: 0.1}}, GeometricMedian{Iterations: 4, Eps: 1e-5, Tolerance: 1e-6}},
 	{"momentum, post-local", Local{SGD: SGD{LR: 0.1, Momentum: 0.9}, KeepState: true, PostLocal: 2}, FedAvg{LR: 1}},
 }
 

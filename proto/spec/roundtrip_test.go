@@ -130,6 +130,11 @@ func anySpec(t *rapid.T) *Spec {
 	}
 	sizes(t, s)
 	s.Close = anyClose(t, s.Participation.Size(s.Shards.Count))
+	if rule, combines := s.Server.(localsgd.Combiner); combines {
+		if n := s.Participation.Size(s.Shards.Count); n < rule.Least() || s.Close.Quorum > 0 && s.Close.Quorum < rule.Least() {
+			s.Server = localsgd.Median{}
+		}
+	}
 	return s
 }
 
@@ -285,6 +290,7 @@ func anyRule(t *rapid.T, l localsgd.Local) localsgd.Rule {
 		localsgd.FedAvg{LR: lr}, localsgd.FedAvgM{LR: lr, Beta: half, Nesterov: true}, localsgd.DiLoCo{LR: lr, Beta: half},
 		localsgd.SlowMo{LR: lr, Beta: half}, localsgd.FedAdagrad{LR: lr, Beta1: half, Tau: 1}, localsgd.FedNova{LR: lr},
 		localsgd.FedAdam{LR: lr, Beta1: half, Tau: 1e-15}, localsgd.FedYogi{LR: lr, Beta2: half, Tau: 1}, localsgd.Scaffold{LR: lr, Option: 1},
+		localsgd.TrimmedMean{Beta: half / 2}, localsgd.Krum{F: 0}, localsgd.MultiKrum{F: 2, M: 9}, localsgd.GeometricMedian{Iterations: 9, Eps: 1},
 	)).Draw(t, "rule")
 	if local, is := rule.(localsgd.LocalRule); is {
 		if _, err := local.Local(l); err != nil {

@@ -104,13 +104,27 @@ func scalarTo(value reflect.Value) protoreflect.Value {
 	panic(fmt.Sprintf("spec: a rule's parameter is a %v, want float64, int or bool", value.Type()))
 }
 
-// fitRule notes what of the local work does not go with the rule.
+// fitRule notes what of the participants and of the local work does not go with the rule.
 func (r *reader) fitRule(s *pb.Spec) {
-	local, ok := ruleFrom(s.Server).(localsgd.LocalRule)
+	rule := ruleFrom(s.Server)
+	if combiner, ok := rule.(localsgd.Combiner); ok {
+		r.fitCombiner(s, combiner)
+	}
+	local, ok := rule.(localsgd.LocalRule)
 	if !ok || len(s.Local.Optimizer.GetAdamw().GetBetas()) == 1 {
 		return // what is wrong with the betas was said
 	}
 	if _, err := local.Local(localFrom(s)); err != nil {
 		r.object(err.Error(), "server."+local.Name(), "local")
+	}
+}
+
+// fitCombiner notes rounds that may close with too few updates for the rule. Under a deadline that is seen when they do.
+func (r *reader) fitCombiner(s *pb.Spec, rule localsgd.Combiner) {
+	least, path := rule.Least(), "server."+rule.Name()
+	if n := participation(s.Participation).Size(int(s.Shards.GetCount())); n < least {
+		r.object(fmt.Sprintf("needs at least %d updates in a round, %d shards take part", least, n), path, "participation", "shards.count")
+	} else if quorum := int(s.Close.GetQuorum().GetCount()); quorum > 0 && quorum < least {
+		r.object(fmt.Sprintf("needs at least %d updates in a round, close.quorum.count allows %d", least, quorum), path, "close.quorum.count")
 	}
 }

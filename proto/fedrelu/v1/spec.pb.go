@@ -5350,6 +5350,11 @@ type Server struct {
 	//	*Server_Fedyogi
 	//	*Server_Fednova
 	//	*Server_Scaffold
+	//	*Server_Median
+	//	*Server_TrimmedMean
+	//	*Server_Krum
+	//	*Server_MultiKrum
+	//	*Server_GeometricMedian
 	Rule          isServer_Rule `protobuf_oneof:"rule"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5473,6 +5478,51 @@ func (x *Server) GetScaffold() *Scaffold {
 	return nil
 }
 
+func (x *Server) GetMedian() *Median {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_Median); ok {
+			return x.Median
+		}
+	}
+	return nil
+}
+
+func (x *Server) GetTrimmedMean() *TrimmedMean {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_TrimmedMean); ok {
+			return x.TrimmedMean
+		}
+	}
+	return nil
+}
+
+func (x *Server) GetKrum() *Krum {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_Krum); ok {
+			return x.Krum
+		}
+	}
+	return nil
+}
+
+func (x *Server) GetMultiKrum() *MultiKrum {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_MultiKrum); ok {
+			return x.MultiKrum
+		}
+	}
+	return nil
+}
+
+func (x *Server) GetGeometricMedian() *GeometricMedian {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_GeometricMedian); ok {
+			return x.GeometricMedian
+		}
+	}
+	return nil
+}
+
 type isServer_Rule interface {
 	isServer_Rule()
 }
@@ -5513,6 +5563,26 @@ type Server_Scaffold struct {
 	Scaffold *Scaffold `protobuf:"bytes,9,opt,name=scaffold,proto3,oneof"`
 }
 
+type Server_Median struct {
+	Median *Median `protobuf:"bytes,10,opt,name=median,proto3,oneof"`
+}
+
+type Server_TrimmedMean struct {
+	TrimmedMean *TrimmedMean `protobuf:"bytes,11,opt,name=trimmed_mean,json=trimmedMean,proto3,oneof"`
+}
+
+type Server_Krum struct {
+	Krum *Krum `protobuf:"bytes,12,opt,name=krum,proto3,oneof"`
+}
+
+type Server_MultiKrum struct {
+	MultiKrum *MultiKrum `protobuf:"bytes,13,opt,name=multi_krum,json=multiKrum,proto3,oneof"`
+}
+
+type Server_GeometricMedian struct {
+	GeometricMedian *GeometricMedian `protobuf:"bytes,14,opt,name=geometric_median,json=geometricMedian,proto3,oneof"`
+}
+
 func (*Server_Fedavg) isServer_Rule() {}
 
 func (*Server_Fedavgm) isServer_Rule() {}
@@ -5530,6 +5600,16 @@ func (*Server_Fedyogi) isServer_Rule() {}
 func (*Server_Fednova) isServer_Rule() {}
 
 func (*Server_Scaffold) isServer_Rule() {}
+
+func (*Server_Median) isServer_Rule() {}
+
+func (*Server_TrimmedMean) isServer_Rule() {}
+
+func (*Server_Krum) isServer_Rule() {}
+
+func (*Server_MultiKrum) isServer_Rule() {}
+
+func (*Server_GeometricMedian) isServer_Rule() {}
 
 // FedAvg adds lr times the mean difference; lr 1 takes the mean itself.
 type FedAvg struct {
@@ -6061,6 +6141,255 @@ func (x *Scaffold) GetOption() int32 {
 	return 0
 }
 
+// Median is the median of each parameter, whatever weighting says.
+type Median struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Median) Reset() {
+	*x = Median{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Median) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Median) ProtoMessage() {}
+
+func (x *Median) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Median.ProtoReflect.Descriptor instead.
+func (*Median) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{78}
+}
+
+// TrimmedMean (Yin et al. 2018) drops the smallest and largest values of each parameter and takes the mean of the rest,
+// whatever weighting says.
+type TrimmedMean struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The share that is dropped at each end, rounded down to whole updates. Default 0.2.
+	Beta          *float64 `protobuf:"fixed64,1,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrimmedMean) Reset() {
+	*x = TrimmedMean{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrimmedMean) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrimmedMean) ProtoMessage() {}
+
+func (x *TrimmedMean) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrimmedMean.ProtoReflect.Descriptor instead.
+func (*TrimmedMean) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *TrimmedMean) GetBeta() float64 {
+	if x != nil && x.Beta != nil {
+		return *x.Beta
+	}
+	return 0
+}
+
+// Krum (Blanchard et al. 2017) takes the update that is nearest to its n - f - 2 nearest others of n >= 2f + 3.
+type Krum struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many updates of a round may be of any kind. Default 1.
+	F             *int32 `protobuf:"varint,1,opt,name=f,proto3,oneof" json:"f,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Krum) Reset() {
+	*x = Krum{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Krum) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Krum) ProtoMessage() {}
+
+func (x *Krum) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Krum.ProtoReflect.Descriptor instead.
+func (*Krum) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{80}
+}
+
+func (x *Krum) GetF() int32 {
+	if x != nil && x.F != nil {
+		return *x.F
+	}
+	return 0
+}
+
+// MultiKrum takes the mean of those that Krum likes best, whatever weighting says.
+type MultiKrum struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many updates of a round may be of any kind. Default 1.
+	F *int32 `protobuf:"varint,1,opt,name=f,proto3,oneof" json:"f,omitempty"`
+	// The mean of how many. 0 is n - f - 2 of n updates. Default 0.
+	M             *int32 `protobuf:"varint,2,opt,name=m,proto3,oneof" json:"m,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MultiKrum) Reset() {
+	*x = MultiKrum{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MultiKrum) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MultiKrum) ProtoMessage() {}
+
+func (x *MultiKrum) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MultiKrum.ProtoReflect.Descriptor instead.
+func (*MultiKrum) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *MultiKrum) GetF() int32 {
+	if x != nil && x.F != nil {
+		return *x.F
+	}
+	return 0
+}
+
+func (x *MultiKrum) GetM() int32 {
+	if x != nil && x.M != nil {
+		return *x.M
+	}
+	return 0
+}
+
+// GeometricMedian (RFA, Pillutla et al. 2019) has the least weighted sum of distances to the updates.
+type GeometricMedian struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Steps of Weiszfeld's algorithm at most. Default 4.
+	Iterations *int32 `protobuf:"varint,1,opt,name=iterations,proto3,oneof" json:"iterations,omitempty"`
+	// Distances below count as this. Default 1e-5.
+	Eps *float64 `protobuf:"fixed64,2,opt,name=eps,proto3,oneof" json:"eps,omitempty"`
+	// It ends early when a step changes the sum of distances by less than this part of it. Default 1e-6.
+	Tolerance     *float64 `protobuf:"fixed64,3,opt,name=tolerance,proto3,oneof" json:"tolerance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GeometricMedian) Reset() {
+	*x = GeometricMedian{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GeometricMedian) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GeometricMedian) ProtoMessage() {}
+
+func (x *GeometricMedian) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GeometricMedian.ProtoReflect.Descriptor instead.
+func (*GeometricMedian) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{82}
+}
+
+func (x *GeometricMedian) GetIterations() int32 {
+	if x != nil && x.Iterations != nil {
+		return *x.Iterations
+	}
+	return 0
+}
+
+func (x *GeometricMedian) GetEps() float64 {
+	if x != nil && x.Eps != nil {
+		return *x.Eps
+	}
+	return 0
+}
+
+func (x *GeometricMedian) GetTolerance() float64 {
+	if x != nil && x.Tolerance != nil {
+		return *x.Tolerance
+	}
+	return 0
+}
+
 // Close says when a round ends. Default all. A run that closes by the clock is equal to the replay of its record.
 type Close struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -6076,7 +6405,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6088,7 +6417,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6101,7 +6430,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{78}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *Close) GetWhen() isClose_When {
@@ -6169,7 +6498,7 @@ type All struct {
 
 func (x *All) Reset() {
 	*x = All{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6181,7 +6510,7 @@ func (x *All) String() string {
 func (*All) ProtoMessage() {}
 
 func (x *All) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6194,7 +6523,7 @@ func (x *All) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use All.ProtoReflect.Descriptor instead.
 func (*All) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{79}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{84}
 }
 
 // Quorum closes a round when count participants have answered and grace has passed since, or when all have answered.
@@ -6209,7 +6538,7 @@ type Quorum struct {
 
 func (x *Quorum) Reset() {
 	*x = Quorum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6221,7 +6550,7 @@ func (x *Quorum) String() string {
 func (*Quorum) ProtoMessage() {}
 
 func (x *Quorum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6234,7 +6563,7 @@ func (x *Quorum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quorum.ProtoReflect.Descriptor instead.
 func (*Quorum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{80}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *Quorum) GetCount() int32 {
@@ -6261,7 +6590,7 @@ type Deadline struct {
 
 func (x *Deadline) Reset() {
 	*x = Deadline{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6273,7 +6602,7 @@ func (x *Deadline) String() string {
 func (*Deadline) ProtoMessage() {}
 
 func (x *Deadline) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6286,7 +6615,7 @@ func (x *Deadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deadline.ProtoReflect.Descriptor instead.
 func (*Deadline) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{81}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Deadline) GetAfter() *durationpb.Duration {
@@ -6307,7 +6636,7 @@ type Checks struct {
 
 func (x *Checks) Reset() {
 	*x = Checks{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6319,7 +6648,7 @@ func (x *Checks) String() string {
 func (*Checks) ProtoMessage() {}
 
 func (x *Checks) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6332,7 +6661,7 @@ func (x *Checks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checks.ProtoReflect.Descriptor instead.
 func (*Checks) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{82}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *Checks) GetDrift() *Drift {
@@ -6364,7 +6693,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6376,7 +6705,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6389,7 +6718,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{83}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *Drift) GetEvery() int32 {
@@ -6428,7 +6757,7 @@ type Rank struct {
 
 func (x *Rank) Reset() {
 	*x = Rank{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6440,7 +6769,7 @@ func (x *Rank) String() string {
 func (*Rank) ProtoMessage() {}
 
 func (x *Rank) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6453,7 +6782,7 @@ func (x *Rank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rank.ProtoReflect.Descriptor instead.
 func (*Rank) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{84}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *Rank) GetEvery() int32 {
@@ -6488,7 +6817,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6500,7 +6829,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6513,7 +6842,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{85}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *Evaluate) GetEvery() int32 {
@@ -6538,7 +6867,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6550,7 +6879,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6563,7 +6892,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{86}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *Keep) GetLast() int32 {
@@ -7076,7 +7405,7 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\rParticipation\x127\n" +
 	"\bfraction\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\bfraction\x12#\n" +
 	"\x05count\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x00R\x05countB\b\n" +
-	"\x06amount\"\xcc\x03\n" +
+	"\x06amount\"\xe2\x05\n" +
 	"\x06Server\x12,\n" +
 	"\x06fedavg\x18\x01 \x01(\v2\x12.fedrelu.v1.FedAvgH\x00R\x06fedavg\x12/\n" +
 	"\afedavgm\x18\x02 \x01(\v2\x13.fedrelu.v1.FedAvgMH\x00R\afedavgm\x12,\n" +
@@ -7088,7 +7417,14 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\afedadam\x18\x06 \x01(\v2\x13.fedrelu.v1.FedAdamH\x00R\afedadam\x12/\n" +
 	"\afedyogi\x18\a \x01(\v2\x13.fedrelu.v1.FedYogiH\x00R\afedyogi\x12/\n" +
 	"\afednova\x18\b \x01(\v2\x13.fedrelu.v1.FedNovaH\x00R\afednova\x122\n" +
-	"\bscaffold\x18\t \x01(\v2\x14.fedrelu.v1.ScaffoldH\x00R\bscaffoldB\x06\n" +
+	"\bscaffold\x18\t \x01(\v2\x14.fedrelu.v1.ScaffoldH\x00R\bscaffold\x12,\n" +
+	"\x06median\x18\n" +
+	" \x01(\v2\x12.fedrelu.v1.MedianH\x00R\x06median\x12<\n" +
+	"\ftrimmed_mean\x18\v \x01(\v2\x17.fedrelu.v1.TrimmedMeanH\x00R\vtrimmedMean\x12&\n" +
+	"\x04krum\x18\f \x01(\v2\x10.fedrelu.v1.KrumH\x00R\x04krum\x126\n" +
+	"\n" +
+	"multi_krum\x18\r \x01(\v2\x15.fedrelu.v1.MultiKrumH\x00R\tmultiKrum\x12H\n" +
+	"\x10geometric_median\x18\x0e \x01(\v2\x1b.fedrelu.v1.GeometricMedianH\x00R\x0fgeometricMedianB\x06\n" +
 	"\x04rule\"?\n" +
 	"\x06FedAvg\x12.\n" +
 	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01B\x05\n" +
@@ -7143,7 +7479,29 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01\x12&\n" +
 	"\x06option\x18\x02 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\x02(\x01H\x01R\x06option\x88\x01\x01B\x05\n" +
 	"\x03_lrB\t\n" +
-	"\a_option\"\x96\x01\n" +
+	"\a_option\"\b\n" +
+	"\x06Median\"J\n" +
+	"\vTrimmedMean\x122\n" +
+	"\x04beta\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xe0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x04beta\x88\x01\x01B\a\n" +
+	"\x05_beta\",\n" +
+	"\x04Krum\x12\x1e\n" +
+	"\x01f\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x00H\x00R\x01f\x88\x01\x01B\x04\n" +
+	"\x02_f\"W\n" +
+	"\tMultiKrum\x12\x1e\n" +
+	"\x01f\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x00H\x00R\x01f\x88\x01\x01\x12\x1e\n" +
+	"\x01m\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x00H\x01R\x01m\x88\x01\x01B\x04\n" +
+	"\x02_fB\x04\n" +
+	"\x02_m\"\xd8\x01\n" +
+	"\x0fGeometricMedian\x120\n" +
+	"\n" +
+	"iterations\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x00R\n" +
+	"iterations\x88\x01\x01\x120\n" +
+	"\x03eps\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x16V瞯\x03\xd2<H\x01R\x03eps\x88\x01\x01\x12<\n" +
+	"\ttolerance\x18\x03 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\ttolerance\x88\x01\x01B\r\n" +
+	"\v_iterationsB\x06\n" +
+	"\x04_epsB\f\n" +
+	"\n" +
+	"_tolerance\"\x96\x01\n" +
 	"\x05Close\x12#\n" +
 	"\x03all\x18\x01 \x01(\v2\x0f.fedrelu.v1.AllH\x00R\x03all\x12,\n" +
 	"\x06quorum\x18\x02 \x01(\v2\x12.fedrelu.v1.QuorumH\x00R\x06quorum\x122\n" +
@@ -7240,7 +7598,7 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 87)
+var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 92)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(Univariate)(0),             // 0: fedrelu.v1.Univariate
 	(DirichletForm)(0),          // 1: fedrelu.v1.DirichletForm
@@ -7328,16 +7686,21 @@ var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(*FedYogi)(nil),             // 83: fedrelu.v1.FedYogi
 	(*FedNova)(nil),             // 84: fedrelu.v1.FedNova
 	(*Scaffold)(nil),            // 85: fedrelu.v1.Scaffold
-	(*Close)(nil),               // 86: fedrelu.v1.Close
-	(*All)(nil),                 // 87: fedrelu.v1.All
-	(*Quorum)(nil),              // 88: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 89: fedrelu.v1.Deadline
-	(*Checks)(nil),              // 90: fedrelu.v1.Checks
-	(*Drift)(nil),               // 91: fedrelu.v1.Drift
-	(*Rank)(nil),                // 92: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 93: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 94: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 95: google.protobuf.Duration
+	(*Median)(nil),              // 86: fedrelu.v1.Median
+	(*TrimmedMean)(nil),         // 87: fedrelu.v1.TrimmedMean
+	(*Krum)(nil),                // 88: fedrelu.v1.Krum
+	(*MultiKrum)(nil),           // 89: fedrelu.v1.MultiKrum
+	(*GeometricMedian)(nil),     // 90: fedrelu.v1.GeometricMedian
+	(*Close)(nil),               // 91: fedrelu.v1.Close
+	(*All)(nil),                 // 92: fedrelu.v1.All
+	(*Quorum)(nil),              // 93: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 94: fedrelu.v1.Deadline
+	(*Checks)(nil),              // 95: fedrelu.v1.Checks
+	(*Drift)(nil),               // 96: fedrelu.v1.Drift
+	(*Rank)(nil),                // 97: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 98: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 99: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 100: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	9,   // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
@@ -7351,12 +7714,12 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	75,  // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
 	76,  // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
 	6,   // 10: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	86,  // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	91,  // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
 	7,   // 12: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	95,  // 13: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	90,  // 14: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	93,  // 15: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	94,  // 16: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	100, // 13: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	95,  // 14: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	98,  // 15: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	99,  // 16: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
 	11,  // 17: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
 	12,  // 18: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
 	13,  // 19: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
@@ -7435,18 +7798,23 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	83,  // 92: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
 	84,  // 93: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
 	85,  // 94: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
-	87,  // 95: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	88,  // 96: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	89,  // 97: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	95,  // 98: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	95,  // 99: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	91,  // 100: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	92,  // 101: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	102, // [102:102] is the sub-list for method output_type
-	102, // [102:102] is the sub-list for method input_type
-	102, // [102:102] is the sub-list for extension type_name
-	102, // [102:102] is the sub-list for extension extendee
-	0,   // [0:102] is the sub-list for field type_name
+	86,  // 95: fedrelu.v1.Server.median:type_name -> fedrelu.v1.Median
+	87,  // 96: fedrelu.v1.Server.trimmed_mean:type_name -> fedrelu.v1.TrimmedMean
+	88,  // 97: fedrelu.v1.Server.krum:type_name -> fedrelu.v1.Krum
+	89,  // 98: fedrelu.v1.Server.multi_krum:type_name -> fedrelu.v1.MultiKrum
+	90,  // 99: fedrelu.v1.Server.geometric_median:type_name -> fedrelu.v1.GeometricMedian
+	92,  // 100: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	93,  // 101: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	94,  // 102: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	100, // 103: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	100, // 104: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	96,  // 105: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	97,  // 106: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	107, // [107:107] is the sub-list for method output_type
+	107, // [107:107] is the sub-list for method input_type
+	107, // [107:107] is the sub-list for extension type_name
+	107, // [107:107] is the sub-list for extension extendee
+	0,   // [0:107] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -7584,6 +7952,11 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Server_Fedyogi)(nil),
 		(*Server_Fednova)(nil),
 		(*Server_Scaffold)(nil),
+		(*Server_Median)(nil),
+		(*Server_TrimmedMean)(nil),
+		(*Server_Krum)(nil),
+		(*Server_MultiKrum)(nil),
+		(*Server_GeometricMedian)(nil),
 	}
 	file_fedrelu_v1_spec_proto_msgTypes[69].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[70].OneofWrappers = []any{}
@@ -7594,23 +7967,27 @@ func file_fedrelu_v1_spec_proto_init() {
 	file_fedrelu_v1_spec_proto_msgTypes[75].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[76].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[77].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[78].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[79].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[80].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[81].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[82].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[83].OneofWrappers = []any{
 		(*Close_All)(nil),
 		(*Close_Quorum)(nil),
 		(*Close_Deadline)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[80].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[83].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[84].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[85].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[86].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[88].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[89].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[90].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[91].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   87,
+			NumMessages:   92,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
