@@ -217,6 +217,9 @@ func (c *Coordinator) pick(id string, round *int) (int, tensor.Hash, error) {
 		}
 		stored = append(stored, fmt.Sprint(kept[i].Round))
 	}
+	if r, err := c.store.Run(id); err == nil && round != nil && *round == 0 && r.StartGiven {
+		return 0, r.StartModel, nil // it always is
+	}
 	if round == nil {
 		return 0, tensor.Hash{}, fmt.Errorf("%w: run %s has no model yet", store.ErrNoModel, id)
 	}

@@ -86,6 +86,12 @@ func (r *RunnerIn[F]) Round(ctx context.Context, round int, start, next []F) (Ro
 
 // Carry is Round for a plan that the caller has made, with Algorithm.PlanOf. When it fails, states of shards are as before.
 func (r *RunnerIn[F]) Carry(ctx context.Context, plan Plan, start, next []F) (RoundFacts, error) {
+	return r.CarryPart(ctx, plan, plan.Shards(), start, next)
+}
+
+// CarryPart is Carry for a round that closed before all had answered: the tasks of these shards, ascending, are carried out
+// and count, the plan's others are not.
+func (r *RunnerIn[F]) CarryPart(ctx context.Context, plan Plan, answered []int, start, next []F) (RoundFacts, error) {
 	facts := RoundFacts{Plan: plan}
 	if err := r.prepare(); err != nil {
 		return facts, err
@@ -95,6 +101,9 @@ func (r *RunnerIn[F]) Carry(ctx context.Context, plan Plan, start, next []F) (Ro
 	}
 	var loss LossMean
 	for i, planned := range plan.Tasks {
+		if _, counts := slices.BinarySearch(answered, planned.Shard); !counts {
+			continue
+		}
 		f, err := r.arithmetic.train(ctx, plan.Task(i), start, r.end)
 		if err != nil {
 			return facts, err
@@ -129,6 +138,15 @@ func (r *RunnerIn[F]) prepare() error {
 	}
 	r.arithmetic = made.(arithmetic[F])
 	return nil
+}
+
+// ShardState returns the state that a shard has after the last round, nil where it has none. It must not be changed, and is
+// valid until the next round.
+func (r *RunnerIn[F]) ShardState(k int) []float32 {
+	if r.arithmetic == nil || r.arithmetic.shards() == nil {
+		return nil
+	}
+	return r.arithmetic.shards()[k]
 }
 
 // State returns a copy of the state after the last round that Run has made, also during its callback.

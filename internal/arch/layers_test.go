@@ -18,7 +18,7 @@ var layers = [][]string{
 	{"coordinator/round", "proto/fedrelu/v1"},
 	{"coordinator/record", "proto/spec", "proto/wire"},
 	{"coordinator/store", "internal/workload", "worker/store"},
-	{"coordinator", "coordinator/control", "worker"},
+	{"coordinator", "coordinator/control", "coordinator/replay", "worker"},
 	{"cmd/fedrelu/offline", "cmd/fedrelu/view", "coordinator/rpc", "coordinator/web"},
 	{"fedrelutest"},
 	{"cmd/fedrelu", "tools/kernelasm"},

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fedrelu/fedrelu/coordinator/control"
+	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/coordinator/store"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
@@ -19,7 +20,7 @@ func (d *Directory) Export(ctx context.Context, run string, round *int, to func(
 	if err != nil {
 		return err
 	}
-	kept, err := d.pick(r.ID, round)
+	kept, err := d.pick(r, round)
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,8 @@ func copyModel(ctx context.Context, w io.Writer, model *store.Model, kept store.
 	return nil
 }
 
-func (d *Directory) pick(run string, round *int) (store.Kept, error) {
+func (d *Directory) pick(r record.Run, round *int) (store.Kept, error) {
+	run := r.ID
 	kept, err := d.store.Models(run)
 	switch {
 	case err != nil:
@@ -56,6 +58,8 @@ func (d *Directory) pick(run string, round *int) (store.Kept, error) {
 		return store.Kept{}, fmt.Errorf("%w: run %s has none yet", store.ErrNoModel, run)
 	case round == nil:
 		return kept[len(kept)-1], nil
+	case *round == 0 && r.StartGiven:
+		return store.Kept{Hash: r.StartModel}, nil // it always is
 	}
 	var rounds []string
 	for _, k := range kept {

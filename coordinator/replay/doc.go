@@ -1,0 +1,9 @@
+// Package replay computes a run again from its record alone and compares what comes out: every model, what the rule
+// remembers, and the states of shards, by their SHA-256.
+//
+// Rules. The code of localsgd.Runner computes everything, in one goroutine, one task after the other; nothing of the
+// coordinator or of workers takes part. What a deadline, a quorum or a divergence decided is not decided again but taken from
+// the record: whose updates count. Everything else is drawn and computed anew (participants, weights, steps) and has to be
+// what the record says. Nothing is written. Memory is a few blocks of the model's size, and for jobs with states of shards
+// all of those.
+package replay

@@ -1,0 +1,177 @@
+package replay_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/fedrelu/fedrelu/coordinator/record"
+	"github.com/fedrelu/fedrelu/coordinator/replay"
+	"github.com/fedrelu/fedrelu/internal/workload"
+	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
+	"github.com/fedrelu/fedrelu/proto/spec"
+)
+
+const tiny = `
+rounds: 4
+data: {synthetic: {gaussian: {train: 60, test: 10, inputs: 3, classes: 3}}}
+shards: {count: 5, partition: {dirichlet: {alpha: 1}}}
+model: {mlp: {hidden: [4]}}
+participation: {count: 4}
+`
+
+// recorded makes the rounds of a spec as a coordinator would record them, where in each round one shard is late.
+func recorded(t *testing.T, set ...string) (record.Run, []record.Round) {
+	t.Helper()
+	s, err := spec.Parse("tiny", []byte(tiny), set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := workload.Load(s.Source(), "", shard.All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job, err := workload.Job(s, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := workload.Algorithm(s)
+	runner := &localsgd.Runner{Job: job, Algorithm: a}
+	block := a.Start(job)
+	next := make([]float32, len(block))
+	rounds := []record.Round{{Model: modelOf(job, block), RuleState: stateOf(job, block)}}
+	for number := 1; number <= s.Rounds; number++ {
+		plan := a.Plan(job, number)
+		late := number % len(plan.Tasks)
+		answered := slices.Delete(plan.Shards(), late, late+1)
+		facts, err := runner.CarryPart(t.Context(), plan, answered, block, next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := record.Round{
+			Number: number, Invited: plan.Shards(), Participants: answered, Missing: []int{plan.Tasks[late].Shard},
+			Steps: int64(facts.Steps), TrainLoss: &facts.TrainLoss, StartModel: modelOf(job, block), Model: modelOf(job, next), RuleState: stateOf(job, next),
+		}
+		for i, task := range plan.Tasks {
+			if i == late {
+				continue
+			}
+			rec.Weights = append(rec.Weights, uint64(task.Weight))
+			if job.ShardState().Size() > 0 {
+				rec.ShardStates = append(rec.ShardStates, tensor.HashBlock(runner.ShardState(task.Shard)))
+			}
+		}
+		rounds = append(rounds, rec)
+		block, next = next, block
+	}
+	run := record.Run{ID: "run0", Spec: s.Proto(), Numerics: localsgd.Numerics, Data: record.Data(data.Fingerprint()), Layout: job.Net.Layout().Fingerprint()}
+	return run, rounds
+}
+
+func modelOf(job *localsgd.Job, block []float32) tensor.Hash {
+	return tensor.HashBlock(block[:job.Net.Parameters()])
+}
+
+func stateOf(job *localsgd.Job, block []float32) (h tensor.Hash) {
+	if n := job.Net.Parameters(); len(block) > n {
+		h = tensor.HashBlock(block[n:])
+	}
+	return h
+}
+
+func again(ctx context.Context, t *testing.T, run record.Run, rounds []record.Round) error {
+	t.Helper()
+	r, err := replay.Open(run, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range rounds {
+		if err := r.Round(ctx, rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Rounds of which some answered are the same again from their record alone, whatever the rule remembers.
+func TestARecordIsEnough(t *testing.T) {
+	for _, set := range [][]string{
+		{"server={fedavg: {}}"}, {"server={fednova: {}}"}, {"server={fedadam: {}}"}, {"server={scaffold: {}}"},
+		{"server={fedavgm: {}}", "local.optimizer.sgd.momentum=0.9", "local.keep_state=true"},
+	} {
+		t.Run(set[0], func(t *testing.T) {
+			run, rounds := recorded(t, set...)
+			if err := again(t.Context(), t, run, rounds); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Whatever of a record is not what the replay gives is named.
+func TestDifferencesAreNamed(t *testing.T) {
+	run, rounds := recorded(t, "server={scaffold: {}}")
+	loss := 0.0
+	for what, change := range map[string]func(*record.Round){
+		"model_sha256": func(r *record.Round) { r.Model[0]++ },
+		"rule_state":   func(r *record.Round) { r.RuleState[31]++ },
+		"start_model":  func(r *record.Round) { r.StartModel[7]++ },
+		"steps":        func(r *record.Round) { r.Steps++ },
+		"train_loss":   func(r *record.Round) { r.TrainLoss = &loss },
+		"invited":      func(r *record.Round) { r.Invited = []int{0} },
+		"weight":       func(r *record.Round) { r.Weights[1]++ },
+		"state":        func(r *record.Round) { r.ShardStates[2][0]++ },
+	} {
+		t.Run(what, func(t *testing.T) {
+			changed := slices.Clone(rounds)
+			changed[3].Weights, changed[3].ShardStates = slices.Clone(rounds[3].Weights), slices.Clone(rounds[3].ShardStates)
+			change(&changed[3])
+			want := what
+			if what == "weight" || what == "state" {
+				i := map[string]int{"weight": 1, "state": 2}[what]
+				want += " of shard " + string(rune('0'+rounds[3].Participants[i]))
+			}
+			err := again(t.Context(), t, run, changed)
+			var d *replay.Difference
+			if !errors.As(err, &d) || !errors.Is(err, replay.ErrDifferent) || d.Round != 3 || d.What != want || d.Recorded == d.Replayed {
+				t.Errorf("got %v, want a difference in %s of round 3", err, want)
+			}
+		})
+	}
+}
+
+// Another set of answers is another model: who counted is part of what a replay proves.
+func TestOtherAnswersAreADifference(t *testing.T) {
+	run, rounds := recorded(t)
+	rounds[2].Participants = rounds[2].Participants[1:]
+	rounds[2].Weights = rounds[2].Weights[1:]
+	var d *replay.Difference
+	if err := again(t.Context(), t, run, rounds); !errors.As(err, &d) || d.Round != 2 || d.What != "model_sha256" {
+		t.Errorf("got %v, want another model in round 2", err)
+	}
+}
+
+func TestWhatCannotBeReplayed(t *testing.T) {
+	run, rounds := recorded(t)
+	if err := again(t.Context(), t, run, slices.Delete(slices.Clone(rounds), 2, 3)); !errors.Is(err, replay.ErrCannot) {
+		t.Errorf("a missing entry: got %v, want ErrCannot", err)
+	}
+	if err := again(t.Context(), t, run, rounds[1:]); !errors.Is(err, replay.ErrCannot) {
+		t.Errorf("without round 0: got %v, want ErrCannot", err)
+	}
+	for name, change := range map[string]func(*record.Run){
+		"numerics": func(r *record.Run) { r.Numerics++ },
+		"data":     func(r *record.Run) { r.Data.TrainX[0]++ },
+		"layout":   func(r *record.Run) { r.Layout[0]++ },
+		"start":    func(r *record.Run) { r.StartGiven = true },
+	} {
+		changed := run
+		change(&changed)
+		if _, err := replay.Open(changed, "", func([]float32) error { return errors.New("lost") }); !errors.Is(err, replay.ErrCannot) {
+			t.Errorf("%s: got %v, want ErrCannot", name, err)
+		}
+	}
+}
