@@ -11,6 +11,7 @@
 //     has returned, and only then does the next one start.
 //   - A push is checked whole before it is counted: header by the owner, bytes by the goroutine of the push, and again
 //     by the owner whether the round still wants it.
-//   - Memory is O(model): the start, the next model, one exact sum. Pushes wait in files once they are large.
+//   - Memory is O(model): the start, the next model, one exact sum. Pushes wait in files once they are large, and so do the
+//     updates of a round for a rule that needs them all at once (updates).
 //   - Every goroutine belongs to Run, to a Session's rpc, or to an owner's measurement, and is waited for by it.
 package coordinator

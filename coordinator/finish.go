@@ -18,7 +18,7 @@ func (o *owner) finish(ctx context.Context) error {
 	cur := o.current
 	cur.clock.closed()
 	o.say("aggregate", true)
-	next, made, err := o.aggregate()
+	next, made, err := o.aggregate(ctx)
 	if err != nil {
 		return err
 	}
@@ -38,16 +38,26 @@ func (o *owner) finish(ctx context.Context) error {
 	return o.commit(rec, next, made)
 }
 
-// aggregate makes the mean and takes the rule's step.
-func (o *owner) aggregate() ([]float32, hashes, error) {
-	next := o.current.next
-	if err := o.algorithm.Finish(o.job, o.current.plan, &o.sum, o.start.block, next); err != nil {
-		if errors.Is(err, localsgd.ErrRange) {
-			return nil, hashes{}, &failure{fmt.Sprintf("the model of round %d diverged: %v; try a smaller server lr", o.current.number, err)}
-		}
-		return nil, hashes{}, fmt.Errorf("finishing round %d: %w", o.current.number, err)
+// aggregate makes the mean, or what takes its place, and takes the rule's step.
+func (o *owner) aggregate(ctx context.Context) ([]float32, hashes, error) {
+	cur, next := o.current, o.current.next
+	var err error
+	if o.updates != nil {
+		err = o.algorithm.Combine(o.job, cur.plan, untilStopped{o.updates, ctx}, o.start.block, next)
+	} else {
+		err = o.algorithm.Finish(o.job, cur.plan, &o.sum, o.start.block, next)
 	}
-	return next, o.hashes(next), nil
+	switch {
+	case err == nil:
+		return next, o.hashes(next), nil
+	case errors.Is(err, localsgd.ErrRange):
+		err = &failure{fmt.Sprintf("the model of round %d diverged: %v; try a smaller server lr", cur.number, err)}
+	case errors.Is(err, localsgd.ErrTooFewUpdates):
+		err = &failure{fmt.Sprintf("round %d cannot be finished: %v", cur.number, err)}
+	default:
+		err = fmt.Errorf("finishing round %d: %w", cur.number, err)
+	}
+	return nil, hashes{}, err
 }
 
 // record says of the closed round all that does not depend on time.
@@ -129,9 +139,9 @@ func (o *owner) logRound(rec record.Round) {
 }
 
 // finishReplay puts a damaged model back into the store: the replayed round must give the recorded hash.
-func (o *owner) finishReplay() error {
+func (o *owner) finishReplay(ctx context.Context) error {
 	rec := *o.current.replayed
-	next, made, err := o.aggregate()
+	next, made, err := o.aggregate(ctx)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,8 @@ type owner struct {
 	pending *measurement  // of the last committed round; nil: nothing is due
 	replay  []record.Round
 	sum     localsgd.Sum
-	start   *model // of the round at hand: the last committed model
+	updates *updates // instead of the sum, for a rule that needs all updates at once; nil otherwise
+	start   *model   // of the round at hand: the last committed model
 	last    record.Round
 
 	background  sync.WaitGroup
@@ -194,6 +195,9 @@ func (o *owner) leave() {
 	}
 	if o.pending != nil {
 		o.pending.drop()
+	}
+	if o.updates != nil {
+		o.updates.close()
 	}
 	o.c.models.forget()
 }

@@ -60,15 +60,15 @@ func (o *owner) build() error {
 	if err := o.checkState(); err != nil {
 		return err
 	}
+	if _, combines := o.algorithm.Rule.(localsgd.Combiner); combines {
+		o.updates = newUpdates(o.c.cfg.Dir, 4*int64(o.job.Layout().Size()), updatesInMemory)
+	}
 	o.evaluator = localsgd.NewEvaluator(o.job.Net, cache.data.Test, o.c.cfg.Parallel)
 	return o.checkPlanned(cache.print)
 }
 
 // checkState refuses what has state between rounds, which does not travel and is not stored yet.
 func (o *owner) checkState() error {
-	if _, combines := o.algorithm.Rule.(localsgd.Combiner); combines {
-		return fmt.Errorf("server.%s: the rule is there for localsgd.Runner only so far", o.algorithm.Rule.Name())
-	}
 	if o.job.ShardState().Size() > 0 {
 		return errors.New("local: keep_state, personal and fedbn are there for localsgd.Runner only so far")
 	}

@@ -190,6 +190,8 @@ func (o *owner) checkHeader(p *wire.Push) error {
 		want = grid.SumBytes()
 	}
 	switch {
+	case p.Sum && o.updates != nil:
+		return fmt.Errorf("a sum of %d tasks, the rule %s needs each update alone", len(p.Tasks), o.algorithm.Rule.Name())
 	case p.Layout != grid.Layout().Fingerprint():
 		return fmt.Errorf("layout_fingerprint is %s, the run's is %s", p.Layout, grid.Layout().Fingerprint())
 	case p.Start != o.start.hash:
@@ -219,7 +221,10 @@ func (o *owner) onDelivery(e delivery) error {
 		return o.release(e.session, e.push, reply)
 	}
 	add := func() error { return o.sum.AddFrom(e.push.Shares()[0], e.payload()) }
-	if e.push.Sum {
+	switch {
+	case o.updates != nil:
+		add = func() error { return o.updates.add(e.push.Shares()[0], e.payload()) }
+	case e.push.Sum:
 		add = func() error { return o.sum.MergeFrom(e.push.Shares(), e.payload()) }
 	}
 	if err := add(); err != nil {

@@ -74,7 +74,7 @@ func (o *owner) round(ctx context.Context) error {
 		}
 	}
 	if o.current.replayed != nil {
-		return o.finishReplay()
+		return o.finishReplay(ctx)
 	}
 	return o.finish(ctx)
 }
@@ -107,6 +107,9 @@ func (o *owner) open() error {
 	o.sum.Reset(cur.grid)
 	cur.next = o.block()
 	o.sum.Lend(cur.next[:cur.grid.Layout().Size()])
+	if o.updates != nil {
+		o.updates.reset()
+	}
 	o.current = cur
 	return nil
 }
@@ -195,8 +198,9 @@ func (o *owner) tell(id round.WorkerID, m wire.ToWorker) {
 }
 
 func (o *owner) assignment(key wire.Key, shards []int) wire.Assign {
-	// Where a round may close before all have answered, what is not pushed is lost: each update goes alone, at once.
-	a := wire.Assign{Key: key, Start: o.start.hash, Sum: o.spec.Close == spec.Close{} || o.current.replayed != nil}
+	// Where a round may close before all have answered, what is not pushed is lost: each update goes alone, at once. So it
+	// does for a rule that needs them all.
+	a := wire.Assign{Key: key, Start: o.start.hash, Sum: o.updates == nil && (o.spec.Close == spec.Close{} || o.current.replayed != nil)}
 	for _, k := range shards {
 		i, _ := o.current.find(k)
 		_, measured := slices.BinarySearch(o.current.measured, k)

@@ -60,16 +60,24 @@ func (m *stagedMemory) reader() io.Reader { return bytes.NewReader(m.Bytes()) }
 func (m *stagedMemory) release()          { m.memory.Release(m.size) }
 
 func (s *staging) openFile(size int64) (staged, error) {
-	f, err := os.CreateTemp(s.dir, "push-*.tmp")
+	f, err := unlinkedFile(s.dir, "push-*.tmp")
 	if err != nil {
 		return nil, fmt.Errorf("making room for a push of %d bytes: %w", size, err)
 	}
-	// Nothing is left behind, however the process ends.
+	return &stagedFile{File: f, size: size}, nil
+}
+
+// unlinkedFile makes a file of which nothing is left behind, however the process ends.
+func unlinkedFile(dir, pattern string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, pattern)
+	if err != nil {
+		return nil, err
+	}
 	if err := os.Remove(f.Name()); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("making room for a push of %d bytes: %w", size, err)
+		return nil, err
 	}
-	return &stagedFile{File: f, size: size}, nil
+	return f, nil
 }
 
 type stagedFile struct {

@@ -7,6 +7,25 @@ import (
 	"github.com/fedrelu/fedrelu/fedrelutest"
 )
 
+// TestRobustRules: the coordinator keeps all updates of a round for rules that need them at once, and a cluster makes the
+// same models of them as localsgd.Runner.
+func TestRobustRules(t *testing.T) {
+	dir := t.TempDir()
+	writeData(t, dir)
+	for _, rule := range []string{
+		"median: {}",
+		"trimmed_mean: {beta: 0.3}",
+		"krum: {f: 2}",
+		"multi_krum: {f: 1}",
+		"geometric_median: {}",
+	} {
+		t.Run(strings.SplitN(rule, ":", 2)[0], func(t *testing.T) {
+			text := uneven + "server: {" + rule + "}\n"
+			check(t, fedrelutest.Start(t, text, 3, fedrelutest.Data(dir)).Wait(), alone(t, text, dir))
+		})
+	}
+}
+
 // TestRulesWithState: what rules remember from round to round is stored beside the model, and a cluster makes the same
 // models of it as localsgd.Runner.
 func TestRulesWithState(t *testing.T) {

@@ -58,6 +58,45 @@ func TestMemoryOfALargeModel(t *testing.T) {
 	measured(t, c.show(t, run))
 }
 
+// krumSpec is a run of a rule that needs all updates of a round at once.
+const krumSpec = `
+name: krum
+rounds: %d
+shards: {count: %d}
+model: {mlp: {hidden: [%d, %d]}}
+local: {epochs: 1, batch: 4}
+server: {krum: {f: 5}}
+checks: {rank: {every: 0}}
+`
+
+// TestMemoryOfAllUpdates: a rule that needs all updates of a round at once costs the coordinator 64 MiB more than others,
+// however many there are; the rest of them waits on the disk.
+func TestMemoryOfAllUpdates(t *testing.T) {
+	rounds, features, wide, narrow, updates := 1, 256, 8000, 256, 16 // 4.1 million parameters
+	if *long {
+		rounds, features, wide, narrow, updates = 2, 500, 16600, 1000, 64 // 24.9 million
+	}
+	data := t.TempDir()
+	writeData(t, data, features, updates, 16)
+	writeSpec(t, data, "krum.yaml", fmt.Sprintf(krumSpec, rounds, updates, wide, narrow))
+	model := 4 * int64(wide*features+wide+narrow*wide+narrow+classes*narrow+classes)
+	c := newCluster(t, t.TempDir(), data, 2)
+	c.awaitWorkers(t)
+	peak := watchPeak(t, c.coordinator)
+	run := c.submit(t, "krum.yaml")
+	if status := c.awaitEnd(t, run); status != "completed" {
+		t.Fatalf("the run is %s", status)
+	}
+	most, bound := peak(), 8*model+64<<20
+	t.Logf("%d updates of %.1f MB: the coordinator had at most %.1f MB of anonymous memory", updates, float64(model)/1e6, float64(most)/1e6)
+	if bound >= int64(updates)*model {
+		t.Fatal("all updates would fit into the bound")
+	}
+	if most == 0 || most >= bound {
+		t.Errorf("the peak is %d bytes, want less than %d", most, bound)
+	}
+}
+
 // measured fails the test unless every round was measured in all that is on by default.
 func measured(t *testing.T, s shown) {
 	t.Helper()
