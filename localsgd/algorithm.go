@@ -8,7 +8,8 @@ import (
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
-// Algorithm is what turns one model into the next besides the job: participation, weighting and rule.
+// Algorithm is what turns one model into the next besides the job: participation, weighting and rule, and the clock that
+// experiments on slow and unreliable participants simulate.
 //
 // Three nested blocks carry a round; each begins with the model's parameters, and shorter ones are the beginning of longer
 // ones:
@@ -23,6 +24,7 @@ type Algorithm struct {
 	Participation Participation
 	Weighting     Weighting
 	Rule          Rule
+	Simulation    Simulation
 }
 
 // ErrAlgorithm is wrapped by every error of Algorithm.Check.
@@ -37,6 +39,9 @@ func (a Algorithm) Check(job *Job) error {
 	if local.Controls != job.Local.Controls {
 		return fmt.Errorf("%w: %s needs control variates of option %d, local work has %d (see Algorithm.Prepare)",
 			ErrAlgorithm, a.Rule.Name(), local.Controls, job.Local.Controls)
+	}
+	if _, is := a.Rule.(FedNova); is && a.Participation.BySize && a.Weighting == ByExamples {
+		return fmt.Errorf("%w: fednova would count examples twice where they decide who takes part; weight uniformly", ErrAlgorithm)
 	}
 	if _, err := a.layout(job); err != nil {
 		return fmt.Errorf("%w: %w", ErrAlgorithm, err)

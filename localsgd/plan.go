@@ -1,11 +1,17 @@
 package localsgd
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // Plan is one round's tasks: who takes part, with what weights, and how far each goes.
 type Plan struct {
 	Round int
 	Tasks []PlannedTask // ascending by shard
+	// Absent are the invited shards that have no task: the simulated clock has decided so. Nil without one.
+	Absent []Absence
 }
 
 // PlannedTask is one participant's part in a plan.
@@ -28,9 +34,25 @@ func (p Plan) Shards() []int {
 	return shards
 }
 
-// Plan returns the tasks of a round: participants drawn by key, and all their steps.
+// Plan returns the tasks of a round: participants drawn by key, with all their steps or what the simulated clock lets them
+// make of these. Without one, and with Participation.Over, the plan has all who are invited.
 func (a Algorithm) Plan(job *Job, round int) Plan {
-	return a.PlanOf(job, round, Participants(job.Seed, round, len(job.Shards), a.Participation), nil)
+	invited := a.Participation.Draw(job.Seed, round, job.Examples(inOrder(len(job.Shards))))
+	if a.Simulation == (Simulation{}) {
+		slices.Sort(invited)
+		return a.PlanOf(job, round, invited, nil)
+	}
+	all := a.Simulation.attend(job, round, invited, a.Participation.Size(len(job.Shards)))
+	slices.SortFunc(all, func(x, y attendance) int { return cmp.Compare(x.shard, y.shard) })
+	var shards, steps []int
+	for _, one := range all {
+		if one.why == "" {
+			shards, steps = append(shards, one.shard), append(steps, one.steps)
+		}
+	}
+	p := a.PlanOf(job, round, shards, steps)
+	p.Absent = absences(all)
+	return p
 }
 
 // PlanOf returns a plan of the given participants, in ascending order. steps, if not nil, has the most steps of each, as in
@@ -56,5 +78,17 @@ func (a Algorithm) weights(job *Job, p Plan) []Weight {
 	if rule, is := a.Rule.(Weigher); is {
 		return rule.Weigh(job, p, a.Weighting)
 	}
+	if a.Participation.BySize && a.Weighting == ByExamples {
+		return a.weightsBySize(job, p)
+	}
 	return Weights(job.Examples(p.Shards()), a.Weighting)
+}
+
+func (a Algorithm) weightsBySize(job *Job, p Plan) []Weight {
+	all := sharesBySize(job.Examples(inOrder(len(job.Shards))), a.Participation.Invited(len(job.Shards)))
+	shares := make([]uint64, len(p.Tasks))
+	for i, t := range p.Tasks {
+		shares[i] = all[t.Shard]
+	}
+	return normalised(shares)
 }

@@ -82,7 +82,7 @@ func (c referenceCase) local() Local {
 
 // plan returns the plan of a case's round.
 func (c referenceCase) plan(a Algorithm, job *Job, round int) Plan {
-	shards := Participants(1, round, len(c.Shards), Participation{})
+	shards := Participation{}.Draw(1, round, make([]int, len(c.Shards)))
 	if c.Participants != nil {
 		shards = c.Participants[round-1]
 	}

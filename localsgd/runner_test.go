@@ -235,35 +235,6 @@ func tinyModels(t *testing.T) string {
 	return b.String()
 }
 
-func TestParticipantsAreKeyedAndAscending(t *testing.T) {
-	for _, c := range []struct {
-		p    Participation
-		want int
-	}{
-		{Participation{}, 10},
-		{Participation{Partial: true, Fraction: 0}, 1},
-		{Participation{Partial: true, Fraction: 0.25}, 3}, // 2.5 is rounded half up
-		{Participation{Partial: true, Fraction: 1}, 10},
-		{Participation{Partial: true, Count: 4}, 4},
-		{Participation{Partial: true, Count: 40}, 10},
-	} {
-		if got := c.p.Size(10); got != c.want {
-			t.Errorf("%+v of 10 shards: %d participants, want %d", c.p, got, c.want)
-		}
-		one, again := Participants(5, 3, 10, c.p), Participants(5, 3, 10, c.p)
-		if !slices.Equal(one, again) || !slices.IsSorted(one) || len(slices.Compact(slices.Clone(one))) != c.want {
-			t.Errorf("%+v: participants %v, then %v", c.p, one, again)
-		}
-	}
-	differ := false
-	for round := range 20 {
-		differ = differ || !slices.Equal(Participants(5, round, 10, Participation{Partial: true, Count: 4}), Participants(5, round+1, 10, Participation{Partial: true, Count: 4}))
-	}
-	if !differ {
-		t.Error("every round has the same participants")
-	}
-}
-
 // Wide enough that goroutines which shared more than the parameters would disturb each other.
 func TestEvaluateDoesNotDependOnGoroutines(t *testing.T) {
 	job := tinyJob(t, 1, Local{})

@@ -29,20 +29,28 @@ const (
 
 // Weights returns the normalised weights of participants that hold the given numbers of examples, each positive.
 func Weights(examples []int, w Weighting) []Weight {
-	weights := make([]Weight, len(examples))
-	share := func(i int) uint64 { return uint64(examples[i]) }
-	if w == Uniform {
-		share = func(int) uint64 { return 1 }
-	}
-	var total uint64
-	for i := range examples {
-		if examples[i] <= 0 {
-			panic(fmt.Sprintf("localsgd: participant %d has %d examples", i, examples[i]))
+	shares := make([]uint64, len(examples))
+	for i, n := range examples {
+		if n <= 0 {
+			panic(fmt.Sprintf("localsgd: participant %d has %d examples", i, n))
 		}
-		total += share(i)
+		shares[i] = uint64(n)
+		if w == Uniform {
+			shares[i] = 1
+		}
 	}
-	for i := range weights {
-		hi, lo := bits.Mul64(share(i), uint64(One))
+	return normalised(shares)
+}
+
+// normalised returns weights in proportion to shares.
+func normalised(shares []uint64) []Weight {
+	var total uint64
+	for _, share := range shares {
+		total += share
+	}
+	weights := make([]Weight, len(shares))
+	for i, share := range shares {
+		hi, lo := bits.Mul64(share, uint64(One))
 		q, _ := bits.Div64(hi, lo, total)
 		weights[i] = Weight(q)
 	}
