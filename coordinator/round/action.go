@@ -3,6 +3,7 @@ package round
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Action is something that the owner has to do or to note; the types of this file are all there are. Their order within
@@ -78,6 +79,16 @@ type Close struct {
 	Answered, Missing []int
 	// Diverged is the part of Missing that was left out.
 	Diverged []int
+	// Absent says of all that are missing why.
+	Absent []Absence
+	// Took is how long the shards took that did not diverge, in their order: see Times.
+	Took []time.Duration
+}
+
+// Absence says why shards are missing from a round; shards are ascending.
+type Absence struct {
+	Shards []int
+	Why    string
 }
 
 // Fail ends the round and the run: it cannot succeed.
@@ -105,15 +116,12 @@ func (a LeftOut) String() string  { return fmt.Sprintf("left out: shard %d: %s",
 func (a Fail) String() string     { return "fail: " + a.Reason }
 func (a GiveUp) String() string   { return "give up: " + a.Reason }
 
-// String returns the reason and the lists, the missing and diverged ones only if there are any.
+// String returns the reason and the lists: who has answered, and if somebody is missing who and why.
 func (a Close) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "close by %s: %s; answered %s", a.Cause, a.Reason, inWords(a.Answered))
-	if len(a.Missing) > 0 {
-		fmt.Fprintf(&b, "; missing %s", inWords(a.Missing))
-	}
-	if len(a.Diverged) > 0 {
-		fmt.Fprintf(&b, "; diverged %s", inWords(a.Diverged))
+	for _, absence := range a.Absent {
+		fmt.Fprintf(&b, "; missing %s: %s", inWords(absence.Shards), absence.Why)
 	}
 	return b.String()
 }

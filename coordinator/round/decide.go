@@ -33,7 +33,7 @@ func (m *Machine) decide() {
 	case n == m.possible():
 		m.close(ByAll, m.allReason())
 	case m.clock >= m.graceEnd():
-		m.close(ByQuorum, fmt.Sprintf("%s, the quorum is %d, the grace of %v is over", m.tally(), p.Quorum, p.Grace))
+		m.close(ByQuorum, m.quorumReason())
 	case n > 0 && p.Deadline > 0 && m.clock >= p.Deadline:
 		m.close(ByDeadline, m.deadlineReason())
 	case m.clock >= m.giveUpAt:
@@ -54,11 +54,23 @@ func (m *Machine) allReason() string {
 	return fmt.Sprintf("%s and the others have diverged", m.tally())
 }
 
-func (m *Machine) deadlineReason() string {
-	if m.overtime {
-		return fmt.Sprintf("first answer after the deadline of %v: %s", m.plan.Policy.Deadline, m.tally())
+func (m *Machine) quorumReason() string {
+	p := m.plan.Policy
+	if p.Grace == 0 {
+		return fmt.Sprintf("%s, as many as are needed", m.tally())
 	}
-	return fmt.Sprintf("%s, the deadline of %v is over", m.tally(), m.plan.Policy.Deadline)
+	return fmt.Sprintf("%s, the quorum is %d, the grace of %v is over", m.tally(), p.Quorum, p.Grace)
+}
+
+func (m *Machine) deadlineReason() string {
+	deadline := m.plan.Policy.Deadline.String()
+	if basis := m.plan.Policy.Basis; basis != "" {
+		deadline += " (" + basis + ")"
+	}
+	if m.overtime {
+		return fmt.Sprintf("first answer after the deadline of %s: %s", deadline, m.tally())
+	}
+	return fmt.Sprintf("%s, the deadline of %s is over", m.tally(), deadline)
 }
 
 func (m *Machine) close(cause Cause, reason string) {
@@ -68,7 +80,42 @@ func (m *Machine) close(cause Cause, reason string) {
 		Answered: m.with(answered),
 		Missing:  m.shards(m.missingOrOut()),
 		Diverged: m.with(leftOut),
+		Absent:   m.absences(),
+		Took:     m.took(),
 	}, "the round is closed")
+}
+
+// absences says where the shards are that have not answered, each reason once, in the order of its first shard.
+func (m *Machine) absences() []Absence {
+	var list []Absence
+	found := make(map[string]int)
+	for i := range m.missingOrOut().all() {
+		why := m.whereabouts(i)
+		at, known := found[why]
+		if !known {
+			at = len(list)
+			found[why] = at
+			list = append(list, Absence{Why: why})
+		}
+		list[at].Shards = append(list[at].Shards, m.plan.Invited[i])
+	}
+	return list
+}
+
+// whereabouts says why position i has not answered.
+func (m *Machine) whereabouts(i int) string {
+	switch m.state[i] {
+	case assigned:
+		return "late: in training at worker " + m.holder[i].Name
+	case trained:
+		return "late: trained, not pushed by worker " + m.holder[i].Name
+	case leftOut:
+		return "diverged"
+	}
+	if m.orphans.has(i) {
+		return "no worker could serve it"
+	}
+	return "not assigned"
 }
 
 func (m *Machine) missingOrOut() bitset {

@@ -46,6 +46,9 @@ type Machine struct {
 	quorumAt time.Duration // when the quorum was reached
 	progress time.Duration // when the last shard was answered, or the start
 	overtime bool          // the deadline passed without an answer
+	silentAt time.Duration // no worker is silent for long before
+
+	answeredAt []time.Duration // by position
 
 	ended bool
 	step
@@ -79,6 +82,9 @@ func New(plan Plan, now time.Time) (*Machine, error) {
 		orphans:  newBitset(n),
 		orphaned: make([]time.Duration, n),
 		quorumAt: never,
+		silentAt: never,
+
+		answeredAt: make([]time.Duration, n),
 	}
 	m.count[open] = n
 	m.findOrphans()
@@ -110,6 +116,7 @@ func (m *Machine) Step(now time.Time, events ...Event) []Action {
 	if m.decide(); m.ended {
 		return m.out
 	}
+	m.reclaim()
 	m.assign()
 	m.flush(held && !m.mayHold() || tasks && m.count[open] == 0)
 	return m.out
@@ -173,13 +180,16 @@ func (m *Machine) set(i int, to state, w *member) {
 		m.lowest = min(m.lowest, i/64)
 		m.all = true
 	case assigned:
+		m.begins(w)
 		w.held.add(i)
 		w.unfinished++
 	case trained:
+		m.begins(w)
 		w.held.add(i)
 		w.waiting++
 		w.unflushed++
 	case answered, leftOut:
+		m.answeredAt[i] = m.clock
 		m.missing.remove(i)
 		m.stale = m.stale || to == leftOut || m.orphans.has(i)
 	}

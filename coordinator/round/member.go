@@ -3,6 +3,7 @@ package round
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // member is a live session and what it has in hand.
@@ -16,6 +17,8 @@ type member struct {
 	waiting    int // trained, not answered
 	unflushed  int // of these, not yet told to push (at most; a result that is gone may have been one of either)
 	done       int // trained in this session
+
+	heard time.Duration // when it last finished something, or got a task after it had none
 
 	batch   []int // what this step assigns
 	touched bool
@@ -55,6 +58,9 @@ func (e Joined) apply(m *Machine) {
 	m.byID[w.ID] = w
 	m.slots += w.Slots
 	m.all, m.stale = true, true
+	if m.plan.Policy.TaskLimit > 0 {
+		m.silentAt = m.clock // tasks of the silent may go to it
+	}
 }
 
 func (e Lost) apply(m *Machine) {

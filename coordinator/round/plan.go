@@ -29,6 +29,10 @@ type Policy struct {
 	// Deadline after the round's start closes it with at least one answer, 0 for no deadline. Without any answer
 	// the first one closes it.
 	Deadline time.Duration
+	// Basis says where the deadline comes from, if it was not given (see Adaptive).
+	Basis string
+	// TaskLimit is how long a worker may finish nothing before its tasks go to others, 0 for as long as it lives.
+	TaskLimit time.Duration
 	// GiveUp is how long a shard that is needed may be without any worker that can serve it; positive.
 	GiveUp time.Duration
 	// OnDivergence says what a diverged task means for the run.
@@ -79,6 +83,8 @@ func (p Policy) check() error {
 		return fmt.Errorf("%w: grace %v, want 0 or more", ErrPlan, p.Grace)
 	case p.Deadline < 0:
 		return fmt.Errorf("%w: deadline %v, want 0 (none) or more", ErrPlan, p.Deadline)
+	case p.TaskLimit < 0:
+		return fmt.Errorf("%w: task_limit %v, want 0 (none) or more", ErrPlan, p.TaskLimit)
 	case p.GiveUp <= 0:
 		return fmt.Errorf("%w: give_up %v, want more than 0", ErrPlan, p.GiveUp)
 	case p.OnDivergence != FailRun && p.OnDivergence != LeaveOutShard:

@@ -7,6 +7,7 @@ func (e Trained) apply(m *Machine) {
 	if w == nil {
 		return
 	}
+	m.hear(w)
 	for _, s := range e.Shards {
 		if i, ok := m.position(s); ok && m.state[i] == answered && m.holder[i] == w {
 			continue // its push was faster
@@ -94,6 +95,7 @@ func (e Answered) apply(m *Machine) {
 		return
 	}
 	w := m.byID[e.ID]
+	m.hear(w)
 	at := make([]int, len(e.Shards))
 	for k, s := range e.Shards {
 		at[k], _ = m.position(s)
@@ -117,12 +119,9 @@ func (e Refused) apply(m *Machine) {
 	if len(at) == 0 {
 		return
 	}
-	if w.failed == nil {
-		w.failed = newBitset(len(m.state))
-		m.failed[w.Name] = w.failed
-	}
+	m.hear(w)
+	m.fail(w, at)
 	for _, i := range at {
-		w.failed.add(i)
 		if m.refusals[i]++; m.refusals[i] >= MaxRefusals {
 			m.end(Fail{fmt.Sprintf("shard %d was refused %d times in round %d, the last time from worker %s: %s",
 				m.plan.Invited[i], MaxRefusals, m.plan.Round, w.Name, e.Why)}, "the run has failed")
@@ -130,6 +129,17 @@ func (e Refused) apply(m *Machine) {
 		}
 	}
 	m.reopen(at, "refused from worker "+w.Name+": "+e.Why)
+}
+
+// fail notes that positions are to be tried with others than w.
+func (m *Machine) fail(w *member, at []int) {
+	if w.failed == nil {
+		w.failed = newBitset(len(m.state))
+		m.failed[w.Name] = w.failed
+	}
+	for _, i := range at {
+		w.failed.add(i)
+	}
 }
 
 func (e Dropped) apply(m *Machine) {
@@ -149,6 +159,7 @@ func (e Diverged) apply(m *Machine) {
 			"or let rounds go on without such shards", e.Shard, what)}, "the run has failed")
 		return
 	}
+	m.hear(m.byID[e.ID])
 	m.takeOver(m.byID[e.ID], []int{i}, "the shard is left out: it diverged")
 	m.set(i, leftOut, nil)
 	m.say(LeftOut{e.Shard, what})

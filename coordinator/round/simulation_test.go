@@ -61,6 +61,9 @@ func drawPolicy(t *rapid.T) Policy {
 	if rapid.IntRange(0, 9).Draw(t, "fail on divergence") == 0 {
 		p.OnDivergence = FailRun
 	}
+	if rapid.Bool().Draw(t, "impatient") {
+		p.TaskLimit = time.Duration(rapid.IntRange(1, 20).Draw(t, "task limit")) * time.Second
+	}
 	switch rapid.IntRange(0, 5).Draw(t, "policy") {
 	case 0:
 		p.Quorum = rapid.IntRange(1, 100).Draw(t, "quorum")
@@ -150,6 +153,13 @@ func (w *world) checkClose(c Close) {
 	}
 	if want := slices.Sorted(maps.Keys(w.counted)); len(want) == 0 || !slices.Equal(c.Answered, want) {
 		w.Fatalf("%v: the owner has counted %v", c, want)
+	}
+	var absent []int
+	for _, a := range c.Absent {
+		absent = append(absent, a.Shards...)
+	}
+	if slices.Sort(absent); !slices.Equal(absent, c.Missing) || len(c.Took) != len(w.plan.Invited)-len(c.Diverged) {
+		w.Fatalf("%v: %v are missing, the reasons are of %v; %d times", c, c.Missing, absent, len(c.Took))
 	}
 	if want := slices.Sorted(maps.Keys(w.diverged)); !slices.Equal(c.Diverged, want) {
 		w.Fatalf("%v: the diverged are %v", c, want)

@@ -13,7 +13,8 @@ import (
 
 // TestTranscripts plays the files of testdata. The commands are
 //
-//	new round=3 invited=0-9 [quorum=8] [grace=5s] [deadline=30s] [give-up=10m] [leave-out]
+//	new round=3 invited=0-9 [quorum=8] [grace=5s] [deadline=30s] [give-up=10m] [task-limit=1m] [leave-out]
+//	    [adaptive=5] [least=4] [floor=1s]   the deadline follows the rounds before in this file
 //	step at=2s      events, one a line (see parseEvent); prints the actions
 //	push at=2s      "<session>: <shards>", a push that the owner counts if it is accepted; prints the refusal or the actions
 //	wait            prints what the round waits for, until when, and when it wants to wake
@@ -26,18 +27,19 @@ func TestTranscripts(t *testing.T) {
 			return // rapid keeps its failures beside
 		}
 		var m *Machine
+		var times Times
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
 			case "new":
 				var err error
-				if m, err = New(parsePlan(t, d), epoch); err != nil {
+				if m, err = New(parsePlan(t, d, times), epoch); err != nil {
 					return err.Error() + "\n"
 				}
 				return ""
 			case "step":
-				return lines(m.Step(parseTime(t, d), parseEvents(t, m, d.Input)...))
+				return observed(&times, m.Step(parseTime(t, d), parseEvents(t, m, d.Input)...))
 			case "push":
-				return push(t, m, d)
+				return push(t, m, d, &times)
 			case "wait":
 				return describeWait(m)
 			case "progress":
@@ -51,13 +53,23 @@ func TestTranscripts(t *testing.T) {
 
 var epoch = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-func push(t *testing.T, m *Machine, d *datadriven.TestData) string {
+// observed takes the close among the actions into times.
+func observed(times *Times, actions []Action) string {
+	for _, a := range actions {
+		if c, ok := a.(Close); ok {
+			times.Observe(c)
+		}
+	}
+	return lines(actions)
+}
+
+func push(t *testing.T, m *Machine, d *datadriven.TestData, times *Times) string {
 	head, tail, _ := strings.Cut(d.Input, ":")
 	id, shards := parseID(t, head), parseShards(t, tail)
 	if err := m.Accepts(id, shards); err != nil {
 		return "refused: " + err.Error() + "\n"
 	}
-	return lines(m.Step(parseTime(t, d), Answered{id, shards}))
+	return observed(times, m.Step(parseTime(t, d), Answered{id, shards}))
 }
 
 func lines(actions []Action) string {
@@ -86,7 +98,8 @@ func describeWait(m *Machine) string {
 	return s + "\n"
 }
 
-func parsePlan(t *testing.T, d *datadriven.TestData) Plan {
+func parsePlan(t *testing.T, d *datadriven.TestData, times Times) Plan {
+	adaptive := Adaptive{Least: 1}
 	p := Plan{Round: 1, Policy: Policy{GiveUp: 10 * time.Minute}}
 	for _, arg := range d.CmdArgs {
 		val := strings.Join(arg.Vals, " ")
@@ -103,11 +116,22 @@ func parsePlan(t *testing.T, d *datadriven.TestData) Plan {
 			p.Policy.Deadline = parseDuration(t, val)
 		case "give-up":
 			p.Policy.GiveUp = parseDuration(t, val)
+		case "task-limit":
+			p.Policy.TaskLimit = parseDuration(t, val)
 		case "leave-out":
 			p.Policy.OnDivergence = LeaveOutShard
+		case "adaptive":
+			adaptive.K = float64(parseInt(t, val))
+		case "least":
+			adaptive.Least = parseInt(t, val)
+		case "floor":
+			adaptive.Floor = parseDuration(t, val)
 		default:
 			t.Fatalf("unknown argument %q", arg.Key)
 		}
+	}
+	if adaptive.K > 0 {
+		p.Policy.Deadline, p.Policy.Basis = adaptive.Deadline(times.All())
 	}
 	return p
 }

@@ -15,7 +15,8 @@ type Wait struct {
 	Workers []string
 	// Since is when this wait began.
 	Since time.Time
-	// Until is when the round will stop waiting, zero if the workers' heartbeats alone bound the wait.
+	// Until is when the round will stop waiting, for all or for a worker that has been silent for half of the task limit;
+	// zero if the workers' heartbeats alone bound the wait.
 	Until time.Time
 }
 
@@ -47,7 +48,14 @@ func (m *Machine) waitForMissing(what string, since time.Duration) Wait {
 			m.tally(), m.count[open], m.count[assigned], m.count[trained]),
 		Shards: m.shards(m.missing),
 		Since:  m.at(since),
-		Until:  m.at(m.wake()),
+		Until:  m.at(m.closing()),
+	}
+	if q := m.quietest(); q != nil {
+		limit := m.plan.Policy.TaskLimit
+		w.Reason += fmt.Sprintf("; worker %s has finished nothing for %v, after %v its tasks go to others", q.Name, m.clock-q.heard, limit)
+		if over := m.at(max(q.heard+limit, m.clock)); w.Until.IsZero() || over.Before(w.Until) {
+			w.Until = over
+		}
 	}
 	for _, u := range m.members {
 		if u.tasks() > 0 {
@@ -59,11 +67,12 @@ func (m *Machine) waitForMissing(what string, since time.Duration) Wait {
 
 // Wake returns when the next step is needed if nothing happens until then, false if none is.
 func (m *Machine) Wake() (time.Time, bool) {
-	d := m.wake()
+	d := min(m.closing(), m.silentAt)
 	return m.at(d), d != never && !m.ended
 }
 
-func (m *Machine) wake() time.Duration {
+// closing is when time alone may end the round.
+func (m *Machine) closing() time.Duration {
 	d := min(m.graceEnd(), m.giveUpAt)
 	if p := m.plan.Policy; p.Deadline > 0 && !m.overtime {
 		d = min(d, p.Deadline)
