@@ -64,7 +64,7 @@ func (o *owner) aggregate(ctx context.Context) ([]float32, hashes, error) {
 func (o *owner) record(made hashes) record.Round {
 	cur := o.current
 	rec := record.Round{
-		Number: cur.number, Invited: cur.shards(), Participants: cur.closed.Answered, Missing: cur.closed.Missing,
+		Number: cur.number, Invited: cur.shards(), Participants: cur.closed.Answered, Missing: slices.Clone(cur.closed.Missing),
 		CloseReason: cur.closed.Reason, Diverged: cur.diverged, StartModel: o.last.Model, Model: made.model,
 		RuleState: made.state,
 	}
@@ -72,6 +72,7 @@ func (o *owner) record(made hashes) record.Round {
 		rec.Start = o.start.hash
 	}
 	slices.SortFunc(rec.Diverged, func(a, b record.Diverged) int { return cmp.Compare(a.Shard, b.Shard) })
+	cur.account(&rec)
 	var loss localsgd.LossMean
 	byWorker := make(map[string][]int)
 	for _, k := range rec.Participants {
@@ -87,6 +88,26 @@ func (o *owner) record(made hashes) record.Round {
 	}
 	rec.TrainLoss = record.Number(loss.Value())
 	return rec
+}
+
+// account says who is missing and why, and how the plan has cut tasks.
+func (c *currentRound) account(rec *record.Round) {
+	for _, a := range c.plan.Absent {
+		rec.Absent = append(rec.Absent, record.Absent{Shards: a.Shards, Reason: a.Why})
+		rec.Invited, rec.Missing = append(rec.Invited, a.Shards...), append(rec.Missing, a.Shards...)
+	}
+	for _, a := range c.closed.Absent {
+		rec.Absent = append(rec.Absent, record.Absent{Shards: a.Shards, Reason: a.Why})
+	}
+	slices.Sort(rec.Invited)
+	slices.Sort(rec.Missing)
+	if !slices.ContainsFunc(c.plan.Tasks, func(t localsgd.PlannedTask) bool { return t.Steps > 0 }) {
+		return
+	}
+	for _, k := range rec.Participants {
+		i, _ := c.find(k)
+		rec.TaskSteps = append(rec.TaskSteps, c.plan.Tasks[i].Steps)
+	}
 }
 
 // score evaluates the model where the spec asks for it.

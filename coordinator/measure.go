@@ -40,6 +40,7 @@ const (
 // driftTask is the drift of one shard.
 type driftTask struct {
 	shard  int
+	steps  int // at most, as in wire.Task
 	weight float64
 	holder round.WorkerID // who trained it and should hold its end; 0: unknown
 	asked  round.WorkerID // who measures it now; 0: nobody
@@ -59,7 +60,7 @@ func (o *owner) measure(rec record.Round, cur *currentRound) error {
 	if cur != nil {
 		for _, k := range cur.measured {
 			if p := cur.by[k]; p != nil {
-				m.drift = append(m.drift, &driftTask{shard: k, weight: cur.facts[k].Weight.Float(), holder: p.session.ID})
+				m.drift = append(m.drift, &driftTask{shard: k, steps: rec.StepsOf(k), weight: cur.facts[k].Weight.Float(), holder: p.session.ID})
 			}
 		}
 	}
@@ -75,10 +76,11 @@ func (o *owner) remeasure(rec record.Round) error {
 		return o.concludeMeasurement(m)
 	}
 	if o.measuresDrift(rec.Number) {
-		shards := analysis.MeasuredShards(o.job.Seed, rec.Number, rec.Invited, o.spec.Drift.Shards)
+		planned := o.algorithm.Plan(o.job, rec.Number).Shards()
+		shards := analysis.MeasuredShards(o.job.Seed, rec.Number, planned, o.spec.Drift.Shards)
 		for i, k := range rec.Participants {
 			if slices.Contains(shards, k) {
-				m.drift = append(m.drift, &driftTask{shard: k, weight: float64(rec.Weights[i])})
+				m.drift = append(m.drift, &driftTask{shard: k, steps: rec.StepsOf(k), weight: float64(rec.Weights[i])})
 			}
 		}
 	}
@@ -135,7 +137,7 @@ func (o *owner) askForDrift() {
 	if m == nil {
 		return
 	}
-	byWorker := make(map[round.WorkerID][]int)
+	byWorker := make(map[round.WorkerID]*wire.Measure)
 	idle := false
 	workers := o.readyWorkers()
 	for _, t := range m.drift {
@@ -146,14 +148,19 @@ func (o *owner) askForDrift() {
 			idle = true
 			continue
 		}
-		byWorker[t.asked] = append(byWorker[t.asked], t.shard)
+		order := byWorker[t.asked]
+		if order == nil {
+			order = &wire.Measure{
+				Key:   wire.Key{Run: o.run.ID, Round: m.round.Number},
+				Start: cmp.Or(m.round.Start, m.round.StartModel), Model: m.next, Probe: o.spec.Drift.Probe,
+			}
+			byWorker[t.asked] = order
+		}
+		order.Shards, order.Steps = append(order.Shards, t.shard), append(order.Steps, t.steps)
 	}
 	for _, p := range workers {
-		if shards := byWorker[p.session.ID]; len(shards) > 0 {
-			o.tell(p.session.ID, wire.Measure{
-				Key: wire.Key{Run: o.run.ID, Round: m.round.Number}, Shards: shards,
-				Start: cmp.Or(m.round.Start, m.round.StartModel), Model: m.next, Probe: o.spec.Drift.Probe,
-			})
+		if order := byWorker[p.session.ID]; order != nil {
+			o.tell(p.session.ID, *order)
 		}
 	}
 	if !idle {

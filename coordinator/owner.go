@@ -47,6 +47,7 @@ type owner struct {
 	updates *updates // instead of the sum, for a rule that needs all updates at once; nil otherwise
 	start   *model   // of the round at hand: the last committed model
 	last    record.Round
+	times   round.Times // of this sitting's rounds
 
 	background  sync.WaitGroup
 	stopRanking context.CancelFunc // ends what background measures; nil: nothing was measured

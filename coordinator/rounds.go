@@ -91,7 +91,7 @@ func (o *owner) open() error {
 		cur.replayed = &o.replay[0]
 		cur.number = cur.replayed.Number
 		cur.plan = replayPlan(cur.replayed)
-		policy = round.Policy{GiveUp: o.spec.GiveUp}
+		policy = round.Policy{GiveUp: o.spec.GiveUp, TaskLimit: o.spec.TaskLimit}
 	} else {
 		cur.plan = o.algorithm.Plan(o.job, cur.number)
 	}
@@ -122,12 +122,12 @@ func (o *owner) measuresRank(number int) bool {
 	return o.spec.Rank.Every > 0 && number%o.spec.Rank.Every == 0
 }
 
-// replayPlan repeats what a round's record says: exactly its participants, with their weights.
+// replayPlan repeats what a round's record says: exactly its participants, with their weights and steps.
 func replayPlan(r *record.Round) localsgd.Plan {
 	p := localsgd.Plan{Round: r.Number}
 	for i, k := range r.Participants {
 		share := localsgd.Share{Shard: k, Weight: localsgd.Weight(r.Weights[i])}
-		p.Tasks = append(p.Tasks, localsgd.PlannedTask{Share: share})
+		p.Tasks = append(p.Tasks, localsgd.PlannedTask{Share: share, Steps: r.StepsOf(k)})
 	}
 	return p
 }
@@ -135,11 +135,30 @@ func replayPlan(r *record.Round) localsgd.Plan {
 func (o *owner) policy() round.Policy {
 	p := round.Policy{
 		Quorum: o.spec.Close.Quorum, Grace: o.spec.Close.Grace, Deadline: o.spec.Close.Deadline, GiveUp: o.spec.GiveUp,
+		TaskLimit: o.spec.TaskLimit,
+	}
+	if a := o.spec.Close.Adaptive; a.K > 0 {
+		p.Deadline, p.Basis = round.Adaptive{K: a.K, Least: a.Observations, Floor: a.Floor}.Deadline(o.times.All())
+	}
+	if o.chooses() {
+		p.Quorum = o.spec.Participation.Size(len(o.job.Shards))
 	}
 	if o.spec.OnDivergence == spec.Continue {
 		p.OnDivergence = round.LeaveOutShard
 	}
 	return p
+}
+
+// takesSums tells whether workers may add up what they have trained. Where a round may close before all have answered, what is
+// not pushed is lost: each update goes alone, at once. So it does for a rule that needs them all.
+func (o *owner) takesSums() bool {
+	all := o.current.replayed != nil || o.spec.Close == spec.Close{} && !o.chooses()
+	return all && o.updates == nil
+}
+
+// chooses tells whether the first of more participants than needed count; the simulated clock leaves no more than these.
+func (o *owner) chooses() bool {
+	return o.spec.Participation.Over > 1 && o.spec.Simulate == localsgd.Simulation{}
 }
 
 // step gives the machine events and carries out what it says. Between rounds it does nothing.
@@ -172,6 +191,7 @@ func (o *owner) act(a round.Action) error {
 		o.log.Warn("round goes on without a shard", "round", key.Round, "shard", a.Shard, "why", a.Why)
 	case round.Close:
 		o.current.closed = &a
+		o.times.Observe(a)
 	case round.Fail:
 		return &failure{o.advise(a.Reason)}
 	case round.GiveUp:
@@ -198,13 +218,12 @@ func (o *owner) tell(id round.WorkerID, m wire.ToWorker) {
 }
 
 func (o *owner) assignment(key wire.Key, shards []int) wire.Assign {
-	// Where a round may close before all have answered, what is not pushed is lost: each update goes alone, at once. So it
-	// does for a rule that needs them all.
-	a := wire.Assign{Key: key, Start: o.start.hash, Sum: o.updates == nil && (o.spec.Close == spec.Close{} || o.current.replayed != nil)}
+	a := wire.Assign{Key: key, Start: o.start.hash, Sum: o.takesSums()}
 	for _, k := range shards {
 		i, _ := o.current.find(k)
 		_, measured := slices.BinarySearch(o.current.measured, k)
-		a.Tasks = append(a.Tasks, wire.Task{Shard: k, Weight: o.current.plan.Tasks[i].Weight, Measured: measured})
+		t := o.current.plan.Tasks[i]
+		a.Tasks = append(a.Tasks, wire.Task{Shard: k, Weight: t.Weight, Measured: measured, Steps: t.Steps})
 	}
 	return a
 }

@@ -16,7 +16,7 @@ import (
 // measure is a shard's drift that is wanted.
 type measure struct {
 	wire.Key
-	shard        int
+	shard, steps int
 	start, model tensor.Hash
 	probe        int
 }
@@ -36,8 +36,11 @@ const maxMeasures = 1 << 12
 func (a *agent) measure(m wire.Measure) {
 	run := a.run
 	open := run != nil && run.ready && run.announced.Run == m.Run && m.Round >= 1
-	for _, s := range m.Shards {
-		one := measure{m.Key, s, m.Start, m.Model, m.Probe}
+	for i, s := range m.Shards {
+		one := measure{Key: m.Key, shard: s, start: m.Start, model: m.Model, probe: m.Probe}
+		if m.Steps != nil {
+			one.steps = m.Steps[i]
+		}
 		switch {
 		case !open:
 			a.failMeasure(one, fmt.Sprintf("%v is not open at this worker", m.Key))
@@ -100,7 +103,7 @@ type comparison struct {
 func (c *comparison) compute(ctx context.Context, s *slot) (analysis.Sample, int, error) {
 	job := c.gear.job
 	if c.start != nil {
-		if _, err := s.use(job).Train(ctx, localsgd.Task{Round: c.Round, Shard: c.shard}, c.start.grid, localsgd.Blocks{Start: c.start.block, End: c.end}); err != nil {
+		if _, err := s.use(job).Train(ctx, localsgd.Task{Round: c.Round, Shard: c.shard, Steps: c.steps}, c.start.grid, localsgd.Blocks{Start: c.start.block, End: c.end}); err != nil {
 			return analysis.Sample{}, 0, fmt.Errorf("repeating the task: %w", err)
 		}
 	}

@@ -111,7 +111,7 @@ func (a *agent) trainNext(s *slot) bool {
 	at.cancel = cancel
 	s.hand.give(func() event {
 		trainer, began := s.use(at.gear.job), time.Now()
-		facts, err := trainer.Train(ctx, localsgd.Task{Round: r.Round, Shard: at.Shard}, start.grid, localsgd.Blocks{Start: start.block, End: at.end})
+		facts, err := trainer.Train(ctx, localsgd.Task{Round: r.Round, Shard: at.Shard, Steps: at.Steps}, start.grid, localsgd.Blocks{Start: start.block, End: at.end})
 		return trained{at, facts, time.Since(began), err}
 	})
 	return true

@@ -15,7 +15,9 @@ type Round struct {
 	Participants []int    // shards whose updates count, ascending
 	Missing      []int    // invited shards without one, ascending
 	CloseReason  string   // why the round closed
+	Absent       []Absent // why who is missing; older builds did not say it
 	Weights      []uint64 // of each participant, on the grid of the exact mean
+	TaskSteps    []int    // of each participant at most, 0: all; none where no task was cut
 	Diverged     []Diverged
 	Workers      []Worker // who computed what, by name
 
@@ -32,11 +34,25 @@ type Round struct {
 	MeasureDue         bool          // a Measured of this round follows in the chain
 }
 
+// StepsOf returns how many local steps the task of a participant had at most; 0: all.
+func (r *Round) StepsOf(shard int) int {
+	if at, found := slices.BinarySearch(r.Participants, shard); found && r.TaskSteps != nil {
+		return r.TaskSteps[at]
+	}
+	return 0
+}
+
 // Diverged is a task that ended with NaN, an infinity, or out of range.
 type Diverged struct {
 	Shard  int
 	Step   int64
 	Detail string
+}
+
+// Absent is why some of the missing shards have no update.
+type Absent struct {
+	Shards []int // ascending
+	Reason string
 }
 
 // Worker is the part that one worker had in a round.
@@ -80,6 +96,18 @@ func (r *Round) validateShards(f *fields) {
 	f.shards("missing", r.Missing)
 	f.check(slices.Equal(r.Invited, merge(r.Participants, r.Missing)), "invited", len(r.Invited), "participants and missing together")
 	f.check(len(r.Weights) == len(r.Participants), "weights", len(r.Weights), "one for each participant")
+	steps := len(r.TaskSteps)
+	f.check(steps == 0 || steps == len(r.Participants), "task_steps", steps, "none, or one for each participant")
+	for _, n := range r.TaskSteps {
+		f.small("task_steps", n)
+	}
+	for _, a := range r.Absent {
+		f.shards("absent.shards", a.Shards)
+		for _, k := range a.Shards {
+			_, found := slices.BinarySearch(r.Missing, k)
+			f.check(found, "absent.shards", k, "a missing shard")
+		}
+	}
 	n := len(r.ShardStates)
 	f.check(n == 0 || n == len(r.Participants), "shard_states", n, "none, or one for each participant")
 	for _, h := range r.ShardStates {

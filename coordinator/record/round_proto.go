@@ -25,6 +25,10 @@ func (r *Round) encode() ([]byte, error) {
 		},
 		StartModel: hashBytes(r.StartModel), Model: hashBytes(r.Model), Time: nanos(r.Time), MeasureDue: r.MeasureDue,
 		RuleState: hashBytes(r.RuleState), Start: hashBytes(r.Start), ShardStates: each(r.ShardStates, hashBytes),
+		TaskSteps: numbers[uint32](r.TaskSteps),
+		Absent: each(r.Absent, func(a Absent) *fedreluv1.AbsentShards {
+			return &fedreluv1.AbsentShards{Shards: numbers[uint32](a.Shards), Reason: text(a.Reason)}
+		}),
 	})
 }
 
@@ -49,6 +53,10 @@ func roundFromProto(m *fedreluv1.RoundRecord) (Round, error) {
 		Time: instant(m.GetTime()), MeasureDue: m.GetMeasureDue(),
 		RuleState: f.hash("rule_state", m.GetRuleState()), Start: f.hash("start", m.GetStart()),
 		ShardStates: each(m.GetShardStates(), func(h []byte) tensor.Hash { return f.hash("shard_states", h) }),
+		TaskSteps:   numbers[int](m.GetTaskSteps()),
+		Absent: each(m.GetAbsent(), func(a *fedreluv1.AbsentShards) Absent {
+			return Absent{Shards: numbers[int](a.GetShards()), Reason: a.GetReason()}
+		}),
 	}
 	if f.err != nil {
 		return Round{}, f.err

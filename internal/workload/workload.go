@@ -39,7 +39,7 @@ func Job(s *spec.Spec, data shard.Data) (*localsgd.Job, error) {
 	return job, algorithm.Check(job)
 }
 
-// Algorithm returns the participation, weighting and rule of a spec.
+// Algorithm returns the participation, weighting, rule and simulated clock of a spec.
 func Algorithm(s *spec.Spec) localsgd.Algorithm {
-	return localsgd.Algorithm{Participation: s.Participation, Weighting: s.Weighting, Rule: s.Server}
+	return localsgd.Algorithm{Participation: s.Participation, Weighting: s.Weighting, Rule: s.Server, Simulation: s.Simulate}
 }

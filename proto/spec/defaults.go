@@ -51,7 +51,13 @@ func fillDefaults(s *pb.Spec) {
 		server.Rule = &pb.Server_Fedavg{Fedavg: &pb.FedAvg{}}
 	}
 	fillRule(s.Server)
+	set(&s.Participation.By, pb.DrawBy_DRAW_BY_UNIFORM)
+	set(&s.Participation.Over, 1)
 	fillClose(section(&s.Close))
+	setDuration(&s.TaskLimit, time.Hour)
+	if s.Simulate != nil {
+		fillSimulate(s.Simulate, s)
+	}
 	fillMeasures(s)
 }
 
@@ -76,6 +82,10 @@ func fillClose(c *pb.Close) {
 		c.When = &pb.Close_All{All: &pb.All{}}
 	case *pb.Close_Quorum:
 		setDuration(&when.Quorum.Grace, 0)
+	case *pb.Close_Adaptive:
+		set(&when.Adaptive.K, 5)
+		set(&when.Adaptive.Observations, 10)
+		setDuration(&when.Adaptive.Floor, time.Second)
 	}
 }
 

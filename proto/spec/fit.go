@@ -51,6 +51,16 @@ func (r *reader) fitParticipants(s *pb.Spec) {
 		r.object(fmt.Sprintf("%d of %d shards cannot take part, expected at most shards.count", n, count), "participation.count", "shards.count")
 	}
 	participants := participation(s.Participation).Size(count)
+	if s.Participation.GetOver() > 1 && participants == count {
+		r.object("more than all shards cannot be invited, expected participation.fraction or count", "participation.over")
+	}
+	if s.Participation.GetOver() > 1 && s.Close.GetQuorum() != nil {
+		r.object("over-selection closes rounds by a quorum of its own, expected close: all, deadline or adaptive", "close.quorum", "participation.over")
+	}
+	if s.Participation.GetBy() == pb.DrawBy_DRAW_BY_EXAMPLES && s.GetWeighting() == pb.Weighting_WEIGHTING_EXAMPLES && s.Server.GetFednova() != nil {
+		r.object("fednova would count examples twice where they decide who takes part, expected weighting: uniform", "participation.by", "weighting")
+	}
+	r.fitSimulate(s)
 	if n := int(s.Close.GetQuorum().GetCount()); n > participants {
 		r.object(fmt.Sprintf("a quorum of %d among %d participants, expected at most these", n, participants),
 			"close.quorum.count", "participation", "shards.count")
@@ -59,15 +69,19 @@ func (r *reader) fitParticipants(s *pb.Spec) {
 
 // participation converts the section.
 func participation(p *pb.Participation) localsgd.Participation {
+	to := localsgd.Participation{BySize: p.GetBy() == pb.DrawBy_DRAW_BY_EXAMPLES}
+	if over := p.GetOver(); over != 1 {
+		to.Over = over
+	}
 	switch amount := p.GetAmount().(type) {
 	case *pb.Participation_Count:
-		return localsgd.Participation{Partial: true, Count: int(amount.Count)}
+		to.Partial, to.Count = true, int(amount.Count)
 	case *pb.Participation_Fraction:
 		if amount.Fraction != 1 {
-			return localsgd.Participation{Partial: true, Fraction: amount.Fraction}
+			to.Partial, to.Fraction = true, amount.Fraction
 		}
 	}
-	return localsgd.Participation{} // everyone
+	return to // everyone, if not Partial
 }
 
 // fitWidths bounds the matrices between hidden layers; those at the ends depend on the data.

@@ -45,6 +45,8 @@ func fromProto(m *pb.Spec) *Spec {
 		Drift:         Drift{Every: int(drift.GetEvery()), Shards: int(drift.GetShards()), Probe: int(drift.GetProbe())},
 		Rank:          Rank{Every: int(rank.GetEvery()), Epsilon: rank.GetEpsilon(), MaxSide: int(rank.GetMaxSide())},
 		EvaluateEvery: int(m.Evaluate.GetEvery()),
+		TaskLimit:     m.TaskLimit.AsDuration(),
+		Simulate:      simulateFrom(m.Simulate),
 		Keep:          Keep{Last: int(m.Keep.GetLast()), Every: int(m.Keep.GetEvery()), Best: m.Keep.GetBest()},
 	}
 }
@@ -54,6 +56,9 @@ func closeFrom(m *pb.Close) Close {
 		Quorum:   int(m.GetQuorum().GetCount()),
 		Grace:    m.GetQuorum().GetGrace().AsDuration(),
 		Deadline: m.GetDeadline().GetAfter().AsDuration(),
+		Adaptive: Adaptive{
+			K: m.GetAdaptive().GetK(), Observations: int(m.GetAdaptive().GetObservations()), Floor: m.GetAdaptive().GetFloor().AsDuration(),
+		},
 	}
 }
 

@@ -135,7 +135,26 @@ func anySpec(t *rapid.T) *Spec {
 			s.Server = localsgd.Median{}
 		}
 	}
+	anyHeterogeneity(t, s)
 	return s
+}
+
+// anyHeterogeneity draws who takes part otherwise than uniformly, and a simulated clock.
+func anyHeterogeneity(t *rapid.T, s *Spec) {
+	s.TaskLimit = anyDuration(t, 0)
+	_, nova := s.Server.(localsgd.FedNova)
+	s.Participation.BySize = rapid.Bool().Draw(t, "by examples") && !(nova && s.Weighting == localsgd.ByExamples)
+	if s.Participation.Size(s.Shards.Count) < s.Shards.Count && s.Close.Quorum == 0 && rapid.Bool().Draw(t, "invite more") {
+		s.Participation.Over = rapid.Float64Range(1.001, 1e6).Draw(t, "over")
+	}
+	if s.Close != (Close{}) || rapid.Bool().Draw(t, "real clock") {
+		return
+	}
+	s.Simulate = localsgd.Simulation{
+		Stragglers: rapid.Float64Range(0, 1).Draw(t, "stragglers"), Dropout: rapid.Float64Range(0, 1).Draw(t, "dropout"),
+		Deadline: rapid.Float64Range(0, 1e12).Draw(t, "simulated deadline"), Partial: true,
+		Speed: rapid.SampledFrom([]localsgd.Speed{{}, {Sigma: 0.5}, {Low: 0.25, High: 4}}).Draw(t, "speed"),
+	}
 }
 
 // sizes may replace the partition by one that fixes the number of shards.
@@ -313,6 +332,7 @@ func anyClose(t *rapid.T, participants int) Close {
 		{},
 		{Quorum: rapid.IntRange(1, participants).Draw(t, "quorum"), Grace: anyDuration(t, 0)},
 		{Deadline: anyDuration(t, 1)},
+		{Adaptive: Adaptive{K: rapid.Float64Range(0.001, 1e6).Draw(t, "k"), Observations: rapid.IntRange(1, 1000).Draw(t, "observations"), Floor: anyDuration(t, 0)}},
 	}).Draw(t, "close")
 }
 

@@ -31,6 +31,8 @@ type Spec struct {
 	Rank          Rank
 	EvaluateEvery int // rounds between evaluations on the test set; 0 = never
 	Keep          Keep
+	TaskLimit     time.Duration // that a live worker may finish nothing; 0 = no limit
+	Simulate      localsgd.Simulation
 }
 
 // Shards says how the training examples are given out.
@@ -40,12 +42,20 @@ type Shards struct {
 	Limit     int // use only the first so many training examples; 0 = all
 }
 
-// Close says when a round ends: when every participant has answered, or earlier. At most one of Quorum and Deadline is
-// set; the zero value waits for all.
+// Close says when a round ends: when every participant has answered, or earlier. At most one of Quorum, Deadline and Adaptive
+// is set; the zero value waits for all.
 type Close struct {
 	Quorum   int           // so many answers suffice; 0 = no quorum
 	Grace    time.Duration // how long a reached quorum waits for the rest
 	Deadline time.Duration // after the round's start; 0 = no deadline
+	Adaptive Adaptive
+}
+
+// Adaptive is a deadline that follows how long shards took: median + K x MAD.
+type Adaptive struct {
+	K            float64 // positive; 0 = no such deadline
+	Observations int     // with fewer there is no deadline, from 1
+	Floor        time.Duration
 }
 
 // Divergence is what becomes of a run when a task diverges.

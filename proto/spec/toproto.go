@@ -46,6 +46,7 @@ func (s *Spec) message() *pb.Spec {
 		Evaluate: &pb.Evaluate{Every: number32(s.EvaluateEvery)},
 		Keep:     &pb.Keep{Last: number32(s.Keep.Last), Every: number32(s.Keep.Every), Best: &s.Keep.Best},
 	}
+	m.TaskLimit, m.Simulate = durationpb.New(s.TaskLimit), simulateTo(s.Simulate)
 	if s.StopAccuracy != 0 {
 		m.Stop = &pb.Stop{Accuracy: &s.StopAccuracy}
 	}

@@ -27,7 +27,7 @@ func EncodeToWorker(m ToWorker) *fedreluv1.CoordinatorMessage {
 	case Measure:
 		return &fedreluv1.CoordinatorMessage{Message: &fedreluv1.CoordinatorMessage_Measure{Measure: &fedreluv1.Measure{
 			Run: m.Run, Round: uint32(m.Round), Shards: encodeShards(m.Shards),
-			StartSha256: m.Start[:], ModelSha256: m.Model[:], Probe: uint32(m.Probe)}}}
+			StartSha256: m.Start[:], ModelSha256: m.Model[:], Probe: uint32(m.Probe), Steps: encodeShards(m.Steps)}}}
 	case CloseRun:
 		return &fedreluv1.CoordinatorMessage{Message: &fedreluv1.CoordinatorMessage_CloseRun{CloseRun: &fedreluv1.CloseRun{Run: m.Run}}}
 	}
@@ -89,7 +89,7 @@ func decodeStartRun(m *fedreluv1.StartRun) (ToWorker, error) {
 func encodeAssign(m Assign) *fedreluv1.Assign {
 	a := &fedreluv1.Assign{Run: m.Run, Round: uint32(m.Round), StartSha256: m.Start[:], Sum: m.Sum, Tasks: make([]*fedreluv1.Task, len(m.Tasks))}
 	for i, t := range m.Tasks {
-		a.Tasks[i] = &fedreluv1.Task{Shard: uint32(t.Shard), Weight: uint64(t.Weight), Measured: t.Measured}
+		a.Tasks[i] = &fedreluv1.Task{Shard: uint32(t.Shard), Weight: uint64(t.Weight), Measured: t.Measured, Steps: uint32(t.Steps)}
 	}
 	return a
 }
@@ -111,7 +111,7 @@ func decodeAssign(m *fedreluv1.Assign) (ToWorker, error) {
 		if t.GetShard() >= MaxShards || w == 0 || w > localsgd.One {
 			return a, malformed("tasks", "shard %d with weight %d", t.GetShard(), w)
 		}
-		a.Tasks = append(a.Tasks, Task{int(t.GetShard()), w, t.GetMeasured()})
+		a.Tasks = append(a.Tasks, Task{int(t.GetShard()), w, t.GetMeasured(), int(t.GetSteps())})
 	}
 	return a, nil
 }
@@ -127,6 +127,12 @@ func decodeMeasure(m *fedreluv1.Measure) (ToWorker, error) {
 	}
 	if out.Model, err = decodeHash("model_sha256", m.GetModelSha256()); err != nil {
 		return out, err
+	}
+	if n := len(m.GetSteps()); n != 0 && n != len(shards) {
+		return out, malformed("steps", "%d for %d shards", n, len(shards))
+	}
+	for _, steps := range m.GetSteps() {
+		out.Steps = append(out.Steps, int(steps))
 	}
 	if out.Probe < 1 {
 		return out, malformed("probe", "%d examples, want at least 1", out.Probe)

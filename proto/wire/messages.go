@@ -133,6 +133,7 @@ type Task struct {
 	Shard    int
 	Weight   localsgd.Weight
 	Measured bool
+	Steps    int // at most; 0: as many as the schedule says
 }
 
 // Flush asks for everything that is trained and not pushed of a round.
@@ -149,7 +150,8 @@ type Measure struct {
 	Key
 	Shards       []int
 	Start, Model tensor.Hash
-	Probe        int // examples
+	Probe        int   // examples
+	Steps        []int // of each shard's task, as in Task; nil: all
 }
 
 // CloseRun says that a run is over: everything of it can go.

@@ -34,6 +34,7 @@ func testRound(n int) record.Round {
 	if n > 0 {
 		r.Invited, r.Participants, r.Missing, r.Weights = []int{0, 2, 3}, []int{0, 3}, []int{2}, []uint64{1, 1}
 		r.StartModel = tensor.Hash{byte(n - 1), 0xab}
+		r.Absent = []record.Absent{{Shards: []int{2}, Reason: "late: in training at worker b"}}
 		r.CloseReason = "the deadline is over"
 		r.TrainLoss = number(0.25)
 		r.BytesUp, r.BytesDown = 8_000_000, 1_600_000

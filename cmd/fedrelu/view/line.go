@@ -32,9 +32,29 @@ func RoundLine(r *record.RoundHistory, goal int) string {
 		add("up %s down %s", Bytes(r.BytesUp), Bytes(r.BytesDown))
 	}
 	if n := len(r.Missing); n > 0 {
-		add("without %s", plural(n, "shard"))
+		add("without %s%s", plural(n, "shard"), whyAbsent(r.Absent))
 	}
 	return strings.Join(parts, gap)
+}
+
+// whyAbsent counts the missing shards by the first words of the reasons: (2 late, 1 diverged).
+func whyAbsent(absent []record.Absent) string {
+	var kinds []string
+	count := make(map[string]int)
+	for _, a := range absent {
+		kind, _, _ := strings.Cut(a.Reason, ":")
+		if count[kind] == 0 {
+			kinds = append(kinds, kind)
+		}
+		count[kind] += len(a.Shards)
+	}
+	for i, kind := range kinds {
+		kinds[i] = fmt.Sprintf("%d %s", count[kind], plain(kind))
+	}
+	if len(kinds) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(kinds, ", ") + ")"
 }
 
 // roundOf writes 7/100, as wide as 100/100.

@@ -28,8 +28,11 @@ type ShowRound struct {
 	TestAccuracy *float64    `json:"test_accuracy"`
 	TestLoss     *float64    `json:"test_loss"`
 	TrainLoss    *float64    `json:"train_loss"`
+	Invited      []int       `json:"invited"` // participants and missing together
 	Participants []int       `json:"participants"`
 	Missing      []int       `json:"missing"`
+	Absent       []ShowAway  `json:"absent"`     // why who is missing
+	TaskSteps    []int       `json:"task_steps"` // of each participant at most, 0: all; empty where no task was cut
 	CloseReason  string      `json:"close_reason"`
 	Drift        ShowDrift   `json:"drift"`
 	Layers       []ShowLayer `json:"layers"`
@@ -39,6 +42,12 @@ type ShowRound struct {
 	Seconds      ShowSeconds `json:"seconds"`
 	ModelSHA256  string      `json:"model_sha256"`
 	RecordSHA256 string      `json:"record_sha256"`
+}
+
+// ShowAway is why shards are missing from a round: late, dropped out, diverged, nobody's.
+type ShowAway struct {
+	Shards []int  `json:"shards"`
+	Reason string `json:"reason"`
 }
 
 // ShowDrift is the drift of a round. All is null where none was measured, and Reason says why if something was due.
@@ -126,11 +135,20 @@ func specDocument(run record.Run) (json.RawMessage, error) {
 func showRound(r *record.RoundHistory) ShowRound {
 	return ShowRound{
 		Round: r.Number, TestAccuracy: r.TestAccuracy, TestLoss: r.TestLoss, TrainLoss: r.TrainLoss,
-		Participants: list(r.Participants), Missing: list(r.Missing), CloseReason: r.CloseReason,
+		Invited: list(r.Invited), Participants: list(r.Participants), Missing: list(r.Missing), CloseReason: r.CloseReason,
+		Absent: showAbsent(r.Absent), TaskSteps: list(r.TaskSteps),
 		Drift: showDrift(r.Measured), Layers: showLayers(r.Measured), LayersReason: layersReason(r.Measured),
 		BytesUp: r.BytesUp, BytesDown: r.BytesDown, Seconds: showSeconds(r),
 		ModelSHA256: r.Model.String(), RecordSHA256: r.Entry.String(),
 	}
+}
+
+func showAbsent(absent []record.Absent) []ShowAway {
+	shown := []ShowAway{}
+	for _, a := range absent {
+		shown = append(shown, ShowAway{list(a.Shards), a.Reason})
+	}
+	return shown
 }
 
 func showSeconds(r *record.RoundHistory) ShowSeconds {

@@ -149,10 +149,10 @@ func TestRoundLine(t *testing.T) {
 		want string
 	}{
 		{"everything", record.RoundHistory{Round: testRound(7), Measured: &measured, Commit: &committed},
-			"round   7/100  loss 0.1250  acc 0.5700  train_loss 0.2500  drift_rel 0.41  eff_rank 6.2  1.0s  up 8.0MB down 1.6MB  without 1 shard"},
+			"round   7/100  loss 0.1250  acc 0.5700  train_loss 0.2500  drift_rel 0.41  eff_rank 6.2  1.0s  up 8.0MB down 1.6MB  without 1 shard (1 late)"},
 		{"nothing measured", record.RoundHistory{Round: bare}, "round   7/100  0.9s  up 8.0MB down 1.6MB"},
 		{"a large loss", record.RoundHistory{Round: large},
-			"round   7/100  loss 1.235e+05  acc 0.5700  train_loss 0.2500  0.9s  up 8.0MB down 1.6MB  without 1 shard"},
+			"round   7/100  loss 1.235e+05  acc 0.5700  train_loss 0.2500  0.9s  up 8.0MB down 1.6MB  without 1 shard (1 late)"},
 		{"the start", record.RoundHistory{Round: testRound(0)}, "round   0/100  loss 1.0000  acc 0.5000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

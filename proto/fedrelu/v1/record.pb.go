@@ -704,7 +704,11 @@ type RoundRecord struct {
 	// SHA-256 of what tasks began with, where that is more than the start model: the model and what the rule broadcasts.
 	Start []byte `protobuf:"bytes,22,opt,name=start,proto3" json:"start,omitempty"`
 	// One for each participant where shards have states of their own: that which its task made.
-	ShardStates   [][]byte `protobuf:"bytes,23,rep,name=shard_states,json=shardStates,proto3" json:"shard_states,omitempty"`
+	ShardStates [][]byte `protobuf:"bytes,23,rep,name=shard_states,json=shardStates,proto3" json:"shard_states,omitempty"`
+	// Why shards are missing; of rounds that older builds made it says nothing.
+	Absent []*AbsentShards `protobuf:"bytes,30,rep,name=absent,proto3" json:"absent,omitempty"`
+	// One for each participant, where the simulated clock has cut some of the tasks: the most steps; 0 is all.
+	TaskSteps     []uint32 `protobuf:"varint,31,rep,packed,name=task_steps,json=taskSteps,proto3" json:"task_steps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -900,6 +904,20 @@ func (x *RoundRecord) GetShardStates() [][]byte {
 	return nil
 }
 
+func (x *RoundRecord) GetAbsent() []*AbsentShards {
+	if x != nil {
+		return x.Absent
+	}
+	return nil
+}
+
+func (x *RoundRecord) GetTaskSteps() []uint32 {
+	if x != nil {
+		return x.TaskSteps
+	}
+	return nil
+}
+
 type DivergedTask struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Shard         uint32                 `protobuf:"varint,1,opt,name=shard,proto3" json:"shard,omitempty"`
@@ -960,6 +978,58 @@ func (x *DivergedTask) GetDetail() string {
 	return ""
 }
 
+type AbsentShards struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shards        []uint32               `protobuf:"varint,1,rep,packed,name=shards,proto3" json:"shards,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AbsentShards) Reset() {
+	*x = AbsentShards{}
+	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AbsentShards) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AbsentShards) ProtoMessage() {}
+
+func (x *AbsentShards) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AbsentShards.ProtoReflect.Descriptor instead.
+func (*AbsentShards) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AbsentShards) GetShards() []uint32 {
+	if x != nil {
+		return x.Shards
+	}
+	return nil
+}
+
+func (x *AbsentShards) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type RoundWorker struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -970,7 +1040,7 @@ type RoundWorker struct {
 
 func (x *RoundWorker) Reset() {
 	*x = RoundWorker{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -982,7 +1052,7 @@ func (x *RoundWorker) String() string {
 func (*RoundWorker) ProtoMessage() {}
 
 func (x *RoundWorker) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -995,7 +1065,7 @@ func (x *RoundWorker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundWorker.ProtoReflect.Descriptor instead.
 func (*RoundWorker) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{8}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RoundWorker) GetName() string {
@@ -1026,7 +1096,7 @@ type RoundSeconds struct {
 
 func (x *RoundSeconds) Reset() {
 	*x = RoundSeconds{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1038,7 +1108,7 @@ func (x *RoundSeconds) String() string {
 func (*RoundSeconds) ProtoMessage() {}
 
 func (x *RoundSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1051,7 +1121,7 @@ func (x *RoundSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundSeconds.ProtoReflect.Descriptor instead.
 func (*RoundSeconds) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{9}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RoundSeconds) GetTrain() float64 {
@@ -1106,7 +1176,7 @@ type MeasuredRecord struct {
 
 func (x *MeasuredRecord) Reset() {
 	*x = MeasuredRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1118,7 +1188,7 @@ func (x *MeasuredRecord) String() string {
 func (*MeasuredRecord) ProtoMessage() {}
 
 func (x *MeasuredRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1131,7 +1201,7 @@ func (x *MeasuredRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeasuredRecord.ProtoReflect.Descriptor instead.
 func (*MeasuredRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{10}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MeasuredRecord) GetRound() uint32 {
@@ -1203,7 +1273,7 @@ type DriftRecord struct {
 
 func (x *DriftRecord) Reset() {
 	*x = DriftRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1215,7 +1285,7 @@ func (x *DriftRecord) String() string {
 func (*DriftRecord) ProtoMessage() {}
 
 func (x *DriftRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1228,7 +1298,7 @@ func (x *DriftRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriftRecord.ProtoReflect.Descriptor instead.
 func (*DriftRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{11}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DriftRecord) GetModel() string {
@@ -1316,7 +1386,7 @@ type LayerRecord struct {
 
 func (x *LayerRecord) Reset() {
 	*x = LayerRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1328,7 +1398,7 @@ func (x *LayerRecord) String() string {
 func (*LayerRecord) ProtoMessage() {}
 
 func (x *LayerRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1341,7 +1411,7 @@ func (x *LayerRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerRecord.ProtoReflect.Descriptor instead.
 func (*LayerRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{12}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LayerRecord) GetName() string {
@@ -1395,7 +1465,7 @@ type SpectrumRecord struct {
 
 func (x *SpectrumRecord) Reset() {
 	*x = SpectrumRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1477,7 @@ func (x *SpectrumRecord) String() string {
 func (*SpectrumRecord) ProtoMessage() {}
 
 func (x *SpectrumRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1490,7 @@ func (x *SpectrumRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpectrumRecord.ProtoReflect.Descriptor instead.
 func (*SpectrumRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{13}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SpectrumRecord) GetRank() uint32 {
@@ -1489,7 +1559,7 @@ type RankAt struct {
 
 func (x *RankAt) Reset() {
 	*x = RankAt{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1501,7 +1571,7 @@ func (x *RankAt) String() string {
 func (*RankAt) ProtoMessage() {}
 
 func (x *RankAt) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1514,7 +1584,7 @@ func (x *RankAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankAt.ProtoReflect.Descriptor instead.
 func (*RankAt) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{14}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RankAt) GetEpsilon() float64 {
@@ -1542,7 +1612,7 @@ type DamagedRecord struct {
 
 func (x *DamagedRecord) Reset() {
 	*x = DamagedRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1554,7 +1624,7 @@ func (x *DamagedRecord) String() string {
 func (*DamagedRecord) ProtoMessage() {}
 
 func (x *DamagedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1567,7 +1637,7 @@ func (x *DamagedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DamagedRecord.ProtoReflect.Descriptor instead.
 func (*DamagedRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{15}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DamagedRecord) GetEntries() []*DamagedEntry {
@@ -1596,7 +1666,7 @@ type DamagedEntry struct {
 
 func (x *DamagedEntry) Reset() {
 	*x = DamagedEntry{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1608,7 +1678,7 @@ func (x *DamagedEntry) String() string {
 func (*DamagedEntry) ProtoMessage() {}
 
 func (x *DamagedEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1621,7 +1691,7 @@ func (x *DamagedEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DamagedEntry.ProtoReflect.Descriptor instead.
 func (*DamagedEntry) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{16}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DamagedEntry) GetSeq() uint64 {
@@ -1658,7 +1728,7 @@ type RepairedRecord struct {
 
 func (x *RepairedRecord) Reset() {
 	*x = RepairedRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1670,7 +1740,7 @@ func (x *RepairedRecord) String() string {
 func (*RepairedRecord) ProtoMessage() {}
 
 func (x *RepairedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1683,7 +1753,7 @@ func (x *RepairedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairedRecord.ProtoReflect.Descriptor instead.
 func (*RepairedRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{17}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RepairedRecord) GetRound() uint32 {
@@ -1769,7 +1839,7 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\tcommitted\x18\x06 \x01(\v2\x18.fedrelu.v1.CommitRecordR\tcommitted\">\n" +
 	"\fCommitRecord\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\rR\x05round\x12\x18\n" +
-	"\aseconds\x18\x02 \x01(\x01R\aseconds\"\xa6\x06\n" +
+	"\aseconds\x18\x02 \x01(\x01R\aseconds\"\xf7\x06\n" +
 	"\vRoundRecord\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x18\n" +
 	"\ainvited\x18\x02 \x03(\rR\ainvited\x12\"\n" +
@@ -1799,7 +1869,10 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\n" +
 	"rule_state\x18\x15 \x01(\fR\truleState\x12\x14\n" +
 	"\x05start\x18\x16 \x01(\fR\x05start\x12!\n" +
-	"\fshard_states\x18\x17 \x03(\fR\vshardStatesB\x10\n" +
+	"\fshard_states\x18\x17 \x03(\fR\vshardStates\x120\n" +
+	"\x06absent\x18\x1e \x03(\v2\x18.fedrelu.v1.AbsentShardsR\x06absent\x12\x1d\n" +
+	"\n" +
+	"task_steps\x18\x1f \x03(\rR\ttaskStepsB\x10\n" +
 	"\x0e_test_accuracyB\f\n" +
 	"\n" +
 	"_test_lossB\r\n" +
@@ -1807,7 +1880,10 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\fDivergedTask\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\x04R\x04step\x12\x16\n" +
-	"\x06detail\x18\x03 \x01(\tR\x06detail\"9\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail\">\n" +
+	"\fAbsentShards\x12\x16\n" +
+	"\x06shards\x18\x01 \x03(\rR\x06shards\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"9\n" +
 	"\vRoundWorker\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06shards\x18\x02 \x03(\rR\x06shards\"\x93\x01\n" +
@@ -1908,7 +1984,7 @@ func file_fedrelu_v1_record_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_fedrelu_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_fedrelu_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_fedrelu_v1_record_proto_goTypes = []any{
 	(RunStatus)(0),          // 0: fedrelu.v1.RunStatus
 	(EntryKind)(0),          // 1: fedrelu.v1.EntryKind
@@ -1920,16 +1996,17 @@ var file_fedrelu_v1_record_proto_goTypes = []any{
 	(*CommitRecord)(nil),    // 7: fedrelu.v1.CommitRecord
 	(*RoundRecord)(nil),     // 8: fedrelu.v1.RoundRecord
 	(*DivergedTask)(nil),    // 9: fedrelu.v1.DivergedTask
-	(*RoundWorker)(nil),     // 10: fedrelu.v1.RoundWorker
-	(*RoundSeconds)(nil),    // 11: fedrelu.v1.RoundSeconds
-	(*MeasuredRecord)(nil),  // 12: fedrelu.v1.MeasuredRecord
-	(*DriftRecord)(nil),     // 13: fedrelu.v1.DriftRecord
-	(*LayerRecord)(nil),     // 14: fedrelu.v1.LayerRecord
-	(*SpectrumRecord)(nil),  // 15: fedrelu.v1.SpectrumRecord
-	(*RankAt)(nil),          // 16: fedrelu.v1.RankAt
-	(*DamagedRecord)(nil),   // 17: fedrelu.v1.DamagedRecord
-	(*DamagedEntry)(nil),    // 18: fedrelu.v1.DamagedEntry
-	(*RepairedRecord)(nil),  // 19: fedrelu.v1.RepairedRecord
+	(*AbsentShards)(nil),    // 10: fedrelu.v1.AbsentShards
+	(*RoundWorker)(nil),     // 11: fedrelu.v1.RoundWorker
+	(*RoundSeconds)(nil),    // 12: fedrelu.v1.RoundSeconds
+	(*MeasuredRecord)(nil),  // 13: fedrelu.v1.MeasuredRecord
+	(*DriftRecord)(nil),     // 14: fedrelu.v1.DriftRecord
+	(*LayerRecord)(nil),     // 15: fedrelu.v1.LayerRecord
+	(*SpectrumRecord)(nil),  // 16: fedrelu.v1.SpectrumRecord
+	(*RankAt)(nil),          // 17: fedrelu.v1.RankAt
+	(*DamagedRecord)(nil),   // 18: fedrelu.v1.DamagedRecord
+	(*DamagedEntry)(nil),    // 19: fedrelu.v1.DamagedEntry
+	(*RepairedRecord)(nil),  // 20: fedrelu.v1.RepairedRecord
 }
 var file_fedrelu_v1_record_proto_depIdxs = []int32{
 	0,  // 0: fedrelu.v1.RunRecord.status:type_name -> fedrelu.v1.RunStatus
@@ -1940,18 +2017,19 @@ var file_fedrelu_v1_record_proto_depIdxs = []int32{
 	1,  // 5: fedrelu.v1.EntryRecord.kind:type_name -> fedrelu.v1.EntryKind
 	7,  // 6: fedrelu.v1.EntryRecord.committed:type_name -> fedrelu.v1.CommitRecord
 	9,  // 7: fedrelu.v1.RoundRecord.diverged:type_name -> fedrelu.v1.DivergedTask
-	10, // 8: fedrelu.v1.RoundRecord.workers:type_name -> fedrelu.v1.RoundWorker
-	11, // 9: fedrelu.v1.RoundRecord.seconds:type_name -> fedrelu.v1.RoundSeconds
-	13, // 10: fedrelu.v1.MeasuredRecord.drift:type_name -> fedrelu.v1.DriftRecord
-	14, // 11: fedrelu.v1.MeasuredRecord.layers:type_name -> fedrelu.v1.LayerRecord
-	15, // 12: fedrelu.v1.LayerRecord.spectrum:type_name -> fedrelu.v1.SpectrumRecord
-	16, // 13: fedrelu.v1.SpectrumRecord.ranks:type_name -> fedrelu.v1.RankAt
-	18, // 14: fedrelu.v1.DamagedRecord.entries:type_name -> fedrelu.v1.DamagedEntry
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	11, // 8: fedrelu.v1.RoundRecord.workers:type_name -> fedrelu.v1.RoundWorker
+	12, // 9: fedrelu.v1.RoundRecord.seconds:type_name -> fedrelu.v1.RoundSeconds
+	10, // 10: fedrelu.v1.RoundRecord.absent:type_name -> fedrelu.v1.AbsentShards
+	14, // 11: fedrelu.v1.MeasuredRecord.drift:type_name -> fedrelu.v1.DriftRecord
+	15, // 12: fedrelu.v1.MeasuredRecord.layers:type_name -> fedrelu.v1.LayerRecord
+	16, // 13: fedrelu.v1.LayerRecord.spectrum:type_name -> fedrelu.v1.SpectrumRecord
+	17, // 14: fedrelu.v1.SpectrumRecord.ranks:type_name -> fedrelu.v1.RankAt
+	19, // 15: fedrelu.v1.DamagedRecord.entries:type_name -> fedrelu.v1.DamagedEntry
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_record_proto_init() }
@@ -1960,14 +2038,14 @@ func file_fedrelu_v1_record_proto_init() {
 		return
 	}
 	file_fedrelu_v1_record_proto_msgTypes[6].OneofWrappers = []any{}
-	file_fedrelu_v1_record_proto_msgTypes[11].OneofWrappers = []any{}
+	file_fedrelu_v1_record_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_record_proto_rawDesc), len(file_fedrelu_v1_record_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

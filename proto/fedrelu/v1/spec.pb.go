@@ -339,6 +339,109 @@ func (Order) EnumDescriptor() ([]byte, []int) {
 	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{5}
 }
 
+type DrawBy int32
+
+const (
+	DrawBy_DRAW_BY_UNSPECIFIED DrawBy = 0
+	// All shards have the same chance.
+	DrawBy_DRAW_BY_UNIFORM DrawBy = 1
+	// Exactly in proportion to their training examples, up to certainty. With weighting examples those drawn count alike then
+	// (who is certain to be drawn still counts by its examples), so that the mean is that of all shards on average.
+	DrawBy_DRAW_BY_EXAMPLES DrawBy = 2
+)
+
+// Enum value maps for DrawBy.
+var (
+	DrawBy_name = map[int32]string{
+		0: "DRAW_BY_UNSPECIFIED",
+		1: "DRAW_BY_UNIFORM",
+		2: "DRAW_BY_EXAMPLES",
+	}
+	DrawBy_value = map[string]int32{
+		"DRAW_BY_UNSPECIFIED": 0,
+		"DRAW_BY_UNIFORM":     1,
+		"DRAW_BY_EXAMPLES":    2,
+	}
+)
+
+func (x DrawBy) Enum() *DrawBy {
+	p := new(DrawBy)
+	*p = x
+	return p
+}
+
+func (x DrawBy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DrawBy) Descriptor() protoreflect.EnumDescriptor {
+	return file_fedrelu_v1_spec_proto_enumTypes[6].Descriptor()
+}
+
+func (DrawBy) Type() protoreflect.EnumType {
+	return &file_fedrelu_v1_spec_proto_enumTypes[6]
+}
+
+func (x DrawBy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DrawBy.Descriptor instead.
+func (DrawBy) EnumDescriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{6}
+}
+
+type Partial int32
+
+const (
+	Partial_PARTIAL_UNSPECIFIED Partial = 0
+	// The straggler is missing from the round.
+	Partial_PARTIAL_DROP Partial = 1
+	// Its update counts as if its task had no more steps.
+	Partial_PARTIAL_KEEP Partial = 2
+)
+
+// Enum value maps for Partial.
+var (
+	Partial_name = map[int32]string{
+		0: "PARTIAL_UNSPECIFIED",
+		1: "PARTIAL_DROP",
+		2: "PARTIAL_KEEP",
+	}
+	Partial_value = map[string]int32{
+		"PARTIAL_UNSPECIFIED": 0,
+		"PARTIAL_DROP":        1,
+		"PARTIAL_KEEP":        2,
+	}
+)
+
+func (x Partial) Enum() *Partial {
+	p := new(Partial)
+	*p = x
+	return p
+}
+
+func (x Partial) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Partial) Descriptor() protoreflect.EnumDescriptor {
+	return file_fedrelu_v1_spec_proto_enumTypes[7].Descriptor()
+}
+
+func (Partial) Type() protoreflect.EnumType {
+	return &file_fedrelu_v1_spec_proto_enumTypes[7]
+}
+
+func (x Partial) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Partial.Descriptor instead.
+func (Partial) EnumDescriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{7}
+}
+
 type Weighting int32
 
 const (
@@ -373,11 +476,11 @@ func (x Weighting) String() string {
 }
 
 func (Weighting) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[6].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[8].Descriptor()
 }
 
 func (Weighting) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[6]
+	return &file_fedrelu_v1_spec_proto_enumTypes[8]
 }
 
 func (x Weighting) Number() protoreflect.EnumNumber {
@@ -386,7 +489,7 @@ func (x Weighting) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Weighting.Descriptor instead.
 func (Weighting) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{6}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{8}
 }
 
 type OnDivergence int32
@@ -424,11 +527,11 @@ func (x OnDivergence) String() string {
 }
 
 func (OnDivergence) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[7].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[9].Descriptor()
 }
 
 func (OnDivergence) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[7]
+	return &file_fedrelu_v1_spec_proto_enumTypes[9]
 }
 
 func (x OnDivergence) Number() protoreflect.EnumNumber {
@@ -437,7 +540,7 @@ func (x OnDivergence) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnDivergence.Descriptor instead.
 func (OnDivergence) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{7}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{9}
 }
 
 // Spec describes a run. It is the schema of the YAML file: a field is a key of the same name, an enum value is written
@@ -472,10 +575,15 @@ type Spec struct {
 	// The weight of a shard's update in the mean. Default examples.
 	Weighting *Weighting `protobuf:"varint,12,opt,name=weighting,proto3,enum=fedrelu.v1.Weighting,oneof" json:"weighting,omitempty"`
 	Close     *Close     `protobuf:"bytes,13,opt,name=close,proto3" json:"close,omitempty"`
+	// A clock that is not there, for experiments on slow and unreliable participants. Default: everyone answers in time.
+	Simulate *Simulate `protobuf:"bytes,31,opt,name=simulate,proto3" json:"simulate,omitempty"`
 	// What becomes of the run when a task diverges. Default fail.
 	OnDivergence *OnDivergence `protobuf:"varint,14,opt,name=on_divergence,json=onDivergence,proto3,enum=fedrelu.v1.OnDivergence,oneof" json:"on_divergence,omitempty"`
 	// How long a round waits without any worker that can serve a shard it needs before the run stops. Default 10m.
-	GiveUp        *durationpb.Duration `protobuf:"bytes,15,opt,name=give_up,json=giveUp,proto3" json:"give_up,omitempty"`
+	GiveUp *durationpb.Duration `protobuf:"bytes,15,opt,name=give_up,json=giveUp,proto3" json:"give_up,omitempty"`
+	// How long a worker that lives may finish nothing before its tasks go to others, where others serve their shards; 0s: as
+	// long as it lives. Default 1h.
+	TaskLimit     *durationpb.Duration `protobuf:"bytes,30,opt,name=task_limit,json=taskLimit,proto3" json:"task_limit,omitempty"`
 	Checks        *Checks              `protobuf:"bytes,16,opt,name=checks,proto3" json:"checks,omitempty"`
 	Evaluate      *Evaluate            `protobuf:"bytes,17,opt,name=evaluate,proto3" json:"evaluate,omitempty"`
 	Keep          *Keep                `protobuf:"bytes,18,opt,name=keep,proto3" json:"keep,omitempty"`
@@ -625,6 +733,13 @@ func (x *Spec) GetClose() *Close {
 	return nil
 }
 
+func (x *Spec) GetSimulate() *Simulate {
+	if x != nil {
+		return x.Simulate
+	}
+	return nil
+}
+
 func (x *Spec) GetOnDivergence() OnDivergence {
 	if x != nil && x.OnDivergence != nil {
 		return *x.OnDivergence
@@ -635,6 +750,13 @@ func (x *Spec) GetOnDivergence() OnDivergence {
 func (x *Spec) GetGiveUp() *durationpb.Duration {
 	if x != nil {
 		return x.GiveUp
+	}
+	return nil
+}
+
+func (x *Spec) GetTaskLimit() *durationpb.Duration {
+	if x != nil {
+		return x.TaskLimit
 	}
 	return nil
 }
@@ -5259,7 +5381,12 @@ type Participation struct {
 	//
 	//	*Participation_Fraction
 	//	*Participation_Count
-	Amount        isParticipation_Amount `protobuf_oneof:"amount"`
+	Amount isParticipation_Amount `protobuf_oneof:"amount"`
+	// How they are drawn, without replacement. Default uniform.
+	By *DrawBy `protobuf:"varint,3,opt,name=by,proto3,enum=fedrelu.v1.DrawBy,oneof" json:"by,omitempty"`
+	// Over-selection: over x as many are invited (rounded half up, at most all), and the round closes as soon as as many have
+	// answered as take part without it; with simulate, the fastest. Default 1.
+	Over          *float64 `protobuf:"fixed64,4,opt,name=over,proto3,oneof" json:"over,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5319,6 +5446,20 @@ func (x *Participation) GetCount() int32 {
 	return 0
 }
 
+func (x *Participation) GetBy() DrawBy {
+	if x != nil && x.By != nil {
+		return *x.By
+	}
+	return DrawBy_DRAW_BY_UNSPECIFIED
+}
+
+func (x *Participation) GetOver() float64 {
+	if x != nil && x.Over != nil {
+		return *x.Over
+	}
+	return 0
+}
+
 type isParticipation_Amount interface {
 	isParticipation_Amount()
 }
@@ -5335,6 +5476,316 @@ type Participation_Count struct {
 func (*Participation_Fraction) isParticipation_Amount() {}
 
 func (*Participation_Count) isParticipation_Amount() {}
+
+// Simulate decides when a round is planned who of the invited answers in time, and with how much work: by keyed draws, so
+// that every run of the spec and its replay agree, and nobody waits. Rounds then close by all who are left; if nobody is, the
+// first one drawn does its whole task all the same.
+type Simulate struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Stragglers *Stragglers            `protobuf:"bytes,1,opt,name=stragglers,proto3" json:"stragglers,omitempty"`
+	// The probability that an invited shard does not answer at all. Default 0.
+	Dropout *float64 `protobuf:"fixed64,2,opt,name=dropout,proto3,oneof" json:"dropout,omitempty"`
+	// How fast a shard is, the same in all rounds, in local steps of a unit of time. Default 1 for all.
+	Speed *Speed `protobuf:"bytes,3,opt,name=speed,proto3" json:"speed,omitempty"`
+	// When the round closes, in these units: a shard of speed 1 makes so many steps until then. Default 0, no deadline.
+	Deadline *float64 `protobuf:"fixed64,4,opt,name=deadline,proto3,oneof" json:"deadline,omitempty"`
+	// What becomes of the steps that a straggler has made. Default keep under fednova and with local.prox_mu, otherwise drop.
+	Partial       *Partial `protobuf:"varint,5,opt,name=partial,proto3,enum=fedrelu.v1.Partial,oneof" json:"partial,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Simulate) Reset() {
+	*x = Simulate{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Simulate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Simulate) ProtoMessage() {}
+
+func (x *Simulate) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Simulate.ProtoReflect.Descriptor instead.
+func (*Simulate) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *Simulate) GetStragglers() *Stragglers {
+	if x != nil {
+		return x.Stragglers
+	}
+	return nil
+}
+
+func (x *Simulate) GetDropout() float64 {
+	if x != nil && x.Dropout != nil {
+		return *x.Dropout
+	}
+	return 0
+}
+
+func (x *Simulate) GetSpeed() *Speed {
+	if x != nil {
+		return x.Speed
+	}
+	return nil
+}
+
+func (x *Simulate) GetDeadline() float64 {
+	if x != nil && x.Deadline != nil {
+		return *x.Deadline
+	}
+	return 0
+}
+
+func (x *Simulate) GetPartial() Partial {
+	if x != nil && x.Partial != nil {
+		return *x.Partial
+	}
+	return Partial_PARTIAL_UNSPECIFIED
+}
+
+// Stragglers are an exact fraction of the invited, drawn anew in each round (Li et al. 2020). Each gets through a uniform
+// number of its epochs, at least one and not all; of its steps, where local work is one epoch or given in steps.
+type Stragglers struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rounded half up. Default 0.
+	Fraction      *float64 `protobuf:"fixed64,1,opt,name=fraction,proto3,oneof" json:"fraction,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stragglers) Reset() {
+	*x = Stragglers{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stragglers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stragglers) ProtoMessage() {}
+
+func (x *Stragglers) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stragglers.ProtoReflect.Descriptor instead.
+func (*Stragglers) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *Stragglers) GetFraction() float64 {
+	if x != nil && x.Fraction != nil {
+		return *x.Fraction
+	}
+	return 0
+}
+
+type Speed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Distribution:
+	//
+	//	*Speed_Lognormal
+	//	*Speed_Uniform
+	Distribution  isSpeed_Distribution `protobuf_oneof:"distribution"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Speed) Reset() {
+	*x = Speed{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Speed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Speed) ProtoMessage() {}
+
+func (x *Speed) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Speed.ProtoReflect.Descriptor instead.
+func (*Speed) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *Speed) GetDistribution() isSpeed_Distribution {
+	if x != nil {
+		return x.Distribution
+	}
+	return nil
+}
+
+func (x *Speed) GetLognormal() *LogNormal {
+	if x != nil {
+		if x, ok := x.Distribution.(*Speed_Lognormal); ok {
+			return x.Lognormal
+		}
+	}
+	return nil
+}
+
+func (x *Speed) GetUniform() *UniformSpeed {
+	if x != nil {
+		if x, ok := x.Distribution.(*Speed_Uniform); ok {
+			return x.Uniform
+		}
+	}
+	return nil
+}
+
+type isSpeed_Distribution interface {
+	isSpeed_Distribution()
+}
+
+type Speed_Lognormal struct {
+	Lognormal *LogNormal `protobuf:"bytes,1,opt,name=lognormal,proto3,oneof"`
+}
+
+type Speed_Uniform struct {
+	Uniform *UniformSpeed `protobuf:"bytes,2,opt,name=uniform,proto3,oneof"`
+}
+
+func (*Speed_Lognormal) isSpeed_Distribution() {}
+
+func (*Speed_Uniform) isSpeed_Distribution() {}
+
+// LogNormal has the median 1.
+type LogNormal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The standard deviation of the logarithm.
+	Sigma         *float64 `protobuf:"fixed64,1,opt,name=sigma,proto3,oneof" json:"sigma,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogNormal) Reset() {
+	*x = LogNormal{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogNormal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogNormal) ProtoMessage() {}
+
+func (x *LogNormal) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogNormal.ProtoReflect.Descriptor instead.
+func (*LogNormal) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *LogNormal) GetSigma() float64 {
+	if x != nil && x.Sigma != nil {
+		return *x.Sigma
+	}
+	return 0
+}
+
+type UniformSpeed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Low           *float64               `protobuf:"fixed64,1,opt,name=low,proto3,oneof" json:"low,omitempty"`
+	High          *float64               `protobuf:"fixed64,2,opt,name=high,proto3,oneof" json:"high,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UniformSpeed) Reset() {
+	*x = UniformSpeed{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UniformSpeed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UniformSpeed) ProtoMessage() {}
+
+func (x *UniformSpeed) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UniformSpeed.ProtoReflect.Descriptor instead.
+func (*UniformSpeed) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *UniformSpeed) GetLow() float64 {
+	if x != nil && x.Low != nil {
+		return *x.Low
+	}
+	return 0
+}
+
+func (x *UniformSpeed) GetHigh() float64 {
+	if x != nil && x.High != nil {
+		return *x.High
+	}
+	return 0
+}
 
 // Server is the rule by which the updates of a round become the next model. Default fedavg.
 type Server struct {
@@ -5362,7 +5813,7 @@ type Server struct {
 
 func (x *Server) Reset() {
 	*x = Server{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5374,7 +5825,7 @@ func (x *Server) String() string {
 func (*Server) ProtoMessage() {}
 
 func (x *Server) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5387,7 +5838,7 @@ func (x *Server) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Server.ProtoReflect.Descriptor instead.
 func (*Server) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{68}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Server) GetRule() isServer_Rule {
@@ -5622,7 +6073,7 @@ type FedAvg struct {
 
 func (x *FedAvg) Reset() {
 	*x = FedAvg{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5634,7 +6085,7 @@ func (x *FedAvg) String() string {
 func (*FedAvg) ProtoMessage() {}
 
 func (x *FedAvg) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5647,7 +6098,7 @@ func (x *FedAvg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvg.ProtoReflect.Descriptor instead.
 func (*FedAvg) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{69}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *FedAvg) GetLr() float64 {
@@ -5672,7 +6123,7 @@ type FedAvgM struct {
 
 func (x *FedAvgM) Reset() {
 	*x = FedAvgM{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5684,7 +6135,7 @@ func (x *FedAvgM) String() string {
 func (*FedAvgM) ProtoMessage() {}
 
 func (x *FedAvgM) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5697,7 +6148,7 @@ func (x *FedAvgM) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvgM.ProtoReflect.Descriptor instead.
 func (*FedAvgM) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{70}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *FedAvgM) GetLr() float64 {
@@ -5734,7 +6185,7 @@ type DiLoCo struct {
 
 func (x *DiLoCo) Reset() {
 	*x = DiLoCo{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5746,7 +6197,7 @@ func (x *DiLoCo) String() string {
 func (*DiLoCo) ProtoMessage() {}
 
 func (x *DiLoCo) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5759,7 +6210,7 @@ func (x *DiLoCo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiLoCo.ProtoReflect.Descriptor instead.
 func (*DiLoCo) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{71}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *DiLoCo) GetLr() float64 {
@@ -5789,7 +6240,7 @@ type SlowMo struct {
 
 func (x *SlowMo) Reset() {
 	*x = SlowMo{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5801,7 +6252,7 @@ func (x *SlowMo) String() string {
 func (*SlowMo) ProtoMessage() {}
 
 func (x *SlowMo) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5814,7 +6265,7 @@ func (x *SlowMo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlowMo.ProtoReflect.Descriptor instead.
 func (*SlowMo) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{72}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *SlowMo) GetLr() float64 {
@@ -5846,7 +6297,7 @@ type FedAdagrad struct {
 
 func (x *FedAdagrad) Reset() {
 	*x = FedAdagrad{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5858,7 +6309,7 @@ func (x *FedAdagrad) String() string {
 func (*FedAdagrad) ProtoMessage() {}
 
 func (x *FedAdagrad) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5871,7 +6322,7 @@ func (x *FedAdagrad) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAdagrad.ProtoReflect.Descriptor instead.
 func (*FedAdagrad) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{73}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *FedAdagrad) GetLr() float64 {
@@ -5911,7 +6362,7 @@ type FedAdam struct {
 
 func (x *FedAdam) Reset() {
 	*x = FedAdam{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5923,7 +6374,7 @@ func (x *FedAdam) String() string {
 func (*FedAdam) ProtoMessage() {}
 
 func (x *FedAdam) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5936,7 +6387,7 @@ func (x *FedAdam) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAdam.ProtoReflect.Descriptor instead.
 func (*FedAdam) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{74}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *FedAdam) GetLr() float64 {
@@ -5983,7 +6434,7 @@ type FedYogi struct {
 
 func (x *FedYogi) Reset() {
 	*x = FedYogi{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5995,7 +6446,7 @@ func (x *FedYogi) String() string {
 func (*FedYogi) ProtoMessage() {}
 
 func (x *FedYogi) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6008,7 +6459,7 @@ func (x *FedYogi) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedYogi.ProtoReflect.Descriptor instead.
 func (*FedYogi) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{75}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *FedYogi) GetLr() float64 {
@@ -6050,7 +6501,7 @@ type FedNova struct {
 
 func (x *FedNova) Reset() {
 	*x = FedNova{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6062,7 +6513,7 @@ func (x *FedNova) String() string {
 func (*FedNova) ProtoMessage() {}
 
 func (x *FedNova) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6075,7 +6526,7 @@ func (x *FedNova) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedNova.ProtoReflect.Descriptor instead.
 func (*FedNova) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{76}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *FedNova) GetLr() float64 {
@@ -6099,7 +6550,7 @@ type Scaffold struct {
 
 func (x *Scaffold) Reset() {
 	*x = Scaffold{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6111,7 +6562,7 @@ func (x *Scaffold) String() string {
 func (*Scaffold) ProtoMessage() {}
 
 func (x *Scaffold) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6124,7 +6575,7 @@ func (x *Scaffold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scaffold.ProtoReflect.Descriptor instead.
 func (*Scaffold) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{77}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Scaffold) GetLr() float64 {
@@ -6150,7 +6601,7 @@ type Median struct {
 
 func (x *Median) Reset() {
 	*x = Median{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6162,7 +6613,7 @@ func (x *Median) String() string {
 func (*Median) ProtoMessage() {}
 
 func (x *Median) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6175,7 +6626,7 @@ func (x *Median) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Median.ProtoReflect.Descriptor instead.
 func (*Median) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{78}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{83}
 }
 
 // TrimmedMean (Yin et al. 2018) drops the smallest and largest values of each parameter and takes the mean of the rest,
@@ -6190,7 +6641,7 @@ type TrimmedMean struct {
 
 func (x *TrimmedMean) Reset() {
 	*x = TrimmedMean{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6202,7 +6653,7 @@ func (x *TrimmedMean) String() string {
 func (*TrimmedMean) ProtoMessage() {}
 
 func (x *TrimmedMean) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6215,7 +6666,7 @@ func (x *TrimmedMean) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrimmedMean.ProtoReflect.Descriptor instead.
 func (*TrimmedMean) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{79}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *TrimmedMean) GetBeta() float64 {
@@ -6236,7 +6687,7 @@ type Krum struct {
 
 func (x *Krum) Reset() {
 	*x = Krum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6248,7 +6699,7 @@ func (x *Krum) String() string {
 func (*Krum) ProtoMessage() {}
 
 func (x *Krum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6261,7 +6712,7 @@ func (x *Krum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Krum.ProtoReflect.Descriptor instead.
 func (*Krum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{80}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *Krum) GetF() int32 {
@@ -6284,7 +6735,7 @@ type MultiKrum struct {
 
 func (x *MultiKrum) Reset() {
 	*x = MultiKrum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6296,7 +6747,7 @@ func (x *MultiKrum) String() string {
 func (*MultiKrum) ProtoMessage() {}
 
 func (x *MultiKrum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6309,7 +6760,7 @@ func (x *MultiKrum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MultiKrum.ProtoReflect.Descriptor instead.
 func (*MultiKrum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{81}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *MultiKrum) GetF() int32 {
@@ -6341,7 +6792,7 @@ type GeometricMedian struct {
 
 func (x *GeometricMedian) Reset() {
 	*x = GeometricMedian{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6353,7 +6804,7 @@ func (x *GeometricMedian) String() string {
 func (*GeometricMedian) ProtoMessage() {}
 
 func (x *GeometricMedian) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6366,7 +6817,7 @@ func (x *GeometricMedian) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GeometricMedian.ProtoReflect.Descriptor instead.
 func (*GeometricMedian) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{82}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *GeometricMedian) GetIterations() int32 {
@@ -6398,6 +6849,7 @@ type Close struct {
 	//	*Close_All
 	//	*Close_Quorum
 	//	*Close_Deadline
+	//	*Close_Adaptive
 	When          isClose_When `protobuf_oneof:"when"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -6405,7 +6857,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6417,7 +6869,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6430,7 +6882,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{83}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *Close) GetWhen() isClose_When {
@@ -6467,6 +6919,15 @@ func (x *Close) GetDeadline() *Deadline {
 	return nil
 }
 
+func (x *Close) GetAdaptive() *Adaptive {
+	if x != nil {
+		if x, ok := x.When.(*Close_Adaptive); ok {
+			return x.Adaptive
+		}
+	}
+	return nil
+}
+
 type isClose_When interface {
 	isClose_When()
 }
@@ -6483,11 +6944,17 @@ type Close_Deadline struct {
 	Deadline *Deadline `protobuf:"bytes,3,opt,name=deadline,proto3,oneof"`
 }
 
+type Close_Adaptive struct {
+	Adaptive *Adaptive `protobuf:"bytes,4,opt,name=adaptive,proto3,oneof"`
+}
+
 func (*Close_All) isClose_When() {}
 
 func (*Close_Quorum) isClose_When() {}
 
 func (*Close_Deadline) isClose_When() {}
+
+func (*Close_Adaptive) isClose_When() {}
 
 // All closes a round when every participant has answered.
 type All struct {
@@ -6498,7 +6965,7 @@ type All struct {
 
 func (x *All) Reset() {
 	*x = All{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6510,7 +6977,7 @@ func (x *All) String() string {
 func (*All) ProtoMessage() {}
 
 func (x *All) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6523,7 +6990,7 @@ func (x *All) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use All.ProtoReflect.Descriptor instead.
 func (*All) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{84}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{89}
 }
 
 // Quorum closes a round when count participants have answered and grace has passed since, or when all have answered.
@@ -6538,7 +7005,7 @@ type Quorum struct {
 
 func (x *Quorum) Reset() {
 	*x = Quorum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6550,7 +7017,7 @@ func (x *Quorum) String() string {
 func (*Quorum) ProtoMessage() {}
 
 func (x *Quorum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6563,7 +7030,7 @@ func (x *Quorum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quorum.ProtoReflect.Descriptor instead.
 func (*Quorum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{85}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *Quorum) GetCount() int32 {
@@ -6590,7 +7057,7 @@ type Deadline struct {
 
 func (x *Deadline) Reset() {
 	*x = Deadline{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6602,7 +7069,7 @@ func (x *Deadline) String() string {
 func (*Deadline) ProtoMessage() {}
 
 func (x *Deadline) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6615,12 +7082,78 @@ func (x *Deadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deadline.ProtoReflect.Descriptor instead.
 func (*Deadline) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{86}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *Deadline) GetAfter() *durationpb.Duration {
 	if x != nil {
 		return x.After
+	}
+	return nil
+}
+
+// Adaptive is a deadline of median + k x MAD (median absolute deviation) of how long shards took from the start of a round to
+// their answer, in the rounds since the coordinator started; the newest 1,000 count. Who was missing counts with the time at
+// which the round closed; after a round without half of its participants the estimate begins anew.
+type Adaptive struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default 5.
+	K *float64 `protobuf:"fixed64,1,opt,name=k,proto3,oneof" json:"k,omitempty"`
+	// With fewer observed times a round waits for all, as the first one does. Default 10.
+	Observations *int32 `protobuf:"varint,2,opt,name=observations,proto3,oneof" json:"observations,omitempty"`
+	// No deadline is shorter. Default 1s.
+	Floor         *durationpb.Duration `protobuf:"bytes,3,opt,name=floor,proto3" json:"floor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Adaptive) Reset() {
+	*x = Adaptive{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Adaptive) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Adaptive) ProtoMessage() {}
+
+func (x *Adaptive) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Adaptive.ProtoReflect.Descriptor instead.
+func (*Adaptive) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{92}
+}
+
+func (x *Adaptive) GetK() float64 {
+	if x != nil && x.K != nil {
+		return *x.K
+	}
+	return 0
+}
+
+func (x *Adaptive) GetObservations() int32 {
+	if x != nil && x.Observations != nil {
+		return *x.Observations
+	}
+	return 0
+}
+
+func (x *Adaptive) GetFloor() *durationpb.Duration {
+	if x != nil {
+		return x.Floor
 	}
 	return nil
 }
@@ -6636,7 +7169,7 @@ type Checks struct {
 
 func (x *Checks) Reset() {
 	*x = Checks{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6648,7 +7181,7 @@ func (x *Checks) String() string {
 func (*Checks) ProtoMessage() {}
 
 func (x *Checks) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6661,7 +7194,7 @@ func (x *Checks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checks.ProtoReflect.Descriptor instead.
 func (*Checks) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{87}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *Checks) GetDrift() *Drift {
@@ -6693,7 +7226,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6705,7 +7238,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6718,7 +7251,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{88}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *Drift) GetEvery() int32 {
@@ -6757,7 +7290,7 @@ type Rank struct {
 
 func (x *Rank) Reset() {
 	*x = Rank{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6769,7 +7302,7 @@ func (x *Rank) String() string {
 func (*Rank) ProtoMessage() {}
 
 func (x *Rank) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6782,7 +7315,7 @@ func (x *Rank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rank.ProtoReflect.Descriptor instead.
 func (*Rank) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{89}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *Rank) GetEvery() int32 {
@@ -6817,7 +7350,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6829,7 +7362,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6842,7 +7375,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{90}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *Evaluate) GetEvery() int32 {
@@ -6867,7 +7400,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6879,7 +7412,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6892,7 +7425,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{91}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *Keep) GetLast() int32 {
@@ -6921,7 +7454,8 @@ var File_fedrelu_v1_spec_proto protoreflect.FileDescriptor
 const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\n" +
 	"\x15fedrelu/v1/spec.proto\x12\n" +
-	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xc3\t\n" +
+	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xc0\n" +
+	"\n" +
 	"\x04Spec\x12A\n" +
 	"\x04name\x18\x01 \x01(\tB(\xbaH%r#\x18d2\x1f^([A-Za-z0-9][A-Za-z0-9._-]*)?$H\x00R\x04name\x88\x01\x01\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\x04H\x01R\x04seed\x88\x01\x01\x12*\n" +
@@ -6945,10 +7479,13 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x06server\x18\v \x01(\v2\x12.fedrelu.v1.ServerR\x06server\x12D\n" +
 	"\tweighting\x18\f \x01(\x0e2\x15.fedrelu.v1.WeightingB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x06R\tweighting\x88\x01\x01\x12'\n" +
-	"\x05close\x18\r \x01(\v2\x11.fedrelu.v1.CloseR\x05close\x12N\n" +
+	"\x05close\x18\r \x01(\v2\x11.fedrelu.v1.CloseR\x05close\x120\n" +
+	"\bsimulate\x18\x1f \x01(\v2\x14.fedrelu.v1.SimulateR\bsimulate\x12N\n" +
 	"\ron_divergence\x18\x0e \x01(\x0e2\x18.fedrelu.v1.OnDivergenceB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\aR\fonDivergence\x88\x01\x01\x12C\n" +
-	"\agive_up\x18\x0f \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f*\x00R\x06giveUp\x12*\n" +
+	"\agive_up\x18\x0f \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f*\x00R\x06giveUp\x12I\n" +
+	"\n" +
+	"task_limit\x18\x1e \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\ttaskLimit\x12*\n" +
 	"\x06checks\x18\x10 \x01(\v2\x12.fedrelu.v1.ChecksR\x06checks\x120\n" +
 	"\bevaluate\x18\x11 \x01(\v2\x14.fedrelu.v1.EvaluateR\bevaluate\x12$\n" +
 	"\x04keep\x18\x12 \x01(\v2\x10.fedrelu.v1.KeepR\x04keepB\a\n" +
@@ -7401,11 +7938,46 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\bno_decay\x18\x05 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\xe8\a\"\ar\x05\x10\x01\x18\xe8\aR\anoDecayB\x05\n" +
 	"\x03_lrB\x06\n" +
 	"\x04_epsB\x0f\n" +
-	"\r_weight_decay\"w\n" +
+	"\r_weight_decay\"\xf0\x01\n" +
 	"\rParticipation\x127\n" +
 	"\bfraction\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\bfraction\x12#\n" +
-	"\x05count\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x00R\x05countB\b\n" +
-	"\x06amount\"\xe2\x05\n" +
+	"\x05count\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x00R\x05count\x123\n" +
+	"\x02by\x18\x03 \x01(\x0e2\x12.fedrelu.v1.DrawByB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x01R\x02by\x88\x01\x01\x122\n" +
+	"\x04over\x18\x04 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x00\x00\x00\x00\x00\x00\xf0?H\x02R\x04over\x88\x01\x01B\b\n" +
+	"\x06amountB\x05\n" +
+	"\x03_byB\a\n" +
+	"\x05_over\"\xc6\x02\n" +
+	"\bSimulate\x126\n" +
+	"\n" +
+	"stragglers\x18\x01 \x01(\v2\x16.fedrelu.v1.StragglersR\n" +
+	"stragglers\x128\n" +
+	"\adropout\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\adropout\x88\x01\x01\x12'\n" +
+	"\x05speed\x18\x03 \x01(\v2\x11.fedrelu.v1.SpeedR\x05speed\x12:\n" +
+	"\bdeadline\x18\x04 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\bdeadline\x88\x01\x01\x12>\n" +
+	"\apartial\x18\x05 \x01(\x0e2\x13.fedrelu.v1.PartialB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x02R\apartial\x88\x01\x01B\n" +
+	"\n" +
+	"\b_dropoutB\v\n" +
+	"\t_deadlineB\n" +
+	"\n" +
+	"\b_partial\"U\n" +
+	"\n" +
+	"Stragglers\x12:\n" +
+	"\bfraction\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\bfraction\x88\x01\x01B\v\n" +
+	"\t_fraction\"\x8b\x01\n" +
+	"\x05Speed\x125\n" +
+	"\tlognormal\x18\x01 \x01(\v2\x15.fedrelu.v1.LogNormalH\x00R\tlognormal\x124\n" +
+	"\auniform\x18\x02 \x01(\v2\x18.fedrelu.v1.UniformSpeedH\x00R\auniformB\x15\n" +
+	"\fdistribution\x12\x05\xbaH\x02\b\x01\"N\n" +
+	"\tLogNormal\x127\n" +
+	"\x05sigma\x18\x01 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00$@!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05sigma\x88\x01\x01B\b\n" +
+	"\x06_sigma\"\x8b\x01\n" +
+	"\fUniformSpeed\x123\n" +
+	"\x03low\x18\x01 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x8d\xed\xb5\xa0\xf7ư>H\x00R\x03low\x88\x01\x01\x125\n" +
+	"\x04high\x18\x02 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x8d\xed\xb5\xa0\xf7ư>H\x01R\x04high\x88\x01\x01B\x06\n" +
+	"\x04_lowB\a\n" +
+	"\x05_high\"\xe2\x05\n" +
 	"\x06Server\x12,\n" +
 	"\x06fedavg\x18\x01 \x01(\v2\x12.fedrelu.v1.FedAvgH\x00R\x06fedavg\x12/\n" +
 	"\afedavgm\x18\x02 \x01(\v2\x13.fedrelu.v1.FedAvgMH\x00R\afedavgm\x12,\n" +
@@ -7501,11 +8073,12 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\v_iterationsB\x06\n" +
 	"\x04_epsB\f\n" +
 	"\n" +
-	"_tolerance\"\x96\x01\n" +
+	"_tolerance\"\xca\x01\n" +
 	"\x05Close\x12#\n" +
 	"\x03all\x18\x01 \x01(\v2\x0f.fedrelu.v1.AllH\x00R\x03all\x12,\n" +
 	"\x06quorum\x18\x02 \x01(\v2\x12.fedrelu.v1.QuorumH\x00R\x06quorum\x122\n" +
-	"\bdeadline\x18\x03 \x01(\v2\x14.fedrelu.v1.DeadlineH\x00R\bdeadlineB\x06\n" +
+	"\bdeadline\x18\x03 \x01(\v2\x14.fedrelu.v1.DeadlineH\x00R\bdeadline\x122\n" +
+	"\badaptive\x18\x04 \x01(\v2\x14.fedrelu.v1.AdaptiveH\x00R\badaptiveB\x06\n" +
 	"\x04when\"\x05\n" +
 	"\x03All\"\x7f\n" +
 	"\x06Quorum\x12)\n" +
@@ -7513,7 +8086,14 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x05grace\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\x05graceB\b\n" +
 	"\x06_count\"O\n" +
 	"\bDeadline\x12C\n" +
-	"\x05after\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xc8\x01\x01\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f*\x00R\x05after\"W\n" +
+	"\x05after\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xc8\x01\x01\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f*\x00R\x05after\"\xc6\x01\n" +
+	"\bAdaptive\x12,\n" +
+	"\x01k\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x01k\x88\x01\x01\x123\n" +
+	"\fobservations\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x01H\x01R\fobservations\x88\x01\x01\x12@\n" +
+	"\x05floor\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\x05floorB\x04\n" +
+	"\x02_kB\x0f\n" +
+	"\r_observations\"W\n" +
 	"\x06Checks\x12'\n" +
 	"\x05drift\x18\x01 \x01(\v2\x11.fedrelu.v1.DriftR\x05drift\x12$\n" +
 	"\x04rank\x18\x02 \x01(\v2\x10.fedrelu.v1.RankR\x04rank\"\xa2\x01\n" +
@@ -7575,7 +8155,15 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\rORDER_SHUFFLE\x10\x01\x12\x15\n" +
 	"\x11ORDER_REPLACEMENT\x10\x02\x12\x10\n" +
 	"\fORDER_CYCLIC\x10\x03\x12\x14\n" +
-	"\x10ORDER_SEQUENTIAL\x10\x04*U\n" +
+	"\x10ORDER_SEQUENTIAL\x10\x04*L\n" +
+	"\x06DrawBy\x12\x17\n" +
+	"\x13DRAW_BY_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fDRAW_BY_UNIFORM\x10\x01\x12\x14\n" +
+	"\x10DRAW_BY_EXAMPLES\x10\x02*F\n" +
+	"\aPartial\x12\x17\n" +
+	"\x13PARTIAL_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fPARTIAL_DROP\x10\x01\x12\x10\n" +
+	"\fPARTIAL_KEEP\x10\x02*U\n" +
 	"\tWeighting\x12\x19\n" +
 	"\x15WEIGHTING_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12WEIGHTING_EXAMPLES\x10\x01\x12\x15\n" +
@@ -7597,8 +8185,8 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 	return file_fedrelu_v1_spec_proto_rawDescData
 }
 
-var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 92)
+var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
+var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 98)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(Univariate)(0),             // 0: fedrelu.v1.Univariate
 	(DirichletForm)(0),          // 1: fedrelu.v1.DirichletForm
@@ -7606,215 +8194,233 @@ var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(Loss)(0),                   // 3: fedrelu.v1.Loss
 	(Precision)(0),              // 4: fedrelu.v1.Precision
 	(Order)(0),                  // 5: fedrelu.v1.Order
-	(Weighting)(0),              // 6: fedrelu.v1.Weighting
-	(OnDivergence)(0),           // 7: fedrelu.v1.OnDivergence
-	(*Spec)(nil),                // 8: fedrelu.v1.Spec
-	(*Stop)(nil),                // 9: fedrelu.v1.Stop
-	(*Data)(nil),                // 10: fedrelu.v1.Data
-	(*MNIST)(nil),               // 11: fedrelu.v1.MNIST
-	(*IDX)(nil),                 // 12: fedrelu.v1.IDX
-	(*Safetensors)(nil),         // 13: fedrelu.v1.Safetensors
-	(*CIFAR10)(nil),             // 14: fedrelu.v1.CIFAR10
-	(*CSV)(nil),                 // 15: fedrelu.v1.CSV
-	(*NPZ)(nil),                 // 16: fedrelu.v1.NPZ
-	(*Synthetic)(nil),           // 17: fedrelu.v1.Synthetic
-	(*Teacher)(nil),             // 18: fedrelu.v1.Teacher
-	(*LinearRegression)(nil),    // 19: fedrelu.v1.LinearRegression
-	(*FedProxDevices)(nil),      // 20: fedrelu.v1.FedProxDevices
-	(*GaussianClasses)(nil),     // 21: fedrelu.v1.GaussianClasses
-	(*UnivariateFunction)(nil),  // 22: fedrelu.v1.UnivariateFunction
-	(*Shards)(nil),              // 23: fedrelu.v1.Shards
-	(*Partition)(nil),           // 24: fedrelu.v1.Partition
-	(*IID)(nil),                 // 25: fedrelu.v1.IID
-	(*Contiguous)(nil),          // 26: fedrelu.v1.Contiguous
-	(*LabelShards)(nil),         // 27: fedrelu.v1.LabelShards
-	(*Labels)(nil),              // 28: fedrelu.v1.Labels
-	(*Dirichlet)(nil),           // 29: fedrelu.v1.Dirichlet
-	(*Quantity)(nil),            // 30: fedrelu.v1.Quantity
-	(*Natural)(nil),             // 31: fedrelu.v1.Natural
-	(*Explicit)(nil),            // 32: fedrelu.v1.Explicit
-	(*Model)(nil),               // 33: fedrelu.v1.Model
-	(*MLP)(nil),                 // 34: fedrelu.v1.MLP
-	(*CNN)(nil),                 // 35: fedrelu.v1.CNN
-	(*ResNet)(nil),              // 36: fedrelu.v1.ResNet
-	(*Shallow)(nil),             // 37: fedrelu.v1.Shallow
-	(*Activation)(nil),          // 38: fedrelu.v1.Activation
-	(*Layer)(nil),               // 39: fedrelu.v1.Layer
-	(*Linear)(nil),              // 40: fedrelu.v1.Linear
-	(*ReLU)(nil),                // 41: fedrelu.v1.ReLU
-	(*LeakyReLU)(nil),           // 42: fedrelu.v1.LeakyReLU
-	(*Conv2D)(nil),              // 43: fedrelu.v1.Conv2D
-	(*MaxPool2D)(nil),           // 44: fedrelu.v1.MaxPool2D
-	(*AvgPool2D)(nil),           // 45: fedrelu.v1.AvgPool2D
-	(*GlobalAvgPool2D)(nil),     // 46: fedrelu.v1.GlobalAvgPool2D
-	(*Flatten)(nil),             // 47: fedrelu.v1.Flatten
-	(*BatchNorm)(nil),           // 48: fedrelu.v1.BatchNorm
-	(*LayerNorm)(nil),           // 49: fedrelu.v1.LayerNorm
-	(*GroupNorm)(nil),           // 50: fedrelu.v1.GroupNorm
-	(*Residual)(nil),            // 51: fedrelu.v1.Residual
-	(*Scale)(nil),               // 52: fedrelu.v1.Scale
-	(*Softplus)(nil),            // 53: fedrelu.v1.Softplus
-	(*Init)(nil),                // 54: fedrelu.v1.Init
-	(*KaimingUniform)(nil),      // 55: fedrelu.v1.KaimingUniform
-	(*KaimingNormal)(nil),       // 56: fedrelu.v1.KaimingNormal
-	(*Xavier)(nil),              // 57: fedrelu.v1.Xavier
-	(*Gaussian)(nil),            // 58: fedrelu.v1.Gaussian
-	(*Identity)(nil),            // 59: fedrelu.v1.Identity
-	(*Zero)(nil),                // 60: fedrelu.v1.Zero
-	(*InitFile)(nil),            // 61: fedrelu.v1.InitFile
-	(*RandomSigns)(nil),         // 62: fedrelu.v1.RandomSigns
-	(*Regularize)(nil),          // 63: fedrelu.v1.Regularize
-	(*Local)(nil),               // 64: fedrelu.v1.Local
-	(*PostLocal)(nil),           // 65: fedrelu.v1.PostLocal
-	(*Schedule)(nil),            // 66: fedrelu.v1.Schedule
-	(*Constant)(nil),            // 67: fedrelu.v1.Constant
-	(*Step)(nil),                // 68: fedrelu.v1.Step
-	(*Exponential)(nil),         // 69: fedrelu.v1.Exponential
-	(*Cosine)(nil),              // 70: fedrelu.v1.Cosine
-	(*Warmup)(nil),              // 71: fedrelu.v1.Warmup
-	(*Optimizer)(nil),           // 72: fedrelu.v1.Optimizer
-	(*SGD)(nil),                 // 73: fedrelu.v1.SGD
-	(*AdamW)(nil),               // 74: fedrelu.v1.AdamW
-	(*Participation)(nil),       // 75: fedrelu.v1.Participation
-	(*Server)(nil),              // 76: fedrelu.v1.Server
-	(*FedAvg)(nil),              // 77: fedrelu.v1.FedAvg
-	(*FedAvgM)(nil),             // 78: fedrelu.v1.FedAvgM
-	(*DiLoCo)(nil),              // 79: fedrelu.v1.DiLoCo
-	(*SlowMo)(nil),              // 80: fedrelu.v1.SlowMo
-	(*FedAdagrad)(nil),          // 81: fedrelu.v1.FedAdagrad
-	(*FedAdam)(nil),             // 82: fedrelu.v1.FedAdam
-	(*FedYogi)(nil),             // 83: fedrelu.v1.FedYogi
-	(*FedNova)(nil),             // 84: fedrelu.v1.FedNova
-	(*Scaffold)(nil),            // 85: fedrelu.v1.Scaffold
-	(*Median)(nil),              // 86: fedrelu.v1.Median
-	(*TrimmedMean)(nil),         // 87: fedrelu.v1.TrimmedMean
-	(*Krum)(nil),                // 88: fedrelu.v1.Krum
-	(*MultiKrum)(nil),           // 89: fedrelu.v1.MultiKrum
-	(*GeometricMedian)(nil),     // 90: fedrelu.v1.GeometricMedian
-	(*Close)(nil),               // 91: fedrelu.v1.Close
-	(*All)(nil),                 // 92: fedrelu.v1.All
-	(*Quorum)(nil),              // 93: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 94: fedrelu.v1.Deadline
-	(*Checks)(nil),              // 95: fedrelu.v1.Checks
-	(*Drift)(nil),               // 96: fedrelu.v1.Drift
-	(*Rank)(nil),                // 97: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 98: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 99: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 100: google.protobuf.Duration
+	(DrawBy)(0),                 // 6: fedrelu.v1.DrawBy
+	(Partial)(0),                // 7: fedrelu.v1.Partial
+	(Weighting)(0),              // 8: fedrelu.v1.Weighting
+	(OnDivergence)(0),           // 9: fedrelu.v1.OnDivergence
+	(*Spec)(nil),                // 10: fedrelu.v1.Spec
+	(*Stop)(nil),                // 11: fedrelu.v1.Stop
+	(*Data)(nil),                // 12: fedrelu.v1.Data
+	(*MNIST)(nil),               // 13: fedrelu.v1.MNIST
+	(*IDX)(nil),                 // 14: fedrelu.v1.IDX
+	(*Safetensors)(nil),         // 15: fedrelu.v1.Safetensors
+	(*CIFAR10)(nil),             // 16: fedrelu.v1.CIFAR10
+	(*CSV)(nil),                 // 17: fedrelu.v1.CSV
+	(*NPZ)(nil),                 // 18: fedrelu.v1.NPZ
+	(*Synthetic)(nil),           // 19: fedrelu.v1.Synthetic
+	(*Teacher)(nil),             // 20: fedrelu.v1.Teacher
+	(*LinearRegression)(nil),    // 21: fedrelu.v1.LinearRegression
+	(*FedProxDevices)(nil),      // 22: fedrelu.v1.FedProxDevices
+	(*GaussianClasses)(nil),     // 23: fedrelu.v1.GaussianClasses
+	(*UnivariateFunction)(nil),  // 24: fedrelu.v1.UnivariateFunction
+	(*Shards)(nil),              // 25: fedrelu.v1.Shards
+	(*Partition)(nil),           // 26: fedrelu.v1.Partition
+	(*IID)(nil),                 // 27: fedrelu.v1.IID
+	(*Contiguous)(nil),          // 28: fedrelu.v1.Contiguous
+	(*LabelShards)(nil),         // 29: fedrelu.v1.LabelShards
+	(*Labels)(nil),              // 30: fedrelu.v1.Labels
+	(*Dirichlet)(nil),           // 31: fedrelu.v1.Dirichlet
+	(*Quantity)(nil),            // 32: fedrelu.v1.Quantity
+	(*Natural)(nil),             // 33: fedrelu.v1.Natural
+	(*Explicit)(nil),            // 34: fedrelu.v1.Explicit
+	(*Model)(nil),               // 35: fedrelu.v1.Model
+	(*MLP)(nil),                 // 36: fedrelu.v1.MLP
+	(*CNN)(nil),                 // 37: fedrelu.v1.CNN
+	(*ResNet)(nil),              // 38: fedrelu.v1.ResNet
+	(*Shallow)(nil),             // 39: fedrelu.v1.Shallow
+	(*Activation)(nil),          // 40: fedrelu.v1.Activation
+	(*Layer)(nil),               // 41: fedrelu.v1.Layer
+	(*Linear)(nil),              // 42: fedrelu.v1.Linear
+	(*ReLU)(nil),                // 43: fedrelu.v1.ReLU
+	(*LeakyReLU)(nil),           // 44: fedrelu.v1.LeakyReLU
+	(*Conv2D)(nil),              // 45: fedrelu.v1.Conv2D
+	(*MaxPool2D)(nil),           // 46: fedrelu.v1.MaxPool2D
+	(*AvgPool2D)(nil),           // 47: fedrelu.v1.AvgPool2D
+	(*GlobalAvgPool2D)(nil),     // 48: fedrelu.v1.GlobalAvgPool2D
+	(*Flatten)(nil),             // 49: fedrelu.v1.Flatten
+	(*BatchNorm)(nil),           // 50: fedrelu.v1.BatchNorm
+	(*LayerNorm)(nil),           // 51: fedrelu.v1.LayerNorm
+	(*GroupNorm)(nil),           // 52: fedrelu.v1.GroupNorm
+	(*Residual)(nil),            // 53: fedrelu.v1.Residual
+	(*Scale)(nil),               // 54: fedrelu.v1.Scale
+	(*Softplus)(nil),            // 55: fedrelu.v1.Softplus
+	(*Init)(nil),                // 56: fedrelu.v1.Init
+	(*KaimingUniform)(nil),      // 57: fedrelu.v1.KaimingUniform
+	(*KaimingNormal)(nil),       // 58: fedrelu.v1.KaimingNormal
+	(*Xavier)(nil),              // 59: fedrelu.v1.Xavier
+	(*Gaussian)(nil),            // 60: fedrelu.v1.Gaussian
+	(*Identity)(nil),            // 61: fedrelu.v1.Identity
+	(*Zero)(nil),                // 62: fedrelu.v1.Zero
+	(*InitFile)(nil),            // 63: fedrelu.v1.InitFile
+	(*RandomSigns)(nil),         // 64: fedrelu.v1.RandomSigns
+	(*Regularize)(nil),          // 65: fedrelu.v1.Regularize
+	(*Local)(nil),               // 66: fedrelu.v1.Local
+	(*PostLocal)(nil),           // 67: fedrelu.v1.PostLocal
+	(*Schedule)(nil),            // 68: fedrelu.v1.Schedule
+	(*Constant)(nil),            // 69: fedrelu.v1.Constant
+	(*Step)(nil),                // 70: fedrelu.v1.Step
+	(*Exponential)(nil),         // 71: fedrelu.v1.Exponential
+	(*Cosine)(nil),              // 72: fedrelu.v1.Cosine
+	(*Warmup)(nil),              // 73: fedrelu.v1.Warmup
+	(*Optimizer)(nil),           // 74: fedrelu.v1.Optimizer
+	(*SGD)(nil),                 // 75: fedrelu.v1.SGD
+	(*AdamW)(nil),               // 76: fedrelu.v1.AdamW
+	(*Participation)(nil),       // 77: fedrelu.v1.Participation
+	(*Simulate)(nil),            // 78: fedrelu.v1.Simulate
+	(*Stragglers)(nil),          // 79: fedrelu.v1.Stragglers
+	(*Speed)(nil),               // 80: fedrelu.v1.Speed
+	(*LogNormal)(nil),           // 81: fedrelu.v1.LogNormal
+	(*UniformSpeed)(nil),        // 82: fedrelu.v1.UniformSpeed
+	(*Server)(nil),              // 83: fedrelu.v1.Server
+	(*FedAvg)(nil),              // 84: fedrelu.v1.FedAvg
+	(*FedAvgM)(nil),             // 85: fedrelu.v1.FedAvgM
+	(*DiLoCo)(nil),              // 86: fedrelu.v1.DiLoCo
+	(*SlowMo)(nil),              // 87: fedrelu.v1.SlowMo
+	(*FedAdagrad)(nil),          // 88: fedrelu.v1.FedAdagrad
+	(*FedAdam)(nil),             // 89: fedrelu.v1.FedAdam
+	(*FedYogi)(nil),             // 90: fedrelu.v1.FedYogi
+	(*FedNova)(nil),             // 91: fedrelu.v1.FedNova
+	(*Scaffold)(nil),            // 92: fedrelu.v1.Scaffold
+	(*Median)(nil),              // 93: fedrelu.v1.Median
+	(*TrimmedMean)(nil),         // 94: fedrelu.v1.TrimmedMean
+	(*Krum)(nil),                // 95: fedrelu.v1.Krum
+	(*MultiKrum)(nil),           // 96: fedrelu.v1.MultiKrum
+	(*GeometricMedian)(nil),     // 97: fedrelu.v1.GeometricMedian
+	(*Close)(nil),               // 98: fedrelu.v1.Close
+	(*All)(nil),                 // 99: fedrelu.v1.All
+	(*Quorum)(nil),              // 100: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 101: fedrelu.v1.Deadline
+	(*Adaptive)(nil),            // 102: fedrelu.v1.Adaptive
+	(*Checks)(nil),              // 103: fedrelu.v1.Checks
+	(*Drift)(nil),               // 104: fedrelu.v1.Drift
+	(*Rank)(nil),                // 105: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 106: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 107: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 108: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
-	9,   // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
-	10,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
-	23,  // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
-	33,  // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
+	11,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
+	12,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
+	25,  // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
+	35,  // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
 	3,   // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
 	4,   // 5: fedrelu.v1.Spec.precision:type_name -> fedrelu.v1.Precision
-	64,  // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
-	63,  // 7: fedrelu.v1.Spec.regularize:type_name -> fedrelu.v1.Regularize
-	75,  // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
-	76,  // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
-	6,   // 10: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	91,  // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
-	7,   // 12: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	100, // 13: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	95,  // 14: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	98,  // 15: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	99,  // 16: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
-	11,  // 17: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
-	12,  // 18: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
-	13,  // 19: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
-	14,  // 20: fedrelu.v1.Data.cifar10:type_name -> fedrelu.v1.CIFAR10
-	15,  // 21: fedrelu.v1.Data.csv:type_name -> fedrelu.v1.CSV
-	16,  // 22: fedrelu.v1.Data.npz:type_name -> fedrelu.v1.NPZ
-	17,  // 23: fedrelu.v1.Data.synthetic:type_name -> fedrelu.v1.Synthetic
-	18,  // 24: fedrelu.v1.Synthetic.teacher:type_name -> fedrelu.v1.Teacher
-	19,  // 25: fedrelu.v1.Synthetic.linear:type_name -> fedrelu.v1.LinearRegression
-	20,  // 26: fedrelu.v1.Synthetic.fedprox:type_name -> fedrelu.v1.FedProxDevices
-	21,  // 27: fedrelu.v1.Synthetic.gaussian:type_name -> fedrelu.v1.GaussianClasses
-	22,  // 28: fedrelu.v1.Synthetic.function:type_name -> fedrelu.v1.UnivariateFunction
-	0,   // 29: fedrelu.v1.UnivariateFunction.of:type_name -> fedrelu.v1.Univariate
-	24,  // 30: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
-	25,  // 31: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
-	26,  // 32: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
-	27,  // 33: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
-	28,  // 34: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
-	29,  // 35: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
-	30,  // 36: fedrelu.v1.Partition.quantity:type_name -> fedrelu.v1.Quantity
-	31,  // 37: fedrelu.v1.Partition.natural:type_name -> fedrelu.v1.Natural
-	32,  // 38: fedrelu.v1.Partition.explicit:type_name -> fedrelu.v1.Explicit
-	1,   // 39: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
-	34,  // 40: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
-	35,  // 41: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
-	36,  // 42: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
-	37,  // 43: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
-	39,  // 44: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
-	54,  // 45: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
-	38,  // 46: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
-	2,   // 47: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
-	38,  // 48: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
-	41,  // 49: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
-	42,  // 50: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	40,  // 51: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
-	41,  // 52: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
-	42,  // 53: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	43,  // 54: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
-	44,  // 55: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
-	45,  // 56: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
-	46,  // 57: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
-	47,  // 58: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
-	48,  // 59: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
-	49,  // 60: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
-	50,  // 61: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
-	51,  // 62: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
-	52,  // 63: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
-	53,  // 64: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
-	39,  // 65: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
-	39,  // 66: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
-	55,  // 67: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
-	56,  // 68: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
-	57,  // 69: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
-	58,  // 70: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
-	59,  // 71: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
-	60,  // 72: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
-	61,  // 73: fedrelu.v1.Init.file:type_name -> fedrelu.v1.InitFile
-	62,  // 74: fedrelu.v1.Init.random_signs:type_name -> fedrelu.v1.RandomSigns
-	5,   // 75: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
-	72,  // 76: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
-	66,  // 77: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
-	65,  // 78: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
-	67,  // 79: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
-	68,  // 80: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
-	69,  // 81: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
-	70,  // 82: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
-	71,  // 83: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
-	73,  // 84: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
-	74,  // 85: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
-	77,  // 86: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
-	78,  // 87: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
-	79,  // 88: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
-	80,  // 89: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
-	81,  // 90: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
-	82,  // 91: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
-	83,  // 92: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
-	84,  // 93: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
-	85,  // 94: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
-	86,  // 95: fedrelu.v1.Server.median:type_name -> fedrelu.v1.Median
-	87,  // 96: fedrelu.v1.Server.trimmed_mean:type_name -> fedrelu.v1.TrimmedMean
-	88,  // 97: fedrelu.v1.Server.krum:type_name -> fedrelu.v1.Krum
-	89,  // 98: fedrelu.v1.Server.multi_krum:type_name -> fedrelu.v1.MultiKrum
-	90,  // 99: fedrelu.v1.Server.geometric_median:type_name -> fedrelu.v1.GeometricMedian
-	92,  // 100: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	93,  // 101: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	94,  // 102: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	100, // 103: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	100, // 104: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	96,  // 105: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	97,  // 106: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	107, // [107:107] is the sub-list for method output_type
-	107, // [107:107] is the sub-list for method input_type
-	107, // [107:107] is the sub-list for extension type_name
-	107, // [107:107] is the sub-list for extension extendee
-	0,   // [0:107] is the sub-list for field type_name
+	66,  // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
+	65,  // 7: fedrelu.v1.Spec.regularize:type_name -> fedrelu.v1.Regularize
+	77,  // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
+	83,  // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
+	8,   // 10: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
+	98,  // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	78,  // 12: fedrelu.v1.Spec.simulate:type_name -> fedrelu.v1.Simulate
+	9,   // 13: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
+	108, // 14: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	108, // 15: fedrelu.v1.Spec.task_limit:type_name -> google.protobuf.Duration
+	103, // 16: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	106, // 17: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	107, // 18: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	13,  // 19: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
+	14,  // 20: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
+	15,  // 21: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
+	16,  // 22: fedrelu.v1.Data.cifar10:type_name -> fedrelu.v1.CIFAR10
+	17,  // 23: fedrelu.v1.Data.csv:type_name -> fedrelu.v1.CSV
+	18,  // 24: fedrelu.v1.Data.npz:type_name -> fedrelu.v1.NPZ
+	19,  // 25: fedrelu.v1.Data.synthetic:type_name -> fedrelu.v1.Synthetic
+	20,  // 26: fedrelu.v1.Synthetic.teacher:type_name -> fedrelu.v1.Teacher
+	21,  // 27: fedrelu.v1.Synthetic.linear:type_name -> fedrelu.v1.LinearRegression
+	22,  // 28: fedrelu.v1.Synthetic.fedprox:type_name -> fedrelu.v1.FedProxDevices
+	23,  // 29: fedrelu.v1.Synthetic.gaussian:type_name -> fedrelu.v1.GaussianClasses
+	24,  // 30: fedrelu.v1.Synthetic.function:type_name -> fedrelu.v1.UnivariateFunction
+	0,   // 31: fedrelu.v1.UnivariateFunction.of:type_name -> fedrelu.v1.Univariate
+	26,  // 32: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
+	27,  // 33: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
+	28,  // 34: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
+	29,  // 35: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
+	30,  // 36: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
+	31,  // 37: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
+	32,  // 38: fedrelu.v1.Partition.quantity:type_name -> fedrelu.v1.Quantity
+	33,  // 39: fedrelu.v1.Partition.natural:type_name -> fedrelu.v1.Natural
+	34,  // 40: fedrelu.v1.Partition.explicit:type_name -> fedrelu.v1.Explicit
+	1,   // 41: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
+	36,  // 42: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
+	37,  // 43: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
+	38,  // 44: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
+	39,  // 45: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
+	41,  // 46: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
+	56,  // 47: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
+	40,  // 48: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
+	2,   // 49: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
+	40,  // 50: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
+	43,  // 51: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
+	44,  // 52: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	42,  // 53: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
+	43,  // 54: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
+	44,  // 55: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	45,  // 56: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
+	46,  // 57: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
+	47,  // 58: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
+	48,  // 59: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
+	49,  // 60: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
+	50,  // 61: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
+	51,  // 62: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
+	52,  // 63: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
+	53,  // 64: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
+	54,  // 65: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
+	55,  // 66: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
+	41,  // 67: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
+	41,  // 68: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
+	57,  // 69: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
+	58,  // 70: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
+	59,  // 71: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
+	60,  // 72: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
+	61,  // 73: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
+	62,  // 74: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
+	63,  // 75: fedrelu.v1.Init.file:type_name -> fedrelu.v1.InitFile
+	64,  // 76: fedrelu.v1.Init.random_signs:type_name -> fedrelu.v1.RandomSigns
+	5,   // 77: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
+	74,  // 78: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
+	68,  // 79: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
+	67,  // 80: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
+	69,  // 81: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
+	70,  // 82: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
+	71,  // 83: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
+	72,  // 84: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
+	73,  // 85: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
+	75,  // 86: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
+	76,  // 87: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
+	6,   // 88: fedrelu.v1.Participation.by:type_name -> fedrelu.v1.DrawBy
+	79,  // 89: fedrelu.v1.Simulate.stragglers:type_name -> fedrelu.v1.Stragglers
+	80,  // 90: fedrelu.v1.Simulate.speed:type_name -> fedrelu.v1.Speed
+	7,   // 91: fedrelu.v1.Simulate.partial:type_name -> fedrelu.v1.Partial
+	81,  // 92: fedrelu.v1.Speed.lognormal:type_name -> fedrelu.v1.LogNormal
+	82,  // 93: fedrelu.v1.Speed.uniform:type_name -> fedrelu.v1.UniformSpeed
+	84,  // 94: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
+	85,  // 95: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
+	86,  // 96: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
+	87,  // 97: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
+	88,  // 98: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
+	89,  // 99: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
+	90,  // 100: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
+	91,  // 101: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
+	92,  // 102: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
+	93,  // 103: fedrelu.v1.Server.median:type_name -> fedrelu.v1.Median
+	94,  // 104: fedrelu.v1.Server.trimmed_mean:type_name -> fedrelu.v1.TrimmedMean
+	95,  // 105: fedrelu.v1.Server.krum:type_name -> fedrelu.v1.Krum
+	96,  // 106: fedrelu.v1.Server.multi_krum:type_name -> fedrelu.v1.MultiKrum
+	97,  // 107: fedrelu.v1.Server.geometric_median:type_name -> fedrelu.v1.GeometricMedian
+	99,  // 108: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	100, // 109: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	101, // 110: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	102, // 111: fedrelu.v1.Close.adaptive:type_name -> fedrelu.v1.Adaptive
+	108, // 112: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	108, // 113: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	108, // 114: fedrelu.v1.Adaptive.floor:type_name -> google.protobuf.Duration
+	104, // 115: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	105, // 116: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	117, // [117:117] is the sub-list for method output_type
+	117, // [117:117] is the sub-list for method input_type
+	117, // [117:117] is the sub-list for extension type_name
+	117, // [117:117] is the sub-list for extension extendee
+	0,   // [0:117] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -7942,7 +8548,15 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Participation_Fraction)(nil),
 		(*Participation_Count)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[68].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[68].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[69].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[70].OneofWrappers = []any{
+		(*Speed_Lognormal)(nil),
+		(*Speed_Uniform)(nil),
+	}
+	file_fedrelu_v1_spec_proto_msgTypes[71].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[72].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[73].OneofWrappers = []any{
 		(*Server_Fedavg)(nil),
 		(*Server_Fedavgm)(nil),
 		(*Server_Diloco)(nil),
@@ -7958,36 +8572,38 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Server_MultiKrum)(nil),
 		(*Server_GeometricMedian)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[69].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[70].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[71].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[72].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[73].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[74].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[75].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[76].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[77].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[78].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[79].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[80].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[81].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[82].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[83].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[84].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[85].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[86].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[87].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[88].OneofWrappers = []any{
 		(*Close_All)(nil),
 		(*Close_Quorum)(nil),
 		(*Close_Deadline)(nil),
+		(*Close_Adaptive)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[85].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[88].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[89].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[90].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[91].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[92].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[94].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[95].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[96].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[97].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
-			NumEnums:      8,
-			NumMessages:   92,
+			NumEnums:      10,
+			NumMessages:   98,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

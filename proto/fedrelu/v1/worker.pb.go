@@ -1097,7 +1097,9 @@ type Task struct {
 	// On the grid of 2^-50.
 	Weight uint64 `protobuf:"varint,2,opt,name=weight,proto3" json:"weight,omitempty"`
 	// The end parameters of this task are kept until the round's Measure.
-	Measured      bool `protobuf:"varint,3,opt,name=measured,proto3" json:"measured,omitempty"`
+	Measured bool `protobuf:"varint,3,opt,name=measured,proto3" json:"measured,omitempty"`
+	// At most so many local steps; 0: as many as the schedule says.
+	Steps         uint32 `protobuf:"varint,4,opt,name=steps,proto3" json:"steps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1151,6 +1153,13 @@ func (x *Task) GetMeasured() bool {
 		return x.Measured
 	}
 	return false
+}
+
+func (x *Task) GetSteps() uint32 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
 }
 
 // Flush asks for everything that is trained and not yet pushed of a round.
@@ -1271,13 +1280,15 @@ func (x *Abandon) GetShards() []uint32 {
 // Measure asks for the drift of shards of a round, between the ends of their tasks and the model that came of them.
 // A worker that does not hold an end any more repeats the task from the round's start.
 type Measure struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
-	Round         uint32                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"`
-	Shards        []uint32               `protobuf:"varint,3,rep,packed,name=shards,proto3" json:"shards,omitempty"`
-	StartSha256   []byte                 `protobuf:"bytes,4,opt,name=start_sha256,json=startSha256,proto3" json:"start_sha256,omitempty"`
-	ModelSha256   []byte                 `protobuf:"bytes,5,opt,name=model_sha256,json=modelSha256,proto3" json:"model_sha256,omitempty"`
-	Probe         uint32                 `protobuf:"varint,6,opt,name=probe,proto3" json:"probe,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Run         string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Round       uint32                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"`
+	Shards      []uint32               `protobuf:"varint,3,rep,packed,name=shards,proto3" json:"shards,omitempty"`
+	StartSha256 []byte                 `protobuf:"bytes,4,opt,name=start_sha256,json=startSha256,proto3" json:"start_sha256,omitempty"`
+	ModelSha256 []byte                 `protobuf:"bytes,5,opt,name=model_sha256,json=modelSha256,proto3" json:"model_sha256,omitempty"`
+	Probe       uint32                 `protobuf:"varint,6,opt,name=probe,proto3" json:"probe,omitempty"`
+	// One for each shard, as in Task, if any is not 0.
+	Steps         []uint32 `protobuf:"varint,7,rep,packed,name=steps,proto3" json:"steps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1352,6 +1363,13 @@ func (x *Measure) GetProbe() uint32 {
 		return x.Probe
 	}
 	return 0
+}
+
+func (x *Measure) GetSteps() []uint32 {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
 }
 
 type CloseRun struct {
@@ -2400,25 +2418,27 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12!\n" +
 	"\fstart_sha256\x18\x03 \x01(\fR\vstartSha256\x12&\n" +
 	"\x05tasks\x18\x04 \x03(\v2\x10.fedrelu.v1.TaskR\x05tasks\x12\x10\n" +
-	"\x03sum\x18\x05 \x01(\bR\x03sum\"P\n" +
+	"\x03sum\x18\x05 \x01(\bR\x03sum\"f\n" +
 	"\x04Task\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06weight\x18\x02 \x01(\x04R\x06weight\x12\x1a\n" +
-	"\bmeasured\x18\x03 \x01(\bR\bmeasured\"/\n" +
+	"\bmeasured\x18\x03 \x01(\bR\bmeasured\x12\x14\n" +
+	"\x05steps\x18\x04 \x01(\rR\x05steps\"/\n" +
 	"\x05Flush\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\"I\n" +
 	"\aAbandon\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12\x16\n" +
-	"\x06shards\x18\x03 \x03(\rR\x06shards\"\xa5\x01\n" +
+	"\x06shards\x18\x03 \x03(\rR\x06shards\"\xbb\x01\n" +
 	"\aMeasure\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12\x16\n" +
 	"\x06shards\x18\x03 \x03(\rR\x06shards\x12!\n" +
 	"\fstart_sha256\x18\x04 \x01(\fR\vstartSha256\x12!\n" +
 	"\fmodel_sha256\x18\x05 \x01(\fR\vmodelSha256\x12\x14\n" +
-	"\x05probe\x18\x06 \x01(\rR\x05probe\"\x1c\n" +
+	"\x05probe\x18\x06 \x01(\rR\x05probe\x12\x14\n" +
+	"\x05steps\x18\a \x03(\rR\x05steps\"\x1c\n" +
 	"\bCloseRun\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\"I\n" +
 	"\aTrained\x12\x10\n" +
