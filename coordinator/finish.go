@@ -64,7 +64,7 @@ func (o *owner) aggregate(ctx context.Context) ([]float32, hashes, error) {
 func (o *owner) record(made hashes) record.Round {
 	cur := o.current
 	rec := record.Round{
-		Number: cur.number, Invited: cur.shards(), Participants: cur.closed.Answered, Missing: slices.Clone(cur.closed.Missing),
+		Number: cur.number, Invited: cur.plan.Invited(), Participants: cur.closed.Answered, Missing: slices.Clone(cur.closed.Missing),
 		CloseReason: cur.closed.Reason, Diverged: cur.diverged, StartModel: o.last.Model, Model: made.model,
 		RuleState: made.state,
 	}
@@ -94,12 +94,11 @@ func (o *owner) record(made hashes) record.Round {
 func (c *currentRound) account(rec *record.Round) {
 	for _, a := range c.plan.Absent {
 		rec.Absent = append(rec.Absent, record.Absent{Shards: a.Shards, Reason: a.Why})
-		rec.Invited, rec.Missing = append(rec.Invited, a.Shards...), append(rec.Missing, a.Shards...)
+		rec.Missing = append(rec.Missing, a.Shards...)
 	}
 	for _, a := range c.closed.Absent {
 		rec.Absent = append(rec.Absent, record.Absent{Shards: a.Shards, Reason: a.Why})
 	}
-	slices.Sort(rec.Invited)
 	slices.Sort(rec.Missing)
 	if !slices.ContainsFunc(c.plan.Tasks, func(t localsgd.PlannedTask) bool { return t.Steps > 0 }) {
 		return

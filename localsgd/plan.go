@@ -34,6 +34,16 @@ func (p Plan) Shards() []int {
 	return shards
 }
 
+// Invited returns the shards that were drawn, ascending: those with tasks and the absent ones.
+func (p Plan) Invited() []int {
+	shards := p.Shards()
+	for _, a := range p.Absent {
+		shards = append(shards, a.Shards...)
+	}
+	slices.Sort(shards)
+	return shards
+}
+
 // Plan returns the tasks of a round: participants drawn by key, with all their steps or what the simulated clock lets them
 // make of these. Without one, and with Participation.Over, the plan has all who are invited.
 func (a Algorithm) Plan(job *Job, round int) Plan {

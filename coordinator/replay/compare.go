@@ -12,7 +12,7 @@ import (
 // plan draws the round's tasks anew.
 func (r *Replay) plan(rec record.Round) (localsgd.Plan, error) {
 	plan := r.algorithm.Plan(r.job, rec.Number)
-	if shards := plan.Shards(); !slices.Equal(shards, rec.Invited) {
+	if shards := plan.Invited(); !slices.Equal(shards, rec.Invited) {
 		return plan, &Difference{rec.Number, "invited", fmt.Sprint(rec.Invited), fmt.Sprint(shards)}
 	}
 	for _, task := range plan.Tasks {
@@ -20,6 +20,10 @@ func (r *Replay) plan(rec record.Round) (localsgd.Plan, error) {
 		if counts && rec.Weights[i] != uint64(task.Weight) {
 			what := fmt.Sprintf("weight of shard %d", task.Shard)
 			return plan, &Difference{rec.Number, what, fmt.Sprint(rec.Weights[i]), fmt.Sprint(task.Weight)}
+		}
+		if most := rec.StepsOf(task.Shard); counts && most != task.Steps {
+			what := fmt.Sprintf("most steps of shard %d", task.Shard)
+			return plan, &Difference{rec.Number, what, fmt.Sprint(most), fmt.Sprint(task.Steps)}
 		}
 	}
 	return plan, nil

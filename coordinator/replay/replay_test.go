@@ -52,7 +52,7 @@ func recorded(t *testing.T, set ...string) (record.Run, []record.Round) {
 			t.Fatal(err)
 		}
 		rec := record.Round{
-			Number: number, Invited: plan.Shards(), Participants: answered, Missing: []int{plan.Tasks[late].Shard},
+			Number: number, Invited: plan.Invited(), Participants: answered, Missing: []int{plan.Tasks[late].Shard},
 			Steps: int64(facts.Steps), TrainLoss: &facts.TrainLoss, StartModel: modelOf(job, block), Model: modelOf(job, next), RuleState: stateOf(job, next),
 		}
 		for i, task := range plan.Tasks {
@@ -60,6 +60,7 @@ func recorded(t *testing.T, set ...string) (record.Run, []record.Round) {
 				continue
 			}
 			rec.Weights = append(rec.Weights, uint64(task.Weight))
+			rec.TaskSteps = append(rec.TaskSteps, task.Steps)
 			if job.ShardState().Size() > 0 {
 				rec.ShardStates = append(rec.ShardStates, tensor.HashBlock(runner.ShardState(task.Shard)))
 			}
@@ -101,6 +102,8 @@ func TestARecordIsEnough(t *testing.T) {
 	for _, set := range [][]string{
 		{"server={fedavg: {}}"}, {"server={fednova: {}}"}, {"server={fedadam: {}}"}, {"server={scaffold: {}}"},
 		{"server={fedavgm: {}}", "local.optimizer.sgd.momentum=0.9", "local.keep_state=true"},
+		{"simulate={stragglers: {fraction: 0.5}, dropout: 0.05, partial: keep}", "local.epochs=3"},
+		{"participation={count: 3, by: examples, over: 1.5}"},
 	} {
 		t.Run(set[0], func(t *testing.T) {
 			run, rounds := recorded(t, set...)
