@@ -451,6 +451,7 @@ func TestRoundsCloseEarlyWhereTheSpecSaysSo(t *testing.T) {
 	for _, c := range []struct{ name, more, why string }{
 		{"quorum", "close: {quorum: {count: 2, grace: 10ms}}", "quorum"},
 		{"deadline", "close: {deadline: {after: 300ms}}", "deadline"},
+		{"over-selection", "participation: {count: 2, over: 2}", "2 of 4 shards have answered, as many as are needed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := parse(t, 2, c.more)
@@ -483,7 +484,28 @@ func TestRoundsCloseEarlyWhereTheSpecSaysSo(t *testing.T) {
 				if len(r.Participants) == 0 || len(r.Missing) == 0 || len(r.Participants)+len(r.Missing) != 4 || !strings.Contains(r.CloseReason, c.why) {
 					t.Errorf("round %d: answered %v, missing %v, %q", r.Number, r.Participants, r.Missing, r.CloseReason)
 				}
+				for _, a := range r.Absent {
+					if !slices.Equal(a.Shards, r.Missing) || a.Reason != "late: in training at worker silent" {
+						t.Errorf("round %d: %v are missing because %q", r.Number, a.Shards, a.Reason)
+					}
+				}
+				if len(r.Absent) != 1 {
+					t.Errorf("round %d: reasons %v, want one", r.Number, r.Absent)
+				}
 			}
 		})
 	}
+}
+
+// A worker that lives and never answers holds up a round that waits for all no longer than the task limit, and changes no bit.
+func TestTasksOfASilentWorkerGoToOthers(t *testing.T) {
+	s := parse(t, 2, "task_limit: 200ms")
+	b := start(t, Config{})
+	b.join("silent", s, func(w *hand) { w.onAssign = func(wire.Assign) bool { return false } })
+	b.join("a", s, nil)
+	run, rounds := b.wait(b.submit(s))
+	if run.Status != record.Completed {
+		t.Fatalf("%v: %s", run.Status, run.Reason)
+	}
+	checkModels(t, rounds, oracle(t, s))
 }

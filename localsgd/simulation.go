@@ -20,7 +20,8 @@ import (
 // in steps. With Partial that work counts, otherwise the straggler is missing, as in the paper's FedAvg. With
 // Participation.Over the first Size shards count, by the time of their whole tasks; stragglers come last.
 //
-// A round needs an answer: if nobody was left, the first shard in the order of drawing does its whole task.
+// A round needs an answer: if nobody was left, the first shard in the order of drawing does its whole task. A Combiner that
+// needs more updates than a round has left fails the run.
 type Simulation struct {
 	Stragglers float64 // of the invited, 0..1
 	Dropout    float64 // 0..1

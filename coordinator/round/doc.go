@@ -13,6 +13,9 @@
 //   - Nothing counts that Machine.Accepts did not accept. The owner keeps asking, adding and reporting Answered
 //     together: no other push may be accepted in between.
 //   - Tasks of a lost worker are open again in the same step, and go to others in that step if there is capacity.
+//   - Tasks and results of a worker that lives and has finished nothing for Policy.TaskLimit go to others where others can
+//     be tried; who is the last that can is left alone.
+//   - A deadline may follow what earlier rounds took: Adaptive is a pure function of the times that their Close actions tell.
 //   - A task that diverged is never tried again. A task whose bytes were refused goes elsewhere if anybody else can
 //     serve it; MaxRefusals refusals of one shard fail the run.
 //   - A round without any answer never closes as a success.
