@@ -42,6 +42,11 @@ type (
 		push    *wire.Push
 		why     error
 	}
+	// notKept: the states of an accepted push cannot be written.
+	notKept struct {
+		push *wire.Push
+		why  error
+	}
 	// fetched: a worker has taken a model.
 	fetched struct {
 		session *Session
@@ -58,6 +63,7 @@ type (
 )
 
 type offerAnswer struct {
-	reply wire.PushReply
-	grid  *localsgd.Grid // nil: reply is final
+	reply  wire.PushReply
+	grid   *localsgd.Grid // nil: reply is final
+	states shardStates    // without the states that there are: how they travel
 }

@@ -66,7 +66,7 @@ func (o *owner) record(made hashes) record.Round {
 	rec := record.Round{
 		Number: cur.number, Invited: cur.plan.Invited(), Participants: cur.closed.Answered, Missing: slices.Clone(cur.closed.Missing),
 		CloseReason: cur.closed.Reason, Diverged: cur.diverged, StartModel: o.last.Model, Model: made.model,
-		RuleState: made.state,
+		RuleState: made.state, FreshStates: o.states.fresh, StatesStay: o.states.size > 0 && !o.states.travels,
 	}
 	if o.start.hash != rec.StartModel {
 		rec.Start = o.start.hash
@@ -81,6 +81,9 @@ func (o *owner) record(made hashes) record.Round {
 		rec.Examples += int64(f.Examples)
 		rec.Steps += int64(f.Steps)
 		loss.Add(f.Weight, f.Facts)
+		if o.states.size > 0 {
+			rec.ShardStates = append(rec.ShardStates, f.State)
+		}
 		byWorker[cur.by[k].name()] = append(byWorker[cur.by[k].name()], k)
 	}
 	for _, name := range slices.Sorted(maps.Keys(byWorker)) {
@@ -139,6 +142,7 @@ func (o *owner) commit(rec record.Round, block []float32, made hashes) error {
 	o.current = nil
 	o.publish(block, made)
 	o.last = rec
+	o.states.commit(rec, cur)
 	o.logRound(rec)
 	o.c.changed.fire()
 	o.say("committed", true)
@@ -165,6 +169,11 @@ func (o *owner) finishReplay(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for i, k := range rec.Participants {
+		if len(rec.ShardStates) > 0 && o.current.facts[k].State != rec.ShardStates[i] {
+			return &failure{fmt.Sprintf("a replayed round did not give its recorded states: that of shard %d in round %d", k, rec.Number)}
+		}
+	}
 	if made.model != rec.Model || made.state != rec.RuleState {
 		return &failure{fmt.Sprintf("a replayed round did not give its recorded model: round %d gives %s, recorded is %s", rec.Number, made.model, rec.Model)}
 	}
@@ -176,6 +185,7 @@ func (o *owner) finishReplay(ctx context.Context) error {
 		return err
 	}
 	o.log.Warn("damaged model computed again", "round", rec.Number, "model", made.model.String()[:12])
+	o.states.commit(rec, o.current)
 	o.replay, o.current = o.replay[1:], nil
 	o.publish(next, made)
 	o.c.changed.fire()

@@ -234,8 +234,8 @@ func (o *owner) onDriftFailed(p *participant, f wire.DriftFailed) error {
 	}
 	o.log.Warn("drift not measured", "worker", p.name(), "round", f.Round, "shard", f.Shard, "why", f.Reason)
 	t.tried, t.asked = append(t.tried, p.session.ID), 0
-	if len(t.tried) >= maxDriftTries {
-		t.why = f.Reason
+	if len(t.tried) >= maxDriftTries || o.states.size > 0 && t.choose(o.readyWorkers()) == 0 {
+		t.why = f.Reason // where shards have states only the worker that holds the end can measure: others need not be waited for
 	}
 	o.askForDrift()
 	return o.settleMeasurement()

@@ -40,6 +40,13 @@ func (m *models) block(size int) []float32 {
 	return make([]float32, size)
 }
 
+// giveBack makes a block available again that was not published.
+func (m *models) giveBack(block []float32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.free = append(m.free, block)
+}
+
 // publish gives the first numbers of a block, which travel, to whoever asks for their hash, and returns the whole block held
 // once for the caller.
 func (m *models) publish(hash tensor.Hash, block []float32, travel int) *model {

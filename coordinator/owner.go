@@ -13,6 +13,7 @@ import (
 	"github.com/fedrelu/fedrelu/coordinator/round"
 	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/proto/spec"
+	"github.com/fedrelu/fedrelu/proto/wire"
 )
 
 // How a run ends before its last round.
@@ -37,6 +38,7 @@ type owner struct {
 	spec      *spec.Spec
 	job       *localsgd.Job
 	algorithm localsgd.Algorithm
+	states    shardStates
 	evaluator *localsgd.Evaluator
 
 	workers map[round.WorkerID]*participant
@@ -49,6 +51,7 @@ type owner struct {
 	last    record.Round
 	times   round.Times // of this sitting's rounds
 
+	keeping     sync.Mutex // one push's states at a time are written
 	background  sync.WaitGroup
 	stopRanking context.CancelFunc // ends what background measures; nil: nothing was measured
 	progress    progressBoard
@@ -58,7 +61,8 @@ type owner struct {
 type participant struct {
 	session *Session
 	state   participantState
-	reason  string // why it was refused
+	reason  string                   // why it was refused
+	states  map[wire.ShardState]bool // of shards, that lie with it
 }
 
 type participantState int
@@ -245,6 +249,11 @@ func (o *owner) handle(e any) error {
 		return o.onDelivery(e)
 	case badBytes:
 		return o.onBadBytes(e)
+	case notKept:
+		if o.isCurrent(e.push.Key) {
+			return fmt.Errorf("keeping the states of shards %v in round %d: %w", e.push.Shards(), e.push.Round, e.why)
+		}
+		return nil
 	case fetched:
 		o.onFetched(e)
 		return nil

@@ -57,22 +57,12 @@ func (o *owner) build() error {
 		return err
 	}
 	o.algorithm = workload.Algorithm(o.spec)
-	if err := o.checkState(); err != nil {
-		return err
-	}
 	if _, combines := o.algorithm.Rule.(localsgd.Combiner); combines {
 		o.updates = newUpdates(o.c.cfg.Dir, 4*int64(o.job.Layout().Size()), updatesInMemory)
 	}
+	o.states = o.newShardStates()
 	o.evaluator = localsgd.NewEvaluator(o.job.Net, cache.data.Test, o.c.cfg.Parallel)
 	return o.checkPlanned(cache.print)
-}
-
-// checkState refuses what has state between rounds, which does not travel and is not stored yet.
-func (o *owner) checkState() error {
-	if o.job.ShardState().Size() > 0 {
-		return errors.New("local: keep_state, personal and fedbn are there for localsgd.Runner only so far")
-	}
-	return nil
 }
 
 // checkPlanned compares data and network with those that an earlier sitting of the run had.
@@ -169,6 +159,9 @@ func (o *owner) resume(number int, lost bool) error {
 		return err
 	}
 	o.publish(block, o.hashes(block))
+	if err := o.states.load(o, number); err != nil {
+		return err
+	}
 	o.log.Info("run goes on", "round", o.last.Number, "to compute again", len(o.replay))
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/fedrelu/fedrelu/coordinator/round"
-	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 	"github.com/fedrelu/fedrelu/proto/wire"
 )
@@ -32,11 +31,11 @@ func (c *Coordinator) Push(ctx context.Context, p *wire.Push, body func(io.Write
 	if err != nil || first.grid == nil {
 		return first.reply, err
 	}
-	return o.receive(ctx, s, p, first.grid, body)
+	return o.receive(ctx, s, p, first, body)
 }
 
 // receive stages the payload of an accepted push, checks it, and hands it to the owner.
-func (o *owner) receive(ctx context.Context, s *Session, p *wire.Push, grid *localsgd.Grid, body func(io.Writer) error) (wire.PushReply, error) {
+func (o *owner) receive(ctx context.Context, s *Session, p *wire.Push, first offerAnswer, body func(io.Writer) error) (wire.PushReply, error) {
 	began := time.Now()
 	payload, err := o.c.staging.open(ctx, p.Bytes)
 	if err != nil {
@@ -53,16 +52,23 @@ func (o *owner) receive(ctx context.Context, s *Session, p *wire.Push, grid *loc
 		return wire.PushReply{}, err
 	}
 	if err == nil {
-		err = checkPayload(p, grid, tensor.Hash(hash.Sum(nil)), payload)
+		err = o.checkPayload(p, first, tensor.Hash(hash.Sum(nil)), payload)
 	}
 	if err != nil {
 		o.inbox.put(badBytes{s, p, err})
 		return wire.PushReply{Verdict: wire.Refused, Reason: err.Error()}, nil
 	}
+	if err := first.states.keep(o, p, payload); err != nil {
+		o.inbox.put(notKept{p, err})
+		return wire.PushReply{Verdict: wire.Late, Reason: "the coordinator failed"}, nil
+	}
 	watch.say("end")
 	seconds := time.Since(began).Seconds()
 	return ask(ctx, o.inbox, func(answer chan<- wire.PushReply) any {
-		return delivery{s, p, payload.reader, seconds, answer}
+		update := func() io.Reader {
+			return io.LimitReader(payload.reader(), p.Bytes-first.states.pushBytes(len(p.Tasks)))
+		}
+		return delivery{s, p, update, seconds, answer}
 	})
 }
 
@@ -91,18 +97,19 @@ func (w *pushWatch) say(at string) {
 // errPayload says what of a push's bytes contradicts its header.
 var errPayload = errors.New("damaged push")
 
-func checkPayload(p *wire.Push, grid *localsgd.Grid, hash tensor.Hash, payload staged) error {
+func (o *owner) checkPayload(p *wire.Push, with offerAnswer, hash tensor.Hash, payload staged) error {
 	if hash != p.SHA256 {
 		return fmt.Errorf("%w: payload_sha256 is %s, the bytes give %s", errPayload, p.SHA256, hash)
 	}
-	check := func() error { return grid.CheckUpdate(payload.reader()) }
+	update := func() io.Reader { return io.LimitReader(payload.reader(), p.Bytes-with.states.pushBytes(len(p.Tasks))) }
+	check := func() error { return with.grid.CheckUpdate(update()) }
 	if p.Sum {
-		check = func() error { return grid.CheckSum(payload.reader(), p.Shares()) }
+		check = func() error { return with.grid.CheckSum(update(), p.Shares()) }
 	}
 	if err := check(); err != nil {
 		return fmt.Errorf("%w: %w", errPayload, err)
 	}
-	return nil
+	return with.states.split(p, payload)
 }
 
 // ask puts a question into the mailbox and waits for the answer. An owner that ends answers what is left in its mailbox.
@@ -135,7 +142,7 @@ func (o *owner) turnDown(e any) {
 func (o *owner) onOffer(e offer) error {
 	reply, ok := o.judge(e.session, e.push)
 	if ok {
-		e.answer <- offerAnswer{grid: o.current.grid}
+		e.answer <- offerAnswer{grid: o.current.grid, states: shardStates{size: o.states.size, travels: o.states.travels}}
 		return nil
 	}
 	e.answer <- offerAnswer{reply: reply}
@@ -189,6 +196,7 @@ func (o *owner) checkHeader(p *wire.Push) error {
 	if p.Sum {
 		want = grid.SumBytes()
 	}
+	want += o.states.pushBytes(len(p.Tasks))
 	switch {
 	case p.Sum && o.updates != nil:
 		return fmt.Errorf("a sum of %d tasks, the rule %s needs each update alone", len(p.Tasks), o.algorithm.Rule.Name())
@@ -200,6 +208,9 @@ func (o *owner) checkHeader(p *wire.Push) error {
 		return fmt.Errorf("payload_bytes is %d, want %d", p.Bytes, want)
 	case p.Sum && !slices.Equal(p.Quanta, grid.Quanta()):
 		return fmt.Errorf("quanta are %v, the round's grid has %v", p.Quanta, grid.Quanta())
+	}
+	if err := o.states.check(p); err != nil {
+		return err
 	}
 	for _, t := range p.Tasks {
 		i, found := o.current.find(t.Shard)

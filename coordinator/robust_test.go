@@ -55,7 +55,7 @@ func TestTooFewUpdatesFailTheRun(t *testing.T) {
 					continue
 				}
 				end, facts := w.train(m, task.Shard)
-				w.push(m, task, end, facts)
+				w.push(m, task, localsgd.Blocks{End: end}, facts)
 			}
 			return false
 		}

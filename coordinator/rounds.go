@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -61,22 +62,39 @@ func (o *owner) round(ctx context.Context) error {
 	}
 	var joins []round.Event
 	for _, p := range o.readyWorkers() {
-		joins = append(joins, o.joinEvents(p, nil)...)
+		events, err := o.joinEvents(p, nil)
+		if err != nil {
+			return err
+		}
+		joins = append(joins, events...)
 	}
 	if err := o.step(joins...); err != nil {
-		return err
+		return o.planAnew(err)
 	}
 	o.say("train", true)
 	for o.current.closed == nil {
 		wake, _ := o.current.machine.Wake()
 		if err := o.next(ctx, wake); err != nil {
-			return err
+			return o.planAnew(err)
 		}
 	}
 	if o.current.replayed != nil {
 		return o.finishReplay(ctx)
 	}
 	return o.finish(ctx)
+}
+
+// planAnew lets go of a round that has to be planned again; any other error it returns.
+func (o *owner) planAnew(err error) error {
+	if !errors.Is(err, errPlanAnew) {
+		return err
+	}
+	for _, p := range o.readyWorkers() {
+		o.tell(p.session.ID, wire.Abandon{Key: wire.Key{Run: o.run.ID, Round: o.current.number}, Shards: o.current.shards()})
+	}
+	o.c.models.giveBack(o.current.next)
+	o.current = nil
+	return nil
 }
 
 // open plans the round after the last one, or the next one to be replayed.
@@ -87,6 +105,9 @@ func (o *owner) open() error {
 		clock: newRoundClock(o.c),
 	}
 	policy := o.policy()
+	if o.states.size > 0 && !o.states.travels {
+		policy.GiveUp = o.spec.StateDeadline
+	}
 	if len(o.replay) > 0 {
 		cur.replayed = &o.replay[0]
 		cur.number = cur.replayed.Number
@@ -195,7 +216,7 @@ func (o *owner) act(a round.Action) error {
 	case round.Fail:
 		return &failure{o.advise(a.Reason)}
 	case round.GiveUp:
-		return fmt.Errorf("%w in round %d: %s", errGivenUp, key.Round, a.Reason)
+		return o.lost(a.Reason)
 	default:
 		return fmt.Errorf("carrying out %T: unknown action", a)
 	}
@@ -222,8 +243,10 @@ func (o *owner) assignment(key wire.Key, shards []int) wire.Assign {
 	for _, k := range shards {
 		i, _ := o.current.find(k)
 		_, measured := slices.BinarySearch(o.current.measured, k)
-		t := o.current.plan.Tasks[i]
-		a.Tasks = append(a.Tasks, wire.Task{Shard: k, Weight: t.Weight, Measured: measured, Steps: t.Steps})
+		a.Tasks = append(a.Tasks, wire.Task{
+			Shard: k, Weight: o.current.plan.Tasks[i].Weight, Measured: measured,
+			Steps: o.current.plan.Tasks[i].Steps, State: o.states.current[k],
+		})
 	}
 	return a
 }

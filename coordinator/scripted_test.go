@@ -174,6 +174,7 @@ type hand struct {
 	trainer *localsgd.Trainer
 	ends    map[int][]float32
 	start   []float32
+	states  map[tensor.Hash][]float32 // of shards, that lie with it
 
 	onAssign  func(wire.Assign) bool       // false: do nothing about it
 	onMeasure func(wire.Measure) bool      // false: do nothing about it
@@ -194,7 +195,7 @@ func (b *bench) join(name string, s *spec.Spec, script func(*hand)) *hand {
 		b.t.Fatal(err)
 	}
 	job := jobOf(b.t, s)
-	w := &hand{b: b, s: session, job: job, trainer: localsgd.NewTrainer(job), ends: make(map[int][]float32), replies: make(chan wire.PushReply, 1000)}
+	w := &hand{b: b, s: session, job: job, trainer: localsgd.NewTrainer(job), ends: make(map[int][]float32), states: make(map[tensor.Hash][]float32), replies: make(chan wire.PushReply, 1000)}
 	if script != nil {
 		script(w)
 	}
@@ -251,7 +252,11 @@ func (w *hand) assign(m wire.Assign) {
 	for _, t := range m.Tasks {
 		end := make([]float32, len(w.start))
 		grid := localsgd.NewGrid(w.job.Net.Layout(), w.start)
-		facts, err := w.trainer.Train(context.Background(), localsgd.Task{Round: m.Round, Shard: t.Shard}, grid, localsgd.Blocks{Start: w.start, End: end})
+		blocks := localsgd.Blocks{Start: w.start, End: end, State: w.states[t.State]}
+		if n := w.job.ShardState().Size(); n > 0 {
+			blocks.Next = make([]float32, n)
+		}
+		facts, err := w.trainer.Train(context.Background(), localsgd.Task{Round: m.Round, Shard: t.Shard}, grid, blocks)
 		if err != nil {
 			var d *localsgd.DivergedError
 			if errors.As(err, &d) {
@@ -259,7 +264,7 @@ func (w *hand) assign(m wire.Assign) {
 			}
 			continue
 		}
-		w.push(m, t, end, facts)
+		w.push(m, t, blocks, facts)
 	}
 }
 
@@ -301,15 +306,19 @@ func (w *hand) pushSum(m wire.Assign, tasks []wire.Task) (wire.PushReply, error)
 	})
 }
 
-func (w *hand) push(m wire.Assign, t wire.Task, end []float32, facts localsgd.Facts) {
+func (w *hand) push(m wire.Assign, t wire.Task, made localsgd.Blocks, facts localsgd.Facts) {
 	var body []byte
-	for part := range tensor.Chunks(end, 1<<16) {
+	for part := range tensor.Chunks(made.End, 1<<16) {
 		body = append(body, part...)
 	}
 	p := &wire.Push{
 		Key: m.Key, Session: uint64(w.s.ID), Start: m.Start, Layout: w.job.Net.Layout().Fingerprint(),
 		Tasks: []wire.PushedTask{{Share: localsgd.Share{Shard: t.Shard, Weight: t.Weight}, Facts: facts}},
 		Bytes: int64(len(body)), SHA256: sha256.Sum256(body),
+	}
+	if made.Next != nil { // it stays here
+		p.Tasks[0].State = tensor.HashBlock(made.Next)
+		w.states[p.Tasks[0].State] = made.Next
 	}
 	if w.change != nil {
 		w.change(p, body)

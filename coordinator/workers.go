@@ -18,7 +18,7 @@ func (o *owner) onJoined(s *Session) error {
 	if o.workers[s.ID] != nil {
 		return nil
 	}
-	o.workers[s.ID] = &participant{session: s}
+	o.workers[s.ID] = &participant{session: s, states: make(map[wire.ShardState]bool)}
 	o.c.tell(s, wire.StartRun{
 		Run: o.run.ID, Spec: o.run.Spec, Layout: o.run.Layout, Data: shard.Fingerprint(o.run.Data),
 	})
@@ -105,11 +105,18 @@ func (o *owner) onReady(p *participant, m wire.RunReady) error {
 		return nil
 	}
 	p.state = ready
+	for _, s := range m.States {
+		p.states[s] = true
+	}
 	o.askForDrift()
 	if o.current == nil {
 		return nil // the next round takes in whoever is ready; nobody holds results of a round that has not begun
 	}
-	return o.step(o.joinEvents(p, m.Holding)...)
+	events, err := o.joinEvents(p, m.Holding)
+	if err != nil {
+		return err
+	}
+	return o.step(events...)
 }
 
 // adoptData compares a worker's data with the run's, and takes over the arrays that only workers have.
@@ -135,16 +142,20 @@ func (o *owner) adoptData(theirs shard.Fingerprint) error {
 }
 
 // joinEvents are what the machine has to hear of a worker that is ready.
-func (o *owner) joinEvents(p *participant, holding []wire.Holding) []round.Event {
+func (o *owner) joinEvents(p *participant, holding []wire.Holding) ([]round.Event, error) {
+	serves, err := o.serves(p)
+	if err != nil {
+		return nil, err
+	}
 	events := []round.Event{round.Joined{Worker: round.Worker{
-		ID: p.session.ID, Name: p.name(), Slots: p.session.Hello.Slots, Serves: p.session.serves,
+		ID: p.session.ID, Name: p.name(), Slots: p.session.Hello.Slots, Serves: serves,
 	}}}
 	for _, h := range holding {
 		if h.Round == o.current.number && h.Start == o.start.hash {
 			events = append(events, round.Holds{ID: p.session.ID, Shards: h.Shards})
 		}
 	}
-	return events
+	return events, nil
 }
 
 // readyWorkers returns the workers that take part, in the order of their sessions.

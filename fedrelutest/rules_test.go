@@ -46,3 +46,26 @@ func TestRulesWithState(t *testing.T) {
 		})
 	}
 }
+
+// TestStatesOfShards: control variates, optimizers and personal tensors go from round to round with their shard, whether
+// they travel or stay, and to the bits of localsgd.Runner.
+func TestStatesOfShards(t *testing.T) {
+	dir := t.TempDir()
+	writeData(t, dir)
+	plain := strings.Replace(uneven, ", momentum: 0.9", "", 1)
+	for name, text := range map[string]string{
+		"scaffold": plain + "server: {scaffold: {}}\n",
+		"momentum": strings.Replace(uneven, "epochs: 2", "keep_state: true, epochs: 2", 1),
+		"adamw": strings.Replace(uneven, "epochs: 2, batch: 7, optimizer: {sgd: {lr: 0.05, momentum: 0.9}}",
+			"keep_state: true, epochs: 2, batch: 7, optimizer: {adamw: {lr: 0.01}}", 1) + "server: {diloco: {}}\n",
+		"personal": strings.Replace(uneven, "epochs: 2", "personal: [4.*], epochs: 2", 1),
+	} {
+		for _, place := range []string{"coordinator", "worker"} {
+			t.Run(name+" at "+place, func(t *testing.T) {
+				// Drift cannot be repeated by another worker than the one that holds the end, which serves the shard next time too.
+				text := text + "state: " + place + "\n"
+				check(t, fedrelutest.Start(t, text, 3, fedrelutest.Data(dir)).Wait(), alone(t, text, dir))
+			})
+		}
+	}
+}

@@ -28,16 +28,17 @@ type agent struct {
 	link   *link             // nil between sessions
 	queue  []wire.FromWorker // to be sent in this session
 	loader *loader
-	gear   *gear // of the last job; nil: none
-	run    *run  // nil: none is announced
+	gear   *gear    // of the last job; nil: none
+	left   []string // runs whose states of shards are not needed here any more
+	run    *run     // nil: none is announced
 }
 
-func newAgent(cfg *Config) *agent {
+func newAgent(cfg *Config, states string) *agent {
 	a := &agent{
 		cfg: cfg, log: cfg.Logger,
 		events: make(chan event), inbox: make(chan event), done: make(chan struct{}),
 		pusher: newHand(), fetcher: newHand(), load: newHand(),
-		loader: &loader{root: cfg.Data},
+		loader: &loader{root: cfg.Data, file: states},
 	}
 	for range cfg.Slots {
 		a.slots = append(a.slots, &slot{hand: newHand()})

@@ -10,6 +10,7 @@ import (
 	"github.com/fedrelu/fedrelu/localsgd/shard"
 	"github.com/fedrelu/fedrelu/proto/spec"
 	"github.com/fedrelu/fedrelu/proto/wire"
+	"github.com/fedrelu/fedrelu/worker/store"
 )
 
 // loader makes jobs of specs. It keeps the last data set and the last job, so that sessions that come again, and runs on
@@ -20,12 +21,23 @@ type loader struct {
 	source spec.Source // of data; zero: nothing is loaded
 	data   shard.Data
 	print  shard.Fingerprint
-	spec   []byte // of job
-	job    *localsgd.Job
+	spec   []byte // of gear
+	gear   *gear
+
+	file   string       // where states of shards are kept
+	states *store.Store // nil: no run has needed it yet
+}
+
+// close closes what was opened.
+func (l *loader) close() error {
+	if l.states == nil {
+		return nil
+	}
+	return l.states.Close()
 }
 
 // has tells whether the spec's job is there already.
-func (l *loader) has(spec []byte) bool { return l.job != nil && bytes.Equal(l.spec, spec) }
+func (l *loader) has(spec []byte) bool { return l.gear != nil && bytes.Equal(l.spec, spec) }
 
 // load returns the job of an announced run, after checking that layout and data are those of the coordinator.
 func (l *loader) load(m wire.StartRun) error {
@@ -37,17 +49,27 @@ func (l *loader) load(m wire.StartRun) error {
 		return err
 	}
 	if !l.has(m.Spec) {
-		l.spec, l.job = nil, nil
+		l.spec, l.gear = nil, nil
 		job, err := workload.Job(s, l.data)
 		if err != nil {
 			return fmt.Errorf("building the run's job: %w", err)
 		}
-		l.spec, l.job = m.Spec, job
+		if err := l.openStates(job); err != nil {
+			return err
+		}
+		l.spec, l.gear = m.Spec, newGear(s, job, l.states)
 	}
-	if mine := l.job.Net.Layout().Fingerprint(); mine != m.Layout {
+	if mine := l.gear.job.Net.Layout().Fingerprint(); mine != m.Layout {
 		return fmt.Errorf("other network than the run's: the layout's fingerprint is %s here, %s there", mine, m.Layout)
 	}
 	return nil
+}
+
+func (l *loader) openStates(job *localsgd.Job) (err error) {
+	if l.states == nil && job.ShardState().Size() > 0 {
+		l.states, err = store.Open(l.file)
+	}
+	return err
 }
 
 // loadData makes sure that the data are those of the source and have the wanted fingerprint. If what was loaded earlier
@@ -59,7 +81,7 @@ func (l *loader) loadData(source spec.Source, want shard.Fingerprint) error {
 			return err
 		}
 	}
-	*l = loader{root: l.root} // before the new data come: one set at a time
+	*l = loader{root: l.root, file: l.file, states: l.states} // before the new data come: one set at a time
 	data, err := workload.Load(source, l.root, shard.Training)
 	if err != nil {
 		return fmt.Errorf("loading the run's data: %w", err)

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -102,6 +103,9 @@ type comparison struct {
 
 func (c *comparison) compute(ctx context.Context, s *slot) (analysis.Sample, int, error) {
 	job := c.gear.job
+	if c.start != nil && c.gear.size > 0 {
+		return analysis.Sample{}, 0, errors.New("the task cannot be repeated: its shard's state has moved on")
+	}
 	if c.start != nil {
 		if _, err := s.use(job).Train(ctx, localsgd.Task{Round: c.Round, Shard: c.shard, Steps: c.steps}, c.start.grid, localsgd.Blocks{Start: c.start.block, End: c.end}); err != nil {
 			return analysis.Sample{}, 0, fmt.Errorf("repeating the task: %w", err)

@@ -46,14 +46,22 @@ var errModel = errors.New("not the model that was asked for")
 
 // obtain fetches a model into m.block, again and again while the session lasts and the network is at fault.
 func (l *link) obtain(ctx context.Context, want wire.Fetch, layout *tensor.Layout, m *model, pause Backoff) error {
+	if err := l.obtainBlock(ctx, want, m.block, pause); err != nil {
+		return err
+	}
+	if err := localsgd.CheckFinite(layout, m.block); err != nil {
+		return fmt.Errorf("%w: %w", errModel, err)
+	}
+	m.grid = localsgd.NewGrid(layout, m.block)
+	return nil
+}
+
+// obtainBlock is obtain for anything that the coordinator knows by its hash.
+func (l *link) obtainBlock(ctx context.Context, want wire.Fetch, block []float32, pause Backoff) error {
 	for failures := 0; ; failures++ {
-		err := l.fetchOnce(ctx, want, m.block)
+		err := l.fetchOnce(ctx, want, block)
 		switch {
 		case err == nil:
-			if err := localsgd.CheckFinite(layout, m.block); err != nil {
-				return fmt.Errorf("%w: %w", errModel, err)
-			}
-			m.grid = localsgd.NewGrid(layout, m.block)
 			return nil
 		case ctx.Err() != nil || errors.Is(err, errModel) || !transient(err):
 			return err

@@ -50,7 +50,7 @@ func (res *result) hasAny(shards map[int]bool) bool {
 
 func (res *result) note(at *attempt) {
 	res.take([]wire.PushedTask{{
-		Share: localsgd.Share{Shard: at.Shard, Weight: at.Weight}, Facts: at.facts, Train: at.took,
+		Share: localsgd.Share{Shard: at.Shard, Weight: at.Weight}, Facts: at.facts, Train: at.took, State: at.made,
 	}})
 	res.trained += at.took
 }
@@ -97,6 +97,13 @@ func (a *agent) drop(res *result) {
 
 // payload writes the result's byte form: of an update as it lies there, of a sum piece by piece.
 func (res *result) payload(w io.Writer) error {
+	if err := res.writeUpdate(w); err != nil {
+		return err
+	}
+	return res.writeStates(w)
+}
+
+func (res *result) writeUpdate(w io.Writer) error {
 	block := res.sum.Single()
 	if block == nil {
 		_, err := res.sum.WriteTo(w)
@@ -120,6 +127,7 @@ func (res *result) header() *wire.Push {
 	if len(p.Tasks) > 1 {
 		p.Sum, p.Quanta, p.Bytes = true, grid.Quanta(), grid.SumBytes()
 	}
+	p.Bytes += res.gear.stateBytes(len(p.Tasks))
 	return p
 }
 

@@ -134,6 +134,8 @@ func (a *agent) enqueue(r *round, t task) {
 		a.failTask(r, t.Shard, fmt.Sprintf("the run has %d shards", shards))
 	case !a.cfg.serves(t.Shard):
 		a.failTask(r, t.Shard, "this worker does not serve the shard")
+	case !a.run.gear.makesState(t.State):
+		a.failTask(r, t.Shard, "the shards of this run have no states")
 	case r.running[t.Shard] == nil && !slices.ContainsFunc(r.tasks, waits):
 		r.tasks = append(r.tasks, t)
 	}

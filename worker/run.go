@@ -64,6 +64,9 @@ func (a *agent) closeRun() {
 		}
 	}
 	a.run.ends.clear(a.run.gear)
+	if gear := a.run.gear; gear != nil && gear.travels {
+		a.left = append(a.left, a.run.announced.Run)
+	}
 	a.run = nil
 }
 
@@ -93,8 +96,12 @@ func (a *agent) loadRun() {
 			s.trainer, s.job = nil, nil
 		}
 	}
-	loader, announced := a.loader, run.announced
-	a.load.give(func() event { return loaded{run, loader.load(announced)} })
+	loader, announced, forget := a.loader, run.announced, a.left
+	a.left = nil
+	a.load.give(func() event {
+		loader.forget(forget, announced.Run)
+		return loaded{run, loader.load(announced)}
+	})
 }
 
 // working tells whether any hand has something to do.
@@ -125,9 +132,7 @@ func (e loaded) apply(a *agent) {
 		a.run = nil
 		return
 	}
-	if a.gear == nil || a.gear.job != a.loader.job {
-		a.gear = &gear{job: a.loader.job}
-	}
+	a.gear = a.loader.gear
 	run.gear, run.data = a.gear, a.loader.print
 }
 
@@ -141,6 +146,9 @@ func (a *agent) answerStart() {
 	ready := wire.RunReady{Run: run.announced.Run, Data: run.data}
 	if run.round != nil {
 		ready.Holding = run.round.offer()
+	}
+	if gear := run.gear; gear.size > 0 && !gear.travels {
+		ready.States = gear.held(ready.Run, a.log)
 	}
 	a.say(ready)
 	a.log.Info("ready for a run", "run", ready.Run, "holding", len(ready.Holding))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
 	"github.com/fedrelu/fedrelu/proto/wire"
 )
 
@@ -18,6 +19,7 @@ type slot struct {
 	// With the hand while it is busy, with the agent otherwise.
 	trainer *localsgd.Trainer
 	job     *localsgd.Job // of trainer
+	room    stateRoom
 }
 
 func (s *slot) idle() bool { return s.attempt == nil && !s.hand.busy }
@@ -49,6 +51,7 @@ type attempt struct {
 
 	facts localsgd.Facts
 	took  time.Duration
+	made  tensor.Hash // the shard's state after the task; zero: shards have none
 }
 
 // revoke stops an attempt between two steps; its shard may be assigned again.
@@ -109,9 +112,10 @@ func (a *agent) trainNext(s *slot) bool {
 	start.uses++
 	ctx, cancel := context.WithCancel(context.Background())
 	at.cancel = cancel
+	source := stateSource{run: r.Run, link: a.link, wait: a.cfg.Backoff}
 	s.hand.give(func() event {
-		trainer, began := s.use(at.gear.job), time.Now()
-		facts, err := trainer.Train(ctx, localsgd.Task{Round: r.Round, Shard: at.Shard, Steps: at.Steps}, start.grid, localsgd.Blocks{Start: start.block, End: at.end})
+		began := time.Now()
+		facts, err := at.work(ctx, source)
 		return trained{at, facts, time.Since(began), err}
 	})
 	return true
@@ -132,7 +136,7 @@ func (e trained) apply(a *agent) {
 	at.facts, at.took = e.facts, e.took
 	var diverged *localsgd.DivergedError
 	switch {
-	case at.revoked:
+	case at.revoked, errors.Is(e.err, errSessionOver):
 		a.release(at)
 	case e.err == nil:
 		r.adders = append(r.adders, at)

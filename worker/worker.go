@@ -48,7 +48,7 @@ func (w *Worker) Close() error {
 func (w *Worker) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	a := newAgent(&w.cfg)
+	a := newAgent(&w.cfg, filepath.Join(w.cfg.Dir, w.cfg.Name, statesName))
 	var all sync.WaitGroup
 	for _, h := range a.hands() { // slots, pusher, fetcher, loader
 		all.Go(func() { h.work(a.report) })
@@ -57,5 +57,5 @@ func (w *Worker) Run(ctx context.Context) error {
 	err := w.sessions(ctx, a) // a session adds one goroutine for its time
 	cancel()
 	all.Wait()
-	return errors.Join(err, w.Close())
+	return errors.Join(err, a.loader.close(), w.Close())
 }

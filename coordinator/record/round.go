@@ -30,6 +30,8 @@ type Round struct {
 	RuleState          tensor.Hash   // of what the rule remembers beside the model; zero: nothing
 	Start              tensor.Hash   // of what tasks began with, if that is more than StartModel; else zero
 	ShardStates        []tensor.Hash // of each participant, that its task made; none where shards have no states
+	StatesStay         bool          // with the workers: only their hashes are known here
+	FreshStates        []int         // shards whose state was lost, so that they began without one; ascending
 	Time               time.Time     // when it closed
 	MeasureDue         bool          // a Measured of this round follows in the chain
 }
@@ -110,6 +112,7 @@ func (r *Round) validateShards(f *fields) {
 	}
 	n := len(r.ShardStates)
 	f.check(n == 0 || n == len(r.Participants), "shard_states", n, "none, or one for each participant")
+	f.shards("fresh_states", r.FreshStates)
 	for _, h := range r.ShardStates {
 		f.check(!h.IsZero(), "shard_states", "no hash", "SHA-256s")
 	}

@@ -29,6 +29,7 @@ func (r *Round) encode() ([]byte, error) {
 		Absent: each(r.Absent, func(a Absent) *fedreluv1.AbsentShards {
 			return &fedreluv1.AbsentShards{Shards: numbers[uint32](a.Shards), Reason: text(a.Reason)}
 		}),
+		FreshStates: numbers[uint32](r.FreshStates), StatesStay: r.StatesStay,
 	})
 }
 
@@ -57,6 +58,7 @@ func roundFromProto(m *fedreluv1.RoundRecord) (Round, error) {
 		Absent: each(m.GetAbsent(), func(a *fedreluv1.AbsentShards) Absent {
 			return Absent{Shards: numbers[int](a.GetShards()), Reason: a.GetReason()}
 		}),
+		FreshStates: numbers[int](m.GetFreshStates()), StatesStay: m.GetStatesStay(),
 	}
 	if f.err != nil {
 		return Round{}, f.err

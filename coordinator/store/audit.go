@@ -161,9 +161,7 @@ func (a *audit) takeRound(e record.Entry) error {
 		err = fmt.Errorf("%w: round %d starts from model %v, the one before made %v", ErrDamaged, round.Number, round.StartModel, last.ref.hash)
 	}
 	a.rounds[round.Number] = audited{seq: e.Seq, ref: referenceOf(&round)}
-	for i, hash := range round.ShardStates {
-		a.versions = append(a.versions, Version{round.Participants[i], round.Number, hash})
-	}
+	a.versions = append(a.versions, versionsOf(&round)...)
 	a.head.round = max(a.head.round, round.Number)
 	if round.MeasureDue {
 		a.due[round.Number] = true

@@ -62,10 +62,7 @@ func (s *Store) commitRound(run string, round *record.Round, block []float32) (e
 	if err != nil {
 		return record.Entry{}, err
 	}
-	s.unstage(key)
-	for _, hash := range append(round.ShardStates, round.RuleState) {
-		s.unstage(modelKey{run, hash})
-	}
+	s.unstageRun(run)
 	s.setCommit(run, &record.Commit{Round: round.Number, Seconds: time.Since(begin).Seconds()})
 	return e, nil
 }
@@ -137,7 +134,11 @@ func (s *Store) link(b runBuckets, round *record.Round) (record.Entry, error) {
 // These two must have been written ahead.
 func refer(b runBuckets, round *record.Round) error {
 	ref := referenceOf(round)
-	for _, hash := range append(ref.blobs(), round.ShardStates...) {
+	needed := ref.blobs()
+	if !round.StatesStay {
+		needed = append(needed, round.ShardStates...)
+	}
+	for _, hash := range needed {
 		if b.models.Bucket(hash[:]) == nil {
 			return fmt.Errorf("%w: %v was not written ahead of round %d", ErrNoModel, hash, round.Number)
 		}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -115,6 +116,13 @@ func (s *Store) restore(run string, number int, block []float32, repaired record
 func (s *Store) restage(key modelKey, block []float32) error {
 	s.unstage(key)
 	return s.stageBlock(key.run, key.hash, block)
+}
+
+// unstageRun forgets what was written ahead of a round that is committed now: what it refers to stays, the rest may go.
+func (s *Store) unstageRun(run string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.staged, func(key modelKey, _ bool) bool { return key.run == run })
 }
 
 func (s *Store) unstage(key modelKey) {

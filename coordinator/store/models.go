@@ -55,18 +55,37 @@ func checkBlock(hash tensor.Hash, block []float32) error {
 // [from, to). What a transaction that was interrupted left of the same model is written over.
 func (s *Store) stage(run string, hash tensor.Hash, size int, values func(from, to int) ([]float32, error)) error {
 	key := modelKey{run, hash}
-	s.mu.Lock()
-	done := s.staged[key]
-	s.mu.Unlock()
-	if done {
+	if !s.beginStaging(key) {
 		return nil
 	}
+	err := s.stageGroups(key, size, values)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unread(key)
+	if err == nil {
+		s.staged[key] = true
+	}
+	return err
+}
+
+// beginStaging keeps what is about to be written from being swept meanwhile, as if somebody read it; false: it is staged.
+func (s *Store) beginStaging(key modelKey) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.staged[key] {
+		return false
+	}
+	s.readers[key]++
+	return true
+}
+
+func (s *Store) stageGroups(key modelKey, size int, values func(from, to int) ([]float32, error)) error {
 	err := s.update(func(tx *bbolt.Tx) error {
-		b, err := openRun(tx, run)
+		b, err := openRun(tx, key.run)
 		if err != nil {
 			return err
 		}
-		_, err = newModel(b.models, hash, size)
+		_, err = newModel(b.models, key.hash, size)
 		return err
 	})
 	for group := 0; group*groupValues < size && err == nil; group++ {
@@ -77,13 +96,7 @@ func (s *Store) stage(run string, hash tensor.Hash, size int, values func(from, 
 		err = s.update(func(tx *bbolt.Tx) error { return writeGroup(tx, key, part, group) })
 		s.collect(groupBytes)
 	}
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.staged[key] = true
-	return nil
+	return err
 }
 
 // collect is told how much was written in large transactions. bbolt makes a buffer for each and drops it after the commit;

@@ -45,10 +45,15 @@ func (m *Model) Close() {
 	}
 	m.s.mu.Lock()
 	defer m.s.mu.Unlock()
-	if m.s.readers[m.key]--; m.s.readers[m.key] == 0 {
-		delete(m.s.readers, m.key)
-	}
+	m.s.unread(m.key)
 	m.s = nil
+}
+
+// unread takes back one reader; the lock is held.
+func (s *Store) unread(key modelKey) {
+	if s.readers[key]--; s.readers[key] == 0 {
+		delete(s.readers, key)
+	}
 }
 
 // Values returns the number of float32 values of the model.

@@ -23,7 +23,8 @@ import (
 //	    rounds   round u64 -> seq u64 of its entry
 //	    due      round u64 -> nothing: its measurement is still missing
 //	    kept     round u64 -> sealed kept: its model is stored
-//	    states   shard u32, round u64 -> sealed SHA-256: the shard's own state that its task of that round made is stored
+//	    states   shard u32, round u64 -> sealed whether it stays with its worker u8, SHA-256: of
+//	             the shard's own state that its task of that round made
 //	    models   SHA-256 -> bucket: models, what rules remember, states of shards
 //	        values   sealed u64, the size of the model
 //	        chunk u32 -> bucket

@@ -16,6 +16,7 @@ import (
 type Version struct {
 	Shard, Round int
 	Hash         tensor.Hash
+	Stays        bool // with its worker: it is not stored here
 }
 
 // ShardStates returns the states that shards had after a round, ascending by shard: of each the newest version that is not
@@ -90,11 +91,27 @@ func decodeVersion(k, v []byte) (Version, error) {
 	if !ok {
 		return Version{}, fmt.Errorf("%w: key %x is no shard and round", ErrDamaged, k)
 	}
-	b, err := unsealSized(v, len(tensor.Hash{}))
+	b, err := unsealSized(v, len(tensor.Hash{})+1)
 	if err != nil {
 		return Version{}, fmt.Errorf("reading the reference of a shard's state: %w", err)
 	}
-	return Version{Shard: int(binary.BigEndian.Uint32(k)), Round: round, Hash: tensor.Hash(b)}, nil
+	return Version{Shard: int(binary.BigEndian.Uint32(k)), Round: round, Hash: tensor.Hash(b[1:]), Stays: b[0] != 0}, nil
+}
+
+func (v Version) encode() []byte {
+	b := []byte{0}
+	if v.Stays {
+		b[0] = 1
+	}
+	return seal(append(b, v.Hash[:]...))
+}
+
+// versionsOf returns the states that a round's tasks made.
+func versionsOf(r *record.Round) (all []Version) {
+	for i, hash := range r.ShardStates {
+		all = append(all, Version{r.Participants[i], r.Number, hash, r.StatesStay})
+	}
+	return all
 }
 
 // allStates returns the versions of all shards, ascending by shard and then by round. The bucket is not there in a run that
@@ -117,8 +134,8 @@ func (r runBuckets) putStates(round *record.Round) (err error) {
 			return err
 		}
 	}
-	for i, hash := range round.ShardStates {
-		if err := r.states.Put(stateKey(round.Participants[i], round.Number), seal(hash[:])); err != nil {
+	for _, v := range versionsOf(round) {
+		if err := r.states.Put(stateKey(v.Shard, v.Round), v.encode()); err != nil {
 			return err
 		}
 	}
@@ -152,10 +169,10 @@ func (a *audit) wantStates() map[string][]byte {
 			newest[v.Shard] = v
 			continue
 		}
-		want[string(stateKey(v.Shard, v.Round))] = seal(v.Hash[:])
+		want[string(stateKey(v.Shard, v.Round))] = v.encode()
 	}
 	for _, v := range newest {
-		want[string(stateKey(v.Shard, v.Round))] = seal(v.Hash[:])
+		want[string(stateKey(v.Shard, v.Round))] = v.encode()
 	}
 	return want
 }
@@ -180,6 +197,9 @@ func (s *Store) checkRound(run string, ref kept) error {
 		return err
 	}
 	for _, v := range states {
+		if v.Stays {
+			continue
+		}
 		if err := s.checkModel(run, v.Hash); err != nil {
 			return fmt.Errorf("state of shard %d: %w", v.Shard, err)
 		}

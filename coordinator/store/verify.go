@@ -192,6 +192,9 @@ func (r *Report) states(s *Store, id string, of *RunReport) error {
 		return nil
 	}
 	for _, v := range all {
+		if v.Stays {
+			continue
+		}
 		err := r.model(s, id, v.Hash, of)
 		if errors.Is(err, ErrDamaged) || errors.Is(err, ErrNoModel) {
 			r.problem(id, fmt.Sprintf("state of shard %d of round %d", v.Shard, v.Round), err)

@@ -43,3 +43,18 @@ func Job(s *spec.Spec, data shard.Data) (*localsgd.Job, error) {
 func Algorithm(s *spec.Spec) localsgd.Algorithm {
 	return localsgd.Algorithm{Participation: s.Participation, Weighting: s.Weighting, Rule: s.Server, Simulation: s.Simulate}
 }
+
+// maxTravel is how many bytes of states of shards may travel in a round where the spec does not say whether they do.
+const maxTravel = 64 << 20
+
+// StatesTravel tells whether the states that shards have of their own go to the coordinator with the updates, or stay with
+// the workers. It is true where they have none.
+func StatesTravel(s *spec.Spec, job *localsgd.Job) bool {
+	switch s.State {
+	case spec.StateAtCoordinator:
+		return true
+	case spec.StateAtWorker:
+		return false
+	}
+	return int64(s.Participation.Size(len(job.Shards)))*4*int64(job.ShardState().Size()) <= maxTravel
+}

@@ -34,6 +34,9 @@ func fillDefaults(s *pb.Spec) {
 	set(&s.Weighting, pb.Weighting_WEIGHTING_EXAMPLES)
 	set(&s.OnDivergence, pb.OnDivergence_ON_DIVERGENCE_FAIL)
 	setDuration(&s.GiveUp, 10*time.Minute)
+	set(&s.State, pb.StatePlace_STATE_PLACE_AUTO)
+	setDuration(&s.StateDeadline, 10*time.Minute)
+	set(&s.OnStateLost, pb.OnStateLost_ON_STATE_LOST_FAIL)
 	fillData(s.Data)
 	if f := s.Data.GetSynthetic().GetFedprox(); f != nil {
 		fillDevices(section(&s.Shards), f)

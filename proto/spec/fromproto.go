@@ -19,6 +19,13 @@ var (
 		pb.Order_ORDER_SHUFFLE: shard.Shuffle, pb.Order_ORDER_REPLACEMENT: shard.Replacement,
 		pb.Order_ORDER_CYCLIC: shard.Cyclic, pb.Order_ORDER_SEQUENTIAL: shard.Sequential,
 	}
+	statePlaces = map[pb.StatePlace]StatePlace{
+		pb.StatePlace_STATE_PLACE_AUTO: StateAuto, pb.StatePlace_STATE_PLACE_COORDINATOR: StateAtCoordinator,
+		pb.StatePlace_STATE_PLACE_WORKER: StateAtWorker,
+	}
+	stateLosses = map[pb.OnStateLost]StateLoss{
+		pb.OnStateLost_ON_STATE_LOST_FAIL: FailWithoutState, pb.OnStateLost_ON_STATE_LOST_FRESH: StartAfresh,
+	}
 )
 
 // fromProto converts a message that has passed every check.
@@ -42,6 +49,9 @@ func fromProto(m *pb.Spec) *Spec {
 		Close:         closeFrom(m.Close),
 		OnDivergence:  divergences[m.GetOnDivergence()],
 		GiveUp:        m.GiveUp.AsDuration(),
+		State:         statePlaces[m.GetState()],
+		StateDeadline: m.StateDeadline.AsDuration(),
+		OnStateLost:   stateLosses[m.GetOnStateLost()],
 		Drift:         Drift{Every: int(drift.GetEvery()), Shards: int(drift.GetShards()), Probe: int(drift.GetProbe())},
 		Rank:          Rank{Every: int(rank.GetEvery()), Epsilon: rank.GetEpsilon(), MaxSide: int(rank.GetMaxSide())},
 		EvaluateEvery: int(m.Evaluate.GetEvery()),

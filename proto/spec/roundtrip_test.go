@@ -97,6 +97,9 @@ func anySpec(t *rapid.T) *Spec {
 		Weighting:     rapid.SampledFrom([]localsgd.Weighting{localsgd.ByExamples, localsgd.Uniform}).Draw(t, "weighting"),
 		OnDivergence:  rapid.SampledFrom([]Divergence{Fail, Continue}).Draw(t, "on_divergence"),
 		GiveUp:        anyDuration(t, 1),
+		State:         rapid.SampledFrom([]StatePlace{StateAuto, StateAtCoordinator, StateAtWorker}).Draw(t, "state"),
+		StateDeadline: anyDuration(t, 1),
+		OnStateLost:   rapid.SampledFrom([]StateLoss{FailWithoutState, StartAfresh}).Draw(t, "on_state_lost"),
 		Drift: Drift{
 			Every:  rapid.IntRange(0, 9).Draw(t, "drift.every"),
 			Shards: rapid.IntRange(1, 9).Draw(t, "drift.shards"),

@@ -27,6 +27,9 @@ type Spec struct {
 	Close         Close
 	OnDivergence  Divergence
 	GiveUp        time.Duration // without any worker that can serve a shard; positive
+	State         StatePlace    // where states of shards are between rounds
+	StateDeadline time.Duration // without the worker that has a shard's state; positive
+	OnStateLost   StateLoss
 	Drift         Drift
 	Rank          Rank
 	EvaluateEvery int // rounds between evaluations on the test set; 0 = never
@@ -65,6 +68,25 @@ type Divergence int
 const (
 	Fail Divergence = iota
 	Continue
+)
+
+// StatePlace is where the states that shards have of their own are between rounds.
+type StatePlace int
+
+// StateAuto is StateAtCoordinator while the states of a round's participants have at most 64 MiB, else StateAtWorker.
+const (
+	StateAuto StatePlace = iota
+	StateAtCoordinator
+	StateAtWorker
+)
+
+// StateLoss is what becomes of a run when the worker that has a shard's state does not come.
+type StateLoss int
+
+// FailWithoutState ends the run; StartAfresh goes on without that state, and the record says so.
+const (
+	FailWithoutState StateLoss = iota
+	StartAfresh
 )
 
 // Drift says how drift is measured.

@@ -39,6 +39,9 @@ func (s *Spec) message() *pb.Spec {
 		Close:          closeTo(s.Close),
 		OnDivergence:   key(divergences, s.OnDivergence),
 		GiveUp:         durationpb.New(s.GiveUp),
+		State:          key(statePlaces, s.State),
+		StateDeadline:  durationpb.New(s.StateDeadline),
+		OnStateLost:    key(stateLosses, s.OnStateLost),
 		Checks: &pb.Checks{
 			Drift: &pb.Drift{Every: number32(s.Drift.Every), Shards: number32(s.Drift.Shards), Probe: number32(s.Drift.Probe)},
 			Rank:  &pb.Rank{Every: number32(s.Rank.Every), Epsilon: &s.Rank.Epsilon, MaxSide: number32(s.Rank.MaxSide)},

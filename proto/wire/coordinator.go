@@ -89,7 +89,9 @@ func decodeStartRun(m *fedreluv1.StartRun) (ToWorker, error) {
 func encodeAssign(m Assign) *fedreluv1.Assign {
 	a := &fedreluv1.Assign{Run: m.Run, Round: uint32(m.Round), StartSha256: m.Start[:], Sum: m.Sum, Tasks: make([]*fedreluv1.Task, len(m.Tasks))}
 	for i, t := range m.Tasks {
-		a.Tasks[i] = &fedreluv1.Task{Shard: uint32(t.Shard), Weight: uint64(t.Weight), Measured: t.Measured, Steps: uint32(t.Steps)}
+		a.Tasks[i] = &fedreluv1.Task{
+			Shard: uint32(t.Shard), Weight: uint64(t.Weight), Measured: t.Measured, Steps: uint32(t.Steps), StateSha256: encodeOptionalHash(t.State),
+		}
 	}
 	return a
 }
@@ -111,7 +113,11 @@ func decodeAssign(m *fedreluv1.Assign) (ToWorker, error) {
 		if t.GetShard() >= MaxShards || w == 0 || w > localsgd.One {
 			return a, malformed("tasks", "shard %d with weight %d", t.GetShard(), w)
 		}
-		a.Tasks = append(a.Tasks, Task{int(t.GetShard()), w, t.GetMeasured(), int(t.GetSteps())})
+		state, err := decodeOptionalHash("tasks.state_sha256", t.GetStateSha256())
+		if err != nil {
+			return a, err
+		}
+		a.Tasks = append(a.Tasks, Task{int(t.GetShard()), w, t.GetMeasured(), int(t.GetSteps()), state})
 	}
 	return a, nil
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // Protocol is the version of the messages and of what they mean. Both ends must have the same.
-const Protocol = 1
+const Protocol = 2
 
 // Limits of what one message may hold, far above what this version sends.
 const (
@@ -28,6 +28,7 @@ const (
 	maxSpec    = 1 << 20
 	maxSlots   = 1 << 12
 	maxHolding = 1 << 10
+	maxStates  = 2 * MaxShards // in RunReady: two versions of each shard
 )
 
 // ErrMessage is wrapped by every error about a malformed message.
@@ -66,6 +67,21 @@ func decodeHash(field string, b []byte) (tensor.Hash, error) {
 		return h, malformed(field, "%v", err)
 	}
 	return h, nil
+}
+
+// decodeOptionalHash is decodeHash for a field that may be empty, which gives the zero hash.
+func decodeOptionalHash(field string, b []byte) (tensor.Hash, error) {
+	if len(b) == 0 {
+		return tensor.Hash{}, nil
+	}
+	return decodeHash(field, b)
+}
+
+func encodeOptionalHash(h tensor.Hash) []byte {
+	if h.IsZero() {
+		return nil
+	}
+	return h[:]
 }
 
 func decodeReason(s string) string {

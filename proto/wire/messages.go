@@ -40,6 +40,13 @@ type RunReady struct {
 	Run     string
 	Data    shard.Fingerprint
 	Holding []Holding
+	States  []ShardState // that lie at the worker; none where they travel
+}
+
+// ShardState names a state that a shard has of its own.
+type ShardState struct {
+	Shard int
+	Hash  tensor.Hash
 }
 
 // Holding is one result, an update or a sum that counts only whole, of a round with this start model.
@@ -133,7 +140,8 @@ type Task struct {
 	Shard    int
 	Weight   localsgd.Weight
 	Measured bool
-	Steps    int // at most; 0: as many as the schedule says
+	Steps    int         // at most; 0: as many as the schedule says
+	State    tensor.Hash // of the shard, to go on from; zero: it has none yet
 }
 
 // Flush asks for everything that is trained and not pushed of a round.
@@ -173,8 +181,8 @@ type Push struct {
 	Layout  tensor.Hash
 	Sum     bool // the payload is a sum in localsgd's byte form, otherwise one update
 	Tasks   []PushedTask
-	Quanta  []int32 // of the sum's grid, by tensor
-	Bytes   int64
+	Quanta  []int32     // of the sum's grid, by tensor
+	Bytes   int64       // of the payload: update or sum, then the tasks' states where they travel
 	SHA256  tensor.Hash // of the payload
 }
 
@@ -183,6 +191,7 @@ type PushedTask struct {
 	localsgd.Share
 	localsgd.Facts
 	Train time.Duration // spent training
+	State tensor.Hash   // of the shard, that the task made; zero where shards have none
 }
 
 // Shards returns the shards of the push, ascending.

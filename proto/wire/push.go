@@ -22,7 +22,7 @@ func EncodePush(p *Push) *fedreluv1.PushHeader {
 	for _, t := range p.Tasks {
 		h.Tasks = append(h.Tasks, &fedreluv1.PushedTask{
 			Shard: uint32(t.Shard), Weight: uint64(t.Weight), Steps: uint32(t.Steps), Examples: uint64(t.Examples),
-			LossSum: t.LossSum, TrainSeconds: t.Train.Seconds(),
+			LossSum: t.LossSum, TrainSeconds: t.Train.Seconds(), StateSha256: encodeOptionalHash(t.State),
 		})
 	}
 	return h
@@ -70,7 +70,12 @@ func (p *Push) decodeTasks(tasks []*fedreluv1.PushedTask) error {
 		case !(t.GetTrainSeconds() >= 0 && t.GetTrainSeconds() < 1e9) || t.GetExamples() > math.MaxInt64/2:
 			return malformed("tasks", "train_seconds %g and %d examples of shard %d", t.GetTrainSeconds(), t.GetExamples(), t.GetShard())
 		}
+		state, err := decodeOptionalHash("tasks.state_sha256", t.GetStateSha256())
+		if err != nil {
+			return err
+		}
 		p.Tasks[i] = PushedTask{
+			State: state,
 			Share: localsgd.Share{Shard: int(t.GetShard()), Weight: localsgd.Weight(t.GetWeight())},
 			Facts: localsgd.Facts{Steps: int(t.GetSteps()), Examples: int(t.GetExamples()), LossSum: t.GetLossSum()},
 			Train: time.Duration(t.GetTrainSeconds() * float64(time.Second)),

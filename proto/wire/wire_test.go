@@ -29,7 +29,7 @@ func fromWorkerSamples() []FromWorker {
 	return []FromWorker{
 		Hello{Protocol: 1, Numerics: 2, Build: "b", Name: "w", Instance: Instance{9}, Token: []byte("t"), Shards: []Range{{0, 3}, {5, 5}}, Slots: 2},
 		Heartbeat{},
-		RunReady{Run: "r1", Data: shard.Fingerprint{TrainX: hash, TrainY: hash}, Holding: []Holding{{Round: 7, Start: hash, Shards: []int{1, 4}}}},
+		RunReady{Run: "r1", Data: shard.Fingerprint{TrainX: hash, TrainY: hash}, Holding: []Holding{{Round: 7, Start: hash, Shards: []int{1, 4}}}, States: []ShardState{{3, hash}}},
 		RunRefused{"r1", "why"},
 		Trained{key, []int{1, 2}},
 		TaskFailed{key, 3, "why"},
@@ -44,7 +44,7 @@ func toWorkerSamples() []ToWorker {
 	return []ToWorker{
 		Welcome{Session: 5, Heartbeat: time.Second, Lost: 3 * time.Second, Build: "b"},
 		StartRun{Run: "r1", Spec: []byte{1}, Layout: hash, Data: shard.Fingerprint{TestX: hash}},
-		Assign{Key: key, Start: hash, Sum: true, Tasks: []Task{{Shard: 4, Weight: localsgd.One / 3, Measured: true}}},
+		Assign{Key: key, Start: hash, Sum: true, Tasks: []Task{{Shard: 4, Weight: localsgd.One / 3, Measured: true, Steps: 7, State: hash}}},
 		Flush{key},
 		Abandon{key, []int{3}},
 		Measure{Key: key, Shards: []int{3}, Start: hash, Model: tensor.Hash{8}, Probe: 32},

@@ -143,6 +143,9 @@ func encodeRunReady(m RunReady) *fedreluv1.RunReady {
 	for _, h := range m.Holding {
 		r.Holding = append(r.Holding, &fedreluv1.Holding{Round: uint32(h.Round), StartSha256: h.Start[:], Shards: encodeShards(h.Shards)})
 	}
+	for _, s := range m.States {
+		r.States = append(r.States, &fedreluv1.ShardState{Shard: uint32(s.Shard), Sha256: s.Hash[:]})
+	}
 	return r
 }
 
@@ -172,7 +175,24 @@ func decodeRunReady(m *fedreluv1.RunReady) (RunReady, error) {
 		}
 		r.Holding = append(r.Holding, Holding{key.Round, start, shards})
 	}
-	return r, nil
+	return r, r.decodeStates(m.GetStates())
+}
+
+func (r *RunReady) decodeStates(states []*fedreluv1.ShardState) error {
+	if len(states) > maxStates {
+		return malformed("states", "%d states, want at most %d", len(states), maxStates)
+	}
+	for _, s := range states {
+		if s.GetShard() >= MaxShards {
+			return malformed("states.shard", "%d, want less than %d", s.GetShard(), MaxShards)
+		}
+		hash, err := decodeHash("states.sha256", s.GetSha256())
+		if err != nil {
+			return err
+		}
+		r.States = append(r.States, ShardState{int(s.GetShard()), hash})
+	}
+	return nil
 }
 
 type runOf string

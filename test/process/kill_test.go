@@ -4,6 +4,7 @@ package process
 
 import (
 	"bytes"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,15 +32,41 @@ const killRounds = 3
 const thorough, perPhase = 18, 3
 
 // TestKillCoordinator kills the coordinator again and again, at every phase of a round, and sometimes a worker with it.
-func TestKillCoordinator(t *testing.T) { newCampaign(t, false).fight() }
+func TestKillCoordinator(t *testing.T) { newCampaign(t, false, killSpec, *kills).fight() }
 
 // TestKillWorkers kills workers, one at a time, at every phase of a round.
-func TestKillWorkers(t *testing.T) { newCampaign(t, true).fight() }
+func TestKillWorkers(t *testing.T) { newCampaign(t, true, killSpec, *kills).fight() }
+
+// TestKillWithState does the same to runs that remember more than their model: rules with state, and shards with states of
+// their own that travel, or stay with the workers, which come back.
+func TestKillWithState(t *testing.T) {
+	scaffold := strings.Replace(killSpec, ", momentum: 0.9", "", 1) + "server: {scaffold: {}}\n"
+	diloco := strings.Replace(killSpec, "optimizer: {sgd: {lr: 0.02, momentum: 0.9}}", "keep_state: true, optimizer: {adamw: {}}", 1) +
+		"server: {diloco: {}}\n"
+	for name, spec := range map[string]string{
+		"fedadam":                 killSpec + "server: {fedadam: {lr: 0.01}}\n",
+		"scaffold at coordinator": scaffold + "state: coordinator\n",
+		"scaffold at worker":      scaffold + "state: worker\n",
+		"diloco at coordinator":   diloco + "state: coordinator\n",
+		"diloco at worker":        diloco + "state: worker\n",
+	} {
+		for _, workers := range []bool{false, true} {
+			// The short form kills one kind of victim for each, where states travel the coordinator, and workers elsewhere.
+			if *kills < thorough && workers == strings.Contains(name, "coordinator") {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s, workers %t", name, workers), func(t *testing.T) {
+				newCampaign(t, workers, spec, max(*kills/3, 1)).fight()
+			})
+		}
+	}
+}
 
 // campaign is a sequence of runs in which something is killed.
 type campaign struct {
 	t       *testing.T
 	workers bool // are killed, not the coordinator
+	kills   int  // at least
 	c       *cluster
 	draws   *keyed.Stream
 	want    string // hash of the last model of each run
@@ -53,12 +80,12 @@ type campaign struct {
 // hashes are those of a round's model and record.
 type hashes struct{ model, record string }
 
-func newCampaign(t *testing.T, workers bool) *campaign {
+func newCampaign(t *testing.T, workers bool, spec string, kills int) *campaign {
 	t.Logf("seed %d", *seed)
-	g := &campaign{t: t, workers: workers, draws: keyed.New(*seed, t.Name())}
+	g := &campaign{t: t, workers: workers, kills: kills, draws: keyed.New(*seed, t.Name())}
 	data := t.TempDir()
 	writeData(t, data, 4096, 64, 32)
-	g.want = undisturbed(t, writeSpec(t, data, "kill.yaml", killSpec))
+	g.want = undisturbed(t, writeSpec(t, data, "kill.yaml", spec))
 	g.c = newCluster(t, t.TempDir(), data, 2)
 	return g
 }
@@ -66,7 +93,7 @@ func newCampaign(t *testing.T, workers bool) *campaign {
 // satisfied tells whether enough was killed.
 func (g *campaign) satisfied() bool {
 	_, least := g.hits.rarest()
-	return g.hits.total() >= *kills && (*kills < thorough || least >= perPhase)
+	return g.hits.total() >= g.kills && (g.kills < thorough || least >= perPhase)
 }
 
 // fight makes runs until enough was killed, and checks each.
@@ -77,7 +104,7 @@ func (g *campaign) fight() {
 		g.t.Logf("kills by the phase that they hit:\n%s", &table)
 	}()
 	for runs := 0; !g.satisfied(); runs++ {
-		if runs == 3**kills {
+		if runs == 3*g.kills {
 			g.t.Fatalf("some phase was not hit often enough in %d runs", runs)
 		}
 		g.oneRun()

@@ -708,7 +708,11 @@ type RoundRecord struct {
 	// Why shards are missing; of rounds that older builds made it says nothing.
 	Absent []*AbsentShards `protobuf:"bytes,30,rep,name=absent,proto3" json:"absent,omitempty"`
 	// One for each participant, where the simulated clock has cut some of the tasks: the most steps; 0 is all.
-	TaskSteps     []uint32 `protobuf:"varint,31,rep,packed,name=task_steps,json=taskSteps,proto3" json:"task_steps,omitempty"`
+	TaskSteps []uint32 `protobuf:"varint,31,rep,packed,name=task_steps,json=taskSteps,proto3" json:"task_steps,omitempty"`
+	// Shards whose state was lost, so that they began the round without one.
+	FreshStates []uint32 `protobuf:"varint,24,rep,packed,name=fresh_states,json=freshStates,proto3" json:"fresh_states,omitempty"`
+	// The states lie with the workers, and only their hashes are known here.
+	StatesStay    bool `protobuf:"varint,25,opt,name=states_stay,json=statesStay,proto3" json:"states_stay,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -916,6 +920,20 @@ func (x *RoundRecord) GetTaskSteps() []uint32 {
 		return x.TaskSteps
 	}
 	return nil
+}
+
+func (x *RoundRecord) GetFreshStates() []uint32 {
+	if x != nil {
+		return x.FreshStates
+	}
+	return nil
+}
+
+func (x *RoundRecord) GetStatesStay() bool {
+	if x != nil {
+		return x.StatesStay
+	}
+	return false
 }
 
 type DivergedTask struct {
@@ -1839,7 +1857,7 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\tcommitted\x18\x06 \x01(\v2\x18.fedrelu.v1.CommitRecordR\tcommitted\">\n" +
 	"\fCommitRecord\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\rR\x05round\x12\x18\n" +
-	"\aseconds\x18\x02 \x01(\x01R\aseconds\"\xf7\x06\n" +
+	"\aseconds\x18\x02 \x01(\x01R\aseconds\"\xbb\a\n" +
 	"\vRoundRecord\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x18\n" +
 	"\ainvited\x18\x02 \x03(\rR\ainvited\x12\"\n" +
@@ -1872,7 +1890,10 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\fshard_states\x18\x17 \x03(\fR\vshardStates\x120\n" +
 	"\x06absent\x18\x1e \x03(\v2\x18.fedrelu.v1.AbsentShardsR\x06absent\x12\x1d\n" +
 	"\n" +
-	"task_steps\x18\x1f \x03(\rR\ttaskStepsB\x10\n" +
+	"task_steps\x18\x1f \x03(\rR\ttaskSteps\x12!\n" +
+	"\ffresh_states\x18\x18 \x03(\rR\vfreshStates\x12\x1f\n" +
+	"\vstates_stay\x18\x19 \x01(\bR\n" +
+	"statesStayB\x10\n" +
 	"\x0e_test_accuracyB\f\n" +
 	"\n" +
 	"_test_lossB\r\n" +

@@ -23,6 +23,112 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type StatePlace int32
+
+const (
+	StatePlace_STATE_PLACE_UNSPECIFIED StatePlace = 0
+	// coordinator while the participants of a round have at most 64 MiB of it together, worker otherwise.
+	StatePlace_STATE_PLACE_AUTO StatePlace = 1
+	// It travels with the updates and is on the coordinator's disk, so that any worker can take over a shard at once.
+	StatePlace_STATE_PLACE_COORDINATOR StatePlace = 2
+	// It stays in the directory of the worker that made it; a shard waits for its worker.
+	StatePlace_STATE_PLACE_WORKER StatePlace = 3
+)
+
+// Enum value maps for StatePlace.
+var (
+	StatePlace_name = map[int32]string{
+		0: "STATE_PLACE_UNSPECIFIED",
+		1: "STATE_PLACE_AUTO",
+		2: "STATE_PLACE_COORDINATOR",
+		3: "STATE_PLACE_WORKER",
+	}
+	StatePlace_value = map[string]int32{
+		"STATE_PLACE_UNSPECIFIED": 0,
+		"STATE_PLACE_AUTO":        1,
+		"STATE_PLACE_COORDINATOR": 2,
+		"STATE_PLACE_WORKER":      3,
+	}
+)
+
+func (x StatePlace) Enum() *StatePlace {
+	p := new(StatePlace)
+	*p = x
+	return p
+}
+
+func (x StatePlace) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (StatePlace) Descriptor() protoreflect.EnumDescriptor {
+	return file_fedrelu_v1_spec_proto_enumTypes[0].Descriptor()
+}
+
+func (StatePlace) Type() protoreflect.EnumType {
+	return &file_fedrelu_v1_spec_proto_enumTypes[0]
+}
+
+func (x StatePlace) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use StatePlace.Descriptor instead.
+func (StatePlace) EnumDescriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{0}
+}
+
+type OnStateLost int32
+
+const (
+	OnStateLost_ON_STATE_LOST_UNSPECIFIED OnStateLost = 0
+	// The run fails.
+	OnStateLost_ON_STATE_LOST_FAIL OnStateLost = 1
+	// The shard begins without a state, as in its first round, and the record says so.
+	OnStateLost_ON_STATE_LOST_FRESH OnStateLost = 2
+)
+
+// Enum value maps for OnStateLost.
+var (
+	OnStateLost_name = map[int32]string{
+		0: "ON_STATE_LOST_UNSPECIFIED",
+		1: "ON_STATE_LOST_FAIL",
+		2: "ON_STATE_LOST_FRESH",
+	}
+	OnStateLost_value = map[string]int32{
+		"ON_STATE_LOST_UNSPECIFIED": 0,
+		"ON_STATE_LOST_FAIL":        1,
+		"ON_STATE_LOST_FRESH":       2,
+	}
+)
+
+func (x OnStateLost) Enum() *OnStateLost {
+	p := new(OnStateLost)
+	*p = x
+	return p
+}
+
+func (x OnStateLost) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OnStateLost) Descriptor() protoreflect.EnumDescriptor {
+	return file_fedrelu_v1_spec_proto_enumTypes[1].Descriptor()
+}
+
+func (OnStateLost) Type() protoreflect.EnumType {
+	return &file_fedrelu_v1_spec_proto_enumTypes[1]
+}
+
+func (x OnStateLost) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OnStateLost.Descriptor instead.
+func (OnStateLost) EnumDescriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{1}
+}
+
 type Univariate int32
 
 const (
@@ -62,11 +168,11 @@ func (x Univariate) String() string {
 }
 
 func (Univariate) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[0].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[2].Descriptor()
 }
 
 func (Univariate) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[0]
+	return &file_fedrelu_v1_spec_proto_enumTypes[2]
 }
 
 func (x Univariate) Number() protoreflect.EnumNumber {
@@ -75,7 +181,7 @@ func (x Univariate) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Univariate.Descriptor instead.
 func (Univariate) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{0}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{2}
 }
 
 type DirichletForm int32
@@ -113,11 +219,11 @@ func (x DirichletForm) String() string {
 }
 
 func (DirichletForm) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[1].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[3].Descriptor()
 }
 
 func (DirichletForm) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[1]
+	return &file_fedrelu_v1_spec_proto_enumTypes[3]
 }
 
 func (x DirichletForm) Number() protoreflect.EnumNumber {
@@ -126,7 +232,7 @@ func (x DirichletForm) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DirichletForm.Descriptor instead.
 func (DirichletForm) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{1}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{3}
 }
 
 type Norm int32
@@ -165,11 +271,11 @@ func (x Norm) String() string {
 }
 
 func (Norm) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[2].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[4].Descriptor()
 }
 
 func (Norm) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[2]
+	return &file_fedrelu_v1_spec_proto_enumTypes[4]
 }
 
 func (x Norm) Number() protoreflect.EnumNumber {
@@ -178,7 +284,7 @@ func (x Norm) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Norm.Descriptor instead.
 func (Norm) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{2}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{4}
 }
 
 type Loss int32
@@ -215,11 +321,11 @@ func (x Loss) String() string {
 }
 
 func (Loss) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[3].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[5].Descriptor()
 }
 
 func (Loss) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[3]
+	return &file_fedrelu_v1_spec_proto_enumTypes[5]
 }
 
 func (x Loss) Number() protoreflect.EnumNumber {
@@ -228,7 +334,7 @@ func (x Loss) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Loss.Descriptor instead.
 func (Loss) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{3}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{5}
 }
 
 type Precision int32
@@ -264,11 +370,11 @@ func (x Precision) String() string {
 }
 
 func (Precision) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[4].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[6].Descriptor()
 }
 
 func (Precision) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[4]
+	return &file_fedrelu_v1_spec_proto_enumTypes[6]
 }
 
 func (x Precision) Number() protoreflect.EnumNumber {
@@ -277,7 +383,7 @@ func (x Precision) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Precision.Descriptor instead.
 func (Precision) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{4}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{6}
 }
 
 type Order int32
@@ -323,11 +429,11 @@ func (x Order) String() string {
 }
 
 func (Order) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[5].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[7].Descriptor()
 }
 
 func (Order) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[5]
+	return &file_fedrelu_v1_spec_proto_enumTypes[7]
 }
 
 func (x Order) Number() protoreflect.EnumNumber {
@@ -336,7 +442,7 @@ func (x Order) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Order.Descriptor instead.
 func (Order) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{5}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{7}
 }
 
 type DrawBy int32
@@ -375,11 +481,11 @@ func (x DrawBy) String() string {
 }
 
 func (DrawBy) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[6].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[8].Descriptor()
 }
 
 func (DrawBy) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[6]
+	return &file_fedrelu_v1_spec_proto_enumTypes[8]
 }
 
 func (x DrawBy) Number() protoreflect.EnumNumber {
@@ -388,7 +494,7 @@ func (x DrawBy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DrawBy.Descriptor instead.
 func (DrawBy) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{6}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{8}
 }
 
 type Partial int32
@@ -426,11 +532,11 @@ func (x Partial) String() string {
 }
 
 func (Partial) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[7].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[9].Descriptor()
 }
 
 func (Partial) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[7]
+	return &file_fedrelu_v1_spec_proto_enumTypes[9]
 }
 
 func (x Partial) Number() protoreflect.EnumNumber {
@@ -439,7 +545,7 @@ func (x Partial) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Partial.Descriptor instead.
 func (Partial) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{7}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{9}
 }
 
 type Weighting int32
@@ -476,11 +582,11 @@ func (x Weighting) String() string {
 }
 
 func (Weighting) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[8].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[10].Descriptor()
 }
 
 func (Weighting) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[8]
+	return &file_fedrelu_v1_spec_proto_enumTypes[10]
 }
 
 func (x Weighting) Number() protoreflect.EnumNumber {
@@ -489,7 +595,7 @@ func (x Weighting) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Weighting.Descriptor instead.
 func (Weighting) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{8}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{10}
 }
 
 type OnDivergence int32
@@ -527,11 +633,11 @@ func (x OnDivergence) String() string {
 }
 
 func (OnDivergence) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[9].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[11].Descriptor()
 }
 
 func (OnDivergence) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[9]
+	return &file_fedrelu_v1_spec_proto_enumTypes[11]
 }
 
 func (x OnDivergence) Number() protoreflect.EnumNumber {
@@ -540,7 +646,7 @@ func (x OnDivergence) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnDivergence.Descriptor instead.
 func (OnDivergence) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{9}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{11}
 }
 
 // Spec describes a run. It is the schema of the YAML file: a field is a key of the same name, an enum value is written
@@ -583,10 +689,16 @@ type Spec struct {
 	GiveUp *durationpb.Duration `protobuf:"bytes,15,opt,name=give_up,json=giveUp,proto3" json:"give_up,omitempty"`
 	// How long a worker that lives may finish nothing before its tasks go to others, where others serve their shards; 0s: as
 	// long as it lives. Default 1h.
-	TaskLimit     *durationpb.Duration `protobuf:"bytes,30,opt,name=task_limit,json=taskLimit,proto3" json:"task_limit,omitempty"`
-	Checks        *Checks              `protobuf:"bytes,16,opt,name=checks,proto3" json:"checks,omitempty"`
-	Evaluate      *Evaluate            `protobuf:"bytes,17,opt,name=evaluate,proto3" json:"evaluate,omitempty"`
-	Keep          *Keep                `protobuf:"bytes,18,opt,name=keep,proto3" json:"keep,omitempty"`
+	TaskLimit *durationpb.Duration `protobuf:"bytes,30,opt,name=task_limit,json=taskLimit,proto3" json:"task_limit,omitempty"`
+	// Where the states that shards have of their own are between rounds (control variates, keep_state, personal). Default auto.
+	State *StatePlace `protobuf:"varint,22,opt,name=state,proto3,enum=fedrelu.v1.StatePlace,oneof" json:"state,omitempty"`
+	// With state worker: how long a round waits for the worker that has a shard's state. Default 10m.
+	StateDeadline *durationpb.Duration `protobuf:"bytes,23,opt,name=state_deadline,json=stateDeadline,proto3" json:"state_deadline,omitempty"`
+	// What becomes of the run when that worker does not come. Default fail.
+	OnStateLost   *OnStateLost `protobuf:"varint,24,opt,name=on_state_lost,json=onStateLost,proto3,enum=fedrelu.v1.OnStateLost,oneof" json:"on_state_lost,omitempty"`
+	Checks        *Checks      `protobuf:"bytes,16,opt,name=checks,proto3" json:"checks,omitempty"`
+	Evaluate      *Evaluate    `protobuf:"bytes,17,opt,name=evaluate,proto3" json:"evaluate,omitempty"`
+	Keep          *Keep        `protobuf:"bytes,18,opt,name=keep,proto3" json:"keep,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -759,6 +871,27 @@ func (x *Spec) GetTaskLimit() *durationpb.Duration {
 		return x.TaskLimit
 	}
 	return nil
+}
+
+func (x *Spec) GetState() StatePlace {
+	if x != nil && x.State != nil {
+		return *x.State
+	}
+	return StatePlace_STATE_PLACE_UNSPECIFIED
+}
+
+func (x *Spec) GetStateDeadline() *durationpb.Duration {
+	if x != nil {
+		return x.StateDeadline
+	}
+	return nil
+}
+
+func (x *Spec) GetOnStateLost() OnStateLost {
+	if x != nil && x.OnStateLost != nil {
+		return *x.OnStateLost
+	}
+	return OnStateLost_ON_STATE_LOST_UNSPECIFIED
 }
 
 func (x *Spec) GetChecks() *Checks {
@@ -7454,8 +7587,7 @@ var File_fedrelu_v1_spec_proto protoreflect.FileDescriptor
 const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\n" +
 	"\x15fedrelu/v1/spec.proto\x12\n" +
-	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xc0\n" +
-	"\n" +
+	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xbc\f\n" +
 	"\x04Spec\x12A\n" +
 	"\x04name\x18\x01 \x01(\tB(\xbaH%r#\x18d2\x1f^([A-Za-z0-9][A-Za-z0-9._-]*)?$H\x00R\x04name\x88\x01\x01\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\x04H\x01R\x04seed\x88\x01\x01\x12*\n" +
@@ -7485,7 +7617,12 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\aR\fonDivergence\x88\x01\x01\x12C\n" +
 	"\agive_up\x18\x0f \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f*\x00R\x06giveUp\x12I\n" +
 	"\n" +
-	"task_limit\x18\x1e \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\ttaskLimit\x12*\n" +
+	"task_limit\x18\x1e \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\ttaskLimit\x12=\n" +
+	"\x05state\x18\x16 \x01(\x0e2\x16.fedrelu.v1.StatePlaceB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\bR\x05state\x88\x01\x01\x12Q\n" +
+	"\x0estate_deadline\x18\x17 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f*\x00R\rstateDeadline\x12L\n" +
+	"\ron_state_lost\x18\x18 \x01(\x0e2\x17.fedrelu.v1.OnStateLostB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\tR\vonStateLost\x88\x01\x01\x12*\n" +
 	"\x06checks\x18\x10 \x01(\v2\x12.fedrelu.v1.ChecksR\x06checks\x120\n" +
 	"\bevaluate\x18\x11 \x01(\v2\x14.fedrelu.v1.EvaluateR\bevaluate\x12$\n" +
 	"\x04keep\x18\x12 \x01(\v2\x10.fedrelu.v1.KeepR\x04keepB\a\n" +
@@ -7498,7 +7635,9 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"_precisionB\f\n" +
 	"\n" +
 	"_weightingB\x10\n" +
-	"\x0e_on_divergence\"O\n" +
+	"\x0e_on_divergenceB\b\n" +
+	"\x06_stateB\x10\n" +
+	"\x0e_on_state_lost\"O\n" +
 	"\x04Stop\x12:\n" +
 	"\baccuracy\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\baccuracy\x88\x01\x01B\v\n" +
 	"\t_accuracy\"\xd6\x02\n" +
@@ -8126,7 +8265,17 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x04best\x18\x03 \x01(\bH\x02R\x04best\x88\x01\x01B\a\n" +
 	"\x05_lastB\b\n" +
 	"\x06_everyB\a\n" +
-	"\x05_best*e\n" +
+	"\x05_best*t\n" +
+	"\n" +
+	"StatePlace\x12\x1b\n" +
+	"\x17STATE_PLACE_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10STATE_PLACE_AUTO\x10\x01\x12\x1b\n" +
+	"\x17STATE_PLACE_COORDINATOR\x10\x02\x12\x16\n" +
+	"\x12STATE_PLACE_WORKER\x10\x03*]\n" +
+	"\vOnStateLost\x12\x1d\n" +
+	"\x19ON_STATE_LOST_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12ON_STATE_LOST_FAIL\x10\x01\x12\x17\n" +
+	"\x13ON_STATE_LOST_FRESH\x10\x02*e\n" +
 	"\n" +
 	"Univariate\x12\x1a\n" +
 	"\x16UNIVARIATE_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -8185,242 +8334,247 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 	return file_fedrelu_v1_spec_proto_rawDescData
 }
 
-var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
+var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
 var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 98)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
-	(Univariate)(0),             // 0: fedrelu.v1.Univariate
-	(DirichletForm)(0),          // 1: fedrelu.v1.DirichletForm
-	(Norm)(0),                   // 2: fedrelu.v1.Norm
-	(Loss)(0),                   // 3: fedrelu.v1.Loss
-	(Precision)(0),              // 4: fedrelu.v1.Precision
-	(Order)(0),                  // 5: fedrelu.v1.Order
-	(DrawBy)(0),                 // 6: fedrelu.v1.DrawBy
-	(Partial)(0),                // 7: fedrelu.v1.Partial
-	(Weighting)(0),              // 8: fedrelu.v1.Weighting
-	(OnDivergence)(0),           // 9: fedrelu.v1.OnDivergence
-	(*Spec)(nil),                // 10: fedrelu.v1.Spec
-	(*Stop)(nil),                // 11: fedrelu.v1.Stop
-	(*Data)(nil),                // 12: fedrelu.v1.Data
-	(*MNIST)(nil),               // 13: fedrelu.v1.MNIST
-	(*IDX)(nil),                 // 14: fedrelu.v1.IDX
-	(*Safetensors)(nil),         // 15: fedrelu.v1.Safetensors
-	(*CIFAR10)(nil),             // 16: fedrelu.v1.CIFAR10
-	(*CSV)(nil),                 // 17: fedrelu.v1.CSV
-	(*NPZ)(nil),                 // 18: fedrelu.v1.NPZ
-	(*Synthetic)(nil),           // 19: fedrelu.v1.Synthetic
-	(*Teacher)(nil),             // 20: fedrelu.v1.Teacher
-	(*LinearRegression)(nil),    // 21: fedrelu.v1.LinearRegression
-	(*FedProxDevices)(nil),      // 22: fedrelu.v1.FedProxDevices
-	(*GaussianClasses)(nil),     // 23: fedrelu.v1.GaussianClasses
-	(*UnivariateFunction)(nil),  // 24: fedrelu.v1.UnivariateFunction
-	(*Shards)(nil),              // 25: fedrelu.v1.Shards
-	(*Partition)(nil),           // 26: fedrelu.v1.Partition
-	(*IID)(nil),                 // 27: fedrelu.v1.IID
-	(*Contiguous)(nil),          // 28: fedrelu.v1.Contiguous
-	(*LabelShards)(nil),         // 29: fedrelu.v1.LabelShards
-	(*Labels)(nil),              // 30: fedrelu.v1.Labels
-	(*Dirichlet)(nil),           // 31: fedrelu.v1.Dirichlet
-	(*Quantity)(nil),            // 32: fedrelu.v1.Quantity
-	(*Natural)(nil),             // 33: fedrelu.v1.Natural
-	(*Explicit)(nil),            // 34: fedrelu.v1.Explicit
-	(*Model)(nil),               // 35: fedrelu.v1.Model
-	(*MLP)(nil),                 // 36: fedrelu.v1.MLP
-	(*CNN)(nil),                 // 37: fedrelu.v1.CNN
-	(*ResNet)(nil),              // 38: fedrelu.v1.ResNet
-	(*Shallow)(nil),             // 39: fedrelu.v1.Shallow
-	(*Activation)(nil),          // 40: fedrelu.v1.Activation
-	(*Layer)(nil),               // 41: fedrelu.v1.Layer
-	(*Linear)(nil),              // 42: fedrelu.v1.Linear
-	(*ReLU)(nil),                // 43: fedrelu.v1.ReLU
-	(*LeakyReLU)(nil),           // 44: fedrelu.v1.LeakyReLU
-	(*Conv2D)(nil),              // 45: fedrelu.v1.Conv2D
-	(*MaxPool2D)(nil),           // 46: fedrelu.v1.MaxPool2D
-	(*AvgPool2D)(nil),           // 47: fedrelu.v1.AvgPool2D
-	(*GlobalAvgPool2D)(nil),     // 48: fedrelu.v1.GlobalAvgPool2D
-	(*Flatten)(nil),             // 49: fedrelu.v1.Flatten
-	(*BatchNorm)(nil),           // 50: fedrelu.v1.BatchNorm
-	(*LayerNorm)(nil),           // 51: fedrelu.v1.LayerNorm
-	(*GroupNorm)(nil),           // 52: fedrelu.v1.GroupNorm
-	(*Residual)(nil),            // 53: fedrelu.v1.Residual
-	(*Scale)(nil),               // 54: fedrelu.v1.Scale
-	(*Softplus)(nil),            // 55: fedrelu.v1.Softplus
-	(*Init)(nil),                // 56: fedrelu.v1.Init
-	(*KaimingUniform)(nil),      // 57: fedrelu.v1.KaimingUniform
-	(*KaimingNormal)(nil),       // 58: fedrelu.v1.KaimingNormal
-	(*Xavier)(nil),              // 59: fedrelu.v1.Xavier
-	(*Gaussian)(nil),            // 60: fedrelu.v1.Gaussian
-	(*Identity)(nil),            // 61: fedrelu.v1.Identity
-	(*Zero)(nil),                // 62: fedrelu.v1.Zero
-	(*InitFile)(nil),            // 63: fedrelu.v1.InitFile
-	(*RandomSigns)(nil),         // 64: fedrelu.v1.RandomSigns
-	(*Regularize)(nil),          // 65: fedrelu.v1.Regularize
-	(*Local)(nil),               // 66: fedrelu.v1.Local
-	(*PostLocal)(nil),           // 67: fedrelu.v1.PostLocal
-	(*Schedule)(nil),            // 68: fedrelu.v1.Schedule
-	(*Constant)(nil),            // 69: fedrelu.v1.Constant
-	(*Step)(nil),                // 70: fedrelu.v1.Step
-	(*Exponential)(nil),         // 71: fedrelu.v1.Exponential
-	(*Cosine)(nil),              // 72: fedrelu.v1.Cosine
-	(*Warmup)(nil),              // 73: fedrelu.v1.Warmup
-	(*Optimizer)(nil),           // 74: fedrelu.v1.Optimizer
-	(*SGD)(nil),                 // 75: fedrelu.v1.SGD
-	(*AdamW)(nil),               // 76: fedrelu.v1.AdamW
-	(*Participation)(nil),       // 77: fedrelu.v1.Participation
-	(*Simulate)(nil),            // 78: fedrelu.v1.Simulate
-	(*Stragglers)(nil),          // 79: fedrelu.v1.Stragglers
-	(*Speed)(nil),               // 80: fedrelu.v1.Speed
-	(*LogNormal)(nil),           // 81: fedrelu.v1.LogNormal
-	(*UniformSpeed)(nil),        // 82: fedrelu.v1.UniformSpeed
-	(*Server)(nil),              // 83: fedrelu.v1.Server
-	(*FedAvg)(nil),              // 84: fedrelu.v1.FedAvg
-	(*FedAvgM)(nil),             // 85: fedrelu.v1.FedAvgM
-	(*DiLoCo)(nil),              // 86: fedrelu.v1.DiLoCo
-	(*SlowMo)(nil),              // 87: fedrelu.v1.SlowMo
-	(*FedAdagrad)(nil),          // 88: fedrelu.v1.FedAdagrad
-	(*FedAdam)(nil),             // 89: fedrelu.v1.FedAdam
-	(*FedYogi)(nil),             // 90: fedrelu.v1.FedYogi
-	(*FedNova)(nil),             // 91: fedrelu.v1.FedNova
-	(*Scaffold)(nil),            // 92: fedrelu.v1.Scaffold
-	(*Median)(nil),              // 93: fedrelu.v1.Median
-	(*TrimmedMean)(nil),         // 94: fedrelu.v1.TrimmedMean
-	(*Krum)(nil),                // 95: fedrelu.v1.Krum
-	(*MultiKrum)(nil),           // 96: fedrelu.v1.MultiKrum
-	(*GeometricMedian)(nil),     // 97: fedrelu.v1.GeometricMedian
-	(*Close)(nil),               // 98: fedrelu.v1.Close
-	(*All)(nil),                 // 99: fedrelu.v1.All
-	(*Quorum)(nil),              // 100: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 101: fedrelu.v1.Deadline
-	(*Adaptive)(nil),            // 102: fedrelu.v1.Adaptive
-	(*Checks)(nil),              // 103: fedrelu.v1.Checks
-	(*Drift)(nil),               // 104: fedrelu.v1.Drift
-	(*Rank)(nil),                // 105: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 106: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 107: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 108: google.protobuf.Duration
+	(StatePlace)(0),             // 0: fedrelu.v1.StatePlace
+	(OnStateLost)(0),            // 1: fedrelu.v1.OnStateLost
+	(Univariate)(0),             // 2: fedrelu.v1.Univariate
+	(DirichletForm)(0),          // 3: fedrelu.v1.DirichletForm
+	(Norm)(0),                   // 4: fedrelu.v1.Norm
+	(Loss)(0),                   // 5: fedrelu.v1.Loss
+	(Precision)(0),              // 6: fedrelu.v1.Precision
+	(Order)(0),                  // 7: fedrelu.v1.Order
+	(DrawBy)(0),                 // 8: fedrelu.v1.DrawBy
+	(Partial)(0),                // 9: fedrelu.v1.Partial
+	(Weighting)(0),              // 10: fedrelu.v1.Weighting
+	(OnDivergence)(0),           // 11: fedrelu.v1.OnDivergence
+	(*Spec)(nil),                // 12: fedrelu.v1.Spec
+	(*Stop)(nil),                // 13: fedrelu.v1.Stop
+	(*Data)(nil),                // 14: fedrelu.v1.Data
+	(*MNIST)(nil),               // 15: fedrelu.v1.MNIST
+	(*IDX)(nil),                 // 16: fedrelu.v1.IDX
+	(*Safetensors)(nil),         // 17: fedrelu.v1.Safetensors
+	(*CIFAR10)(nil),             // 18: fedrelu.v1.CIFAR10
+	(*CSV)(nil),                 // 19: fedrelu.v1.CSV
+	(*NPZ)(nil),                 // 20: fedrelu.v1.NPZ
+	(*Synthetic)(nil),           // 21: fedrelu.v1.Synthetic
+	(*Teacher)(nil),             // 22: fedrelu.v1.Teacher
+	(*LinearRegression)(nil),    // 23: fedrelu.v1.LinearRegression
+	(*FedProxDevices)(nil),      // 24: fedrelu.v1.FedProxDevices
+	(*GaussianClasses)(nil),     // 25: fedrelu.v1.GaussianClasses
+	(*UnivariateFunction)(nil),  // 26: fedrelu.v1.UnivariateFunction
+	(*Shards)(nil),              // 27: fedrelu.v1.Shards
+	(*Partition)(nil),           // 28: fedrelu.v1.Partition
+	(*IID)(nil),                 // 29: fedrelu.v1.IID
+	(*Contiguous)(nil),          // 30: fedrelu.v1.Contiguous
+	(*LabelShards)(nil),         // 31: fedrelu.v1.LabelShards
+	(*Labels)(nil),              // 32: fedrelu.v1.Labels
+	(*Dirichlet)(nil),           // 33: fedrelu.v1.Dirichlet
+	(*Quantity)(nil),            // 34: fedrelu.v1.Quantity
+	(*Natural)(nil),             // 35: fedrelu.v1.Natural
+	(*Explicit)(nil),            // 36: fedrelu.v1.Explicit
+	(*Model)(nil),               // 37: fedrelu.v1.Model
+	(*MLP)(nil),                 // 38: fedrelu.v1.MLP
+	(*CNN)(nil),                 // 39: fedrelu.v1.CNN
+	(*ResNet)(nil),              // 40: fedrelu.v1.ResNet
+	(*Shallow)(nil),             // 41: fedrelu.v1.Shallow
+	(*Activation)(nil),          // 42: fedrelu.v1.Activation
+	(*Layer)(nil),               // 43: fedrelu.v1.Layer
+	(*Linear)(nil),              // 44: fedrelu.v1.Linear
+	(*ReLU)(nil),                // 45: fedrelu.v1.ReLU
+	(*LeakyReLU)(nil),           // 46: fedrelu.v1.LeakyReLU
+	(*Conv2D)(nil),              // 47: fedrelu.v1.Conv2D
+	(*MaxPool2D)(nil),           // 48: fedrelu.v1.MaxPool2D
+	(*AvgPool2D)(nil),           // 49: fedrelu.v1.AvgPool2D
+	(*GlobalAvgPool2D)(nil),     // 50: fedrelu.v1.GlobalAvgPool2D
+	(*Flatten)(nil),             // 51: fedrelu.v1.Flatten
+	(*BatchNorm)(nil),           // 52: fedrelu.v1.BatchNorm
+	(*LayerNorm)(nil),           // 53: fedrelu.v1.LayerNorm
+	(*GroupNorm)(nil),           // 54: fedrelu.v1.GroupNorm
+	(*Residual)(nil),            // 55: fedrelu.v1.Residual
+	(*Scale)(nil),               // 56: fedrelu.v1.Scale
+	(*Softplus)(nil),            // 57: fedrelu.v1.Softplus
+	(*Init)(nil),                // 58: fedrelu.v1.Init
+	(*KaimingUniform)(nil),      // 59: fedrelu.v1.KaimingUniform
+	(*KaimingNormal)(nil),       // 60: fedrelu.v1.KaimingNormal
+	(*Xavier)(nil),              // 61: fedrelu.v1.Xavier
+	(*Gaussian)(nil),            // 62: fedrelu.v1.Gaussian
+	(*Identity)(nil),            // 63: fedrelu.v1.Identity
+	(*Zero)(nil),                // 64: fedrelu.v1.Zero
+	(*InitFile)(nil),            // 65: fedrelu.v1.InitFile
+	(*RandomSigns)(nil),         // 66: fedrelu.v1.RandomSigns
+	(*Regularize)(nil),          // 67: fedrelu.v1.Regularize
+	(*Local)(nil),               // 68: fedrelu.v1.Local
+	(*PostLocal)(nil),           // 69: fedrelu.v1.PostLocal
+	(*Schedule)(nil),            // 70: fedrelu.v1.Schedule
+	(*Constant)(nil),            // 71: fedrelu.v1.Constant
+	(*Step)(nil),                // 72: fedrelu.v1.Step
+	(*Exponential)(nil),         // 73: fedrelu.v1.Exponential
+	(*Cosine)(nil),              // 74: fedrelu.v1.Cosine
+	(*Warmup)(nil),              // 75: fedrelu.v1.Warmup
+	(*Optimizer)(nil),           // 76: fedrelu.v1.Optimizer
+	(*SGD)(nil),                 // 77: fedrelu.v1.SGD
+	(*AdamW)(nil),               // 78: fedrelu.v1.AdamW
+	(*Participation)(nil),       // 79: fedrelu.v1.Participation
+	(*Simulate)(nil),            // 80: fedrelu.v1.Simulate
+	(*Stragglers)(nil),          // 81: fedrelu.v1.Stragglers
+	(*Speed)(nil),               // 82: fedrelu.v1.Speed
+	(*LogNormal)(nil),           // 83: fedrelu.v1.LogNormal
+	(*UniformSpeed)(nil),        // 84: fedrelu.v1.UniformSpeed
+	(*Server)(nil),              // 85: fedrelu.v1.Server
+	(*FedAvg)(nil),              // 86: fedrelu.v1.FedAvg
+	(*FedAvgM)(nil),             // 87: fedrelu.v1.FedAvgM
+	(*DiLoCo)(nil),              // 88: fedrelu.v1.DiLoCo
+	(*SlowMo)(nil),              // 89: fedrelu.v1.SlowMo
+	(*FedAdagrad)(nil),          // 90: fedrelu.v1.FedAdagrad
+	(*FedAdam)(nil),             // 91: fedrelu.v1.FedAdam
+	(*FedYogi)(nil),             // 92: fedrelu.v1.FedYogi
+	(*FedNova)(nil),             // 93: fedrelu.v1.FedNova
+	(*Scaffold)(nil),            // 94: fedrelu.v1.Scaffold
+	(*Median)(nil),              // 95: fedrelu.v1.Median
+	(*TrimmedMean)(nil),         // 96: fedrelu.v1.TrimmedMean
+	(*Krum)(nil),                // 97: fedrelu.v1.Krum
+	(*MultiKrum)(nil),           // 98: fedrelu.v1.MultiKrum
+	(*GeometricMedian)(nil),     // 99: fedrelu.v1.GeometricMedian
+	(*Close)(nil),               // 100: fedrelu.v1.Close
+	(*All)(nil),                 // 101: fedrelu.v1.All
+	(*Quorum)(nil),              // 102: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 103: fedrelu.v1.Deadline
+	(*Adaptive)(nil),            // 104: fedrelu.v1.Adaptive
+	(*Checks)(nil),              // 105: fedrelu.v1.Checks
+	(*Drift)(nil),               // 106: fedrelu.v1.Drift
+	(*Rank)(nil),                // 107: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 108: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 109: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 110: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
-	11,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
-	12,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
-	25,  // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
-	35,  // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
-	3,   // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
-	4,   // 5: fedrelu.v1.Spec.precision:type_name -> fedrelu.v1.Precision
-	66,  // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
-	65,  // 7: fedrelu.v1.Spec.regularize:type_name -> fedrelu.v1.Regularize
-	77,  // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
-	83,  // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
-	8,   // 10: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	98,  // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
-	78,  // 12: fedrelu.v1.Spec.simulate:type_name -> fedrelu.v1.Simulate
-	9,   // 13: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	108, // 14: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	108, // 15: fedrelu.v1.Spec.task_limit:type_name -> google.protobuf.Duration
-	103, // 16: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	106, // 17: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	107, // 18: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
-	13,  // 19: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
-	14,  // 20: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
-	15,  // 21: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
-	16,  // 22: fedrelu.v1.Data.cifar10:type_name -> fedrelu.v1.CIFAR10
-	17,  // 23: fedrelu.v1.Data.csv:type_name -> fedrelu.v1.CSV
-	18,  // 24: fedrelu.v1.Data.npz:type_name -> fedrelu.v1.NPZ
-	19,  // 25: fedrelu.v1.Data.synthetic:type_name -> fedrelu.v1.Synthetic
-	20,  // 26: fedrelu.v1.Synthetic.teacher:type_name -> fedrelu.v1.Teacher
-	21,  // 27: fedrelu.v1.Synthetic.linear:type_name -> fedrelu.v1.LinearRegression
-	22,  // 28: fedrelu.v1.Synthetic.fedprox:type_name -> fedrelu.v1.FedProxDevices
-	23,  // 29: fedrelu.v1.Synthetic.gaussian:type_name -> fedrelu.v1.GaussianClasses
-	24,  // 30: fedrelu.v1.Synthetic.function:type_name -> fedrelu.v1.UnivariateFunction
-	0,   // 31: fedrelu.v1.UnivariateFunction.of:type_name -> fedrelu.v1.Univariate
-	26,  // 32: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
-	27,  // 33: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
-	28,  // 34: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
-	29,  // 35: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
-	30,  // 36: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
-	31,  // 37: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
-	32,  // 38: fedrelu.v1.Partition.quantity:type_name -> fedrelu.v1.Quantity
-	33,  // 39: fedrelu.v1.Partition.natural:type_name -> fedrelu.v1.Natural
-	34,  // 40: fedrelu.v1.Partition.explicit:type_name -> fedrelu.v1.Explicit
-	1,   // 41: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
-	36,  // 42: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
-	37,  // 43: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
-	38,  // 44: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
-	39,  // 45: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
-	41,  // 46: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
-	56,  // 47: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
-	40,  // 48: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
-	2,   // 49: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
-	40,  // 50: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
-	43,  // 51: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
-	44,  // 52: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	42,  // 53: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
-	43,  // 54: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
-	44,  // 55: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	45,  // 56: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
-	46,  // 57: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
-	47,  // 58: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
-	48,  // 59: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
-	49,  // 60: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
-	50,  // 61: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
-	51,  // 62: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
-	52,  // 63: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
-	53,  // 64: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
-	54,  // 65: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
-	55,  // 66: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
-	41,  // 67: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
-	41,  // 68: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
-	57,  // 69: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
-	58,  // 70: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
-	59,  // 71: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
-	60,  // 72: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
-	61,  // 73: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
-	62,  // 74: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
-	63,  // 75: fedrelu.v1.Init.file:type_name -> fedrelu.v1.InitFile
-	64,  // 76: fedrelu.v1.Init.random_signs:type_name -> fedrelu.v1.RandomSigns
-	5,   // 77: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
-	74,  // 78: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
-	68,  // 79: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
-	67,  // 80: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
-	69,  // 81: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
-	70,  // 82: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
-	71,  // 83: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
-	72,  // 84: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
-	73,  // 85: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
-	75,  // 86: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
-	76,  // 87: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
-	6,   // 88: fedrelu.v1.Participation.by:type_name -> fedrelu.v1.DrawBy
-	79,  // 89: fedrelu.v1.Simulate.stragglers:type_name -> fedrelu.v1.Stragglers
-	80,  // 90: fedrelu.v1.Simulate.speed:type_name -> fedrelu.v1.Speed
-	7,   // 91: fedrelu.v1.Simulate.partial:type_name -> fedrelu.v1.Partial
-	81,  // 92: fedrelu.v1.Speed.lognormal:type_name -> fedrelu.v1.LogNormal
-	82,  // 93: fedrelu.v1.Speed.uniform:type_name -> fedrelu.v1.UniformSpeed
-	84,  // 94: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
-	85,  // 95: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
-	86,  // 96: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
-	87,  // 97: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
-	88,  // 98: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
-	89,  // 99: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
-	90,  // 100: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
-	91,  // 101: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
-	92,  // 102: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
-	93,  // 103: fedrelu.v1.Server.median:type_name -> fedrelu.v1.Median
-	94,  // 104: fedrelu.v1.Server.trimmed_mean:type_name -> fedrelu.v1.TrimmedMean
-	95,  // 105: fedrelu.v1.Server.krum:type_name -> fedrelu.v1.Krum
-	96,  // 106: fedrelu.v1.Server.multi_krum:type_name -> fedrelu.v1.MultiKrum
-	97,  // 107: fedrelu.v1.Server.geometric_median:type_name -> fedrelu.v1.GeometricMedian
-	99,  // 108: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	100, // 109: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	101, // 110: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	102, // 111: fedrelu.v1.Close.adaptive:type_name -> fedrelu.v1.Adaptive
-	108, // 112: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	108, // 113: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	108, // 114: fedrelu.v1.Adaptive.floor:type_name -> google.protobuf.Duration
-	104, // 115: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	105, // 116: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	117, // [117:117] is the sub-list for method output_type
-	117, // [117:117] is the sub-list for method input_type
-	117, // [117:117] is the sub-list for extension type_name
-	117, // [117:117] is the sub-list for extension extendee
-	0,   // [0:117] is the sub-list for field type_name
+	13,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
+	14,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
+	27,  // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
+	37,  // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
+	5,   // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
+	6,   // 5: fedrelu.v1.Spec.precision:type_name -> fedrelu.v1.Precision
+	68,  // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
+	67,  // 7: fedrelu.v1.Spec.regularize:type_name -> fedrelu.v1.Regularize
+	79,  // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
+	85,  // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
+	10,  // 10: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
+	100, // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	80,  // 12: fedrelu.v1.Spec.simulate:type_name -> fedrelu.v1.Simulate
+	11,  // 13: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
+	110, // 14: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	110, // 15: fedrelu.v1.Spec.task_limit:type_name -> google.protobuf.Duration
+	0,   // 16: fedrelu.v1.Spec.state:type_name -> fedrelu.v1.StatePlace
+	110, // 17: fedrelu.v1.Spec.state_deadline:type_name -> google.protobuf.Duration
+	1,   // 18: fedrelu.v1.Spec.on_state_lost:type_name -> fedrelu.v1.OnStateLost
+	105, // 19: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	108, // 20: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	109, // 21: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	15,  // 22: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
+	16,  // 23: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
+	17,  // 24: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
+	18,  // 25: fedrelu.v1.Data.cifar10:type_name -> fedrelu.v1.CIFAR10
+	19,  // 26: fedrelu.v1.Data.csv:type_name -> fedrelu.v1.CSV
+	20,  // 27: fedrelu.v1.Data.npz:type_name -> fedrelu.v1.NPZ
+	21,  // 28: fedrelu.v1.Data.synthetic:type_name -> fedrelu.v1.Synthetic
+	22,  // 29: fedrelu.v1.Synthetic.teacher:type_name -> fedrelu.v1.Teacher
+	23,  // 30: fedrelu.v1.Synthetic.linear:type_name -> fedrelu.v1.LinearRegression
+	24,  // 31: fedrelu.v1.Synthetic.fedprox:type_name -> fedrelu.v1.FedProxDevices
+	25,  // 32: fedrelu.v1.Synthetic.gaussian:type_name -> fedrelu.v1.GaussianClasses
+	26,  // 33: fedrelu.v1.Synthetic.function:type_name -> fedrelu.v1.UnivariateFunction
+	2,   // 34: fedrelu.v1.UnivariateFunction.of:type_name -> fedrelu.v1.Univariate
+	28,  // 35: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
+	29,  // 36: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
+	30,  // 37: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
+	31,  // 38: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
+	32,  // 39: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
+	33,  // 40: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
+	34,  // 41: fedrelu.v1.Partition.quantity:type_name -> fedrelu.v1.Quantity
+	35,  // 42: fedrelu.v1.Partition.natural:type_name -> fedrelu.v1.Natural
+	36,  // 43: fedrelu.v1.Partition.explicit:type_name -> fedrelu.v1.Explicit
+	3,   // 44: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
+	38,  // 45: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
+	39,  // 46: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
+	40,  // 47: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
+	41,  // 48: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
+	43,  // 49: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
+	58,  // 50: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
+	42,  // 51: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
+	4,   // 52: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
+	42,  // 53: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
+	45,  // 54: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
+	46,  // 55: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	44,  // 56: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
+	45,  // 57: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
+	46,  // 58: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	47,  // 59: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
+	48,  // 60: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
+	49,  // 61: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
+	50,  // 62: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
+	51,  // 63: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
+	52,  // 64: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
+	53,  // 65: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
+	54,  // 66: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
+	55,  // 67: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
+	56,  // 68: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
+	57,  // 69: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
+	43,  // 70: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
+	43,  // 71: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
+	59,  // 72: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
+	60,  // 73: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
+	61,  // 74: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
+	62,  // 75: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
+	63,  // 76: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
+	64,  // 77: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
+	65,  // 78: fedrelu.v1.Init.file:type_name -> fedrelu.v1.InitFile
+	66,  // 79: fedrelu.v1.Init.random_signs:type_name -> fedrelu.v1.RandomSigns
+	7,   // 80: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
+	76,  // 81: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
+	70,  // 82: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
+	69,  // 83: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
+	71,  // 84: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
+	72,  // 85: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
+	73,  // 86: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
+	74,  // 87: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
+	75,  // 88: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
+	77,  // 89: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
+	78,  // 90: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
+	8,   // 91: fedrelu.v1.Participation.by:type_name -> fedrelu.v1.DrawBy
+	81,  // 92: fedrelu.v1.Simulate.stragglers:type_name -> fedrelu.v1.Stragglers
+	82,  // 93: fedrelu.v1.Simulate.speed:type_name -> fedrelu.v1.Speed
+	9,   // 94: fedrelu.v1.Simulate.partial:type_name -> fedrelu.v1.Partial
+	83,  // 95: fedrelu.v1.Speed.lognormal:type_name -> fedrelu.v1.LogNormal
+	84,  // 96: fedrelu.v1.Speed.uniform:type_name -> fedrelu.v1.UniformSpeed
+	86,  // 97: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
+	87,  // 98: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
+	88,  // 99: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
+	89,  // 100: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
+	90,  // 101: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
+	91,  // 102: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
+	92,  // 103: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
+	93,  // 104: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
+	94,  // 105: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
+	95,  // 106: fedrelu.v1.Server.median:type_name -> fedrelu.v1.Median
+	96,  // 107: fedrelu.v1.Server.trimmed_mean:type_name -> fedrelu.v1.TrimmedMean
+	97,  // 108: fedrelu.v1.Server.krum:type_name -> fedrelu.v1.Krum
+	98,  // 109: fedrelu.v1.Server.multi_krum:type_name -> fedrelu.v1.MultiKrum
+	99,  // 110: fedrelu.v1.Server.geometric_median:type_name -> fedrelu.v1.GeometricMedian
+	101, // 111: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	102, // 112: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	103, // 113: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	104, // 114: fedrelu.v1.Close.adaptive:type_name -> fedrelu.v1.Adaptive
+	110, // 115: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	110, // 116: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	110, // 117: fedrelu.v1.Adaptive.floor:type_name -> google.protobuf.Duration
+	106, // 118: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	107, // 119: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	120, // [120:120] is the sub-list for method output_type
+	120, // [120:120] is the sub-list for method input_type
+	120, // [120:120] is the sub-list for extension type_name
+	120, // [120:120] is the sub-list for extension extendee
+	0,   // [0:120] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -8602,7 +8756,7 @@ func file_fedrelu_v1_spec_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
-			NumEnums:      10,
+			NumEnums:      12,
 			NumMessages:   98,
 			NumExtensions: 0,
 			NumServices:   0,

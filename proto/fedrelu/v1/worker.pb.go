@@ -70,7 +70,7 @@ func (x PushHeader_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PushHeader_Kind.Descriptor instead.
 func (PushHeader_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{25, 0}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{26, 0}
 }
 
 type PushReply_Verdict int32
@@ -130,7 +130,7 @@ func (x PushReply_Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PushReply_Verdict.Descriptor instead.
 func (PushReply_Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{27, 0}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{28, 0}
 }
 
 type WorkerMessage struct {
@@ -844,7 +844,9 @@ type RunReady struct {
 	Run   string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
 	Data  *DataFingerprint       `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
 	// What the worker still holds of a round that was not committed when it last saw the coordinator.
-	Holding       []*Holding `protobuf:"bytes,3,rep,name=holding,proto3" json:"holding,omitempty"`
+	Holding []*Holding `protobuf:"bytes,3,rep,name=holding,proto3" json:"holding,omitempty"`
+	// States of shards that lie at the worker, where the spec leaves them there.
+	States        []*ShardState `protobuf:"bytes,4,rep,name=states,proto3" json:"states,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -900,6 +902,66 @@ func (x *RunReady) GetHolding() []*Holding {
 	return nil
 }
 
+func (x *RunReady) GetStates() []*ShardState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+// ShardState names a state that a shard has of its own.
+type ShardState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shard         uint32                 `protobuf:"varint,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	Sha256        []byte                 `protobuf:"bytes,2,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShardState) Reset() {
+	*x = ShardState{}
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShardState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShardState) ProtoMessage() {}
+
+func (x *ShardState) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShardState.ProtoReflect.Descriptor instead.
+func (*ShardState) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ShardState) GetShard() uint32 {
+	if x != nil {
+		return x.Shard
+	}
+	return 0
+}
+
+func (x *ShardState) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
 // Holding is one result, an update or a sum, which counts only whole.
 type Holding struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -912,7 +974,7 @@ type Holding struct {
 
 func (x *Holding) Reset() {
 	*x = Holding{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +986,7 @@ func (x *Holding) String() string {
 func (*Holding) ProtoMessage() {}
 
 func (x *Holding) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +999,7 @@ func (x *Holding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Holding.ProtoReflect.Descriptor instead.
 func (*Holding) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{8}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Holding) GetRound() uint32 {
@@ -971,7 +1033,7 @@ type RunRefused struct {
 
 func (x *RunRefused) Reset() {
 	*x = RunRefused{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -983,7 +1045,7 @@ func (x *RunRefused) String() string {
 func (*RunRefused) ProtoMessage() {}
 
 func (x *RunRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -996,7 +1058,7 @@ func (x *RunRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRefused.ProtoReflect.Descriptor instead.
 func (*RunRefused) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{9}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RunRefused) GetRun() string {
@@ -1028,7 +1090,7 @@ type Assign struct {
 
 func (x *Assign) Reset() {
 	*x = Assign{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1040,7 +1102,7 @@ func (x *Assign) String() string {
 func (*Assign) ProtoMessage() {}
 
 func (x *Assign) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1053,7 +1115,7 @@ func (x *Assign) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assign.ProtoReflect.Descriptor instead.
 func (*Assign) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{10}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Assign) GetRun() string {
@@ -1099,14 +1161,16 @@ type Task struct {
 	// The end parameters of this task are kept until the round's Measure.
 	Measured bool `protobuf:"varint,3,opt,name=measured,proto3" json:"measured,omitempty"`
 	// At most so many local steps; 0: as many as the schedule says.
-	Steps         uint32 `protobuf:"varint,4,opt,name=steps,proto3" json:"steps,omitempty"`
+	Steps uint32 `protobuf:"varint,4,opt,name=steps,proto3" json:"steps,omitempty"`
+	// SHA-256 of the shard's own state that the task goes on from; empty: it has none yet.
+	StateSha256   []byte `protobuf:"bytes,5,opt,name=state_sha256,json=stateSha256,proto3" json:"state_sha256,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1118,7 +1182,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1131,7 +1195,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{11}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Task) GetShard() uint32 {
@@ -1162,6 +1226,13 @@ func (x *Task) GetSteps() uint32 {
 	return 0
 }
 
+func (x *Task) GetStateSha256() []byte {
+	if x != nil {
+		return x.StateSha256
+	}
+	return nil
+}
+
 // Flush asks for everything that is trained and not yet pushed of a round.
 type Flush struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1173,7 +1244,7 @@ type Flush struct {
 
 func (x *Flush) Reset() {
 	*x = Flush{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1256,7 @@ func (x *Flush) String() string {
 func (*Flush) ProtoMessage() {}
 
 func (x *Flush) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1269,7 @@ func (x *Flush) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flush.ProtoReflect.Descriptor instead.
 func (*Flush) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{12}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Flush) GetRun() string {
@@ -1228,7 +1299,7 @@ type Abandon struct {
 
 func (x *Abandon) Reset() {
 	*x = Abandon{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1240,7 +1311,7 @@ func (x *Abandon) String() string {
 func (*Abandon) ProtoMessage() {}
 
 func (x *Abandon) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1253,7 +1324,7 @@ func (x *Abandon) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abandon.ProtoReflect.Descriptor instead.
 func (*Abandon) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{13}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Abandon) GetRun() string {
@@ -1295,7 +1366,7 @@ type Measure struct {
 
 func (x *Measure) Reset() {
 	*x = Measure{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1378,7 @@ func (x *Measure) String() string {
 func (*Measure) ProtoMessage() {}
 
 func (x *Measure) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1391,7 @@ func (x *Measure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Measure.ProtoReflect.Descriptor instead.
 func (*Measure) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{14}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Measure) GetRun() string {
@@ -1381,7 +1452,7 @@ type CloseRun struct {
 
 func (x *CloseRun) Reset() {
 	*x = CloseRun{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1393,7 +1464,7 @@ func (x *CloseRun) String() string {
 func (*CloseRun) ProtoMessage() {}
 
 func (x *CloseRun) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1406,7 +1477,7 @@ func (x *CloseRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseRun.ProtoReflect.Descriptor instead.
 func (*CloseRun) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{15}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CloseRun) GetRun() string {
@@ -1428,7 +1499,7 @@ type Trained struct {
 
 func (x *Trained) Reset() {
 	*x = Trained{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1511,7 @@ func (x *Trained) String() string {
 func (*Trained) ProtoMessage() {}
 
 func (x *Trained) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1524,7 @@ func (x *Trained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trained.ProtoReflect.Descriptor instead.
 func (*Trained) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{16}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Trained) GetRun() string {
@@ -1490,7 +1561,7 @@ type TaskFailed struct {
 
 func (x *TaskFailed) Reset() {
 	*x = TaskFailed{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1502,7 +1573,7 @@ func (x *TaskFailed) String() string {
 func (*TaskFailed) ProtoMessage() {}
 
 func (x *TaskFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1515,7 +1586,7 @@ func (x *TaskFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskFailed.ProtoReflect.Descriptor instead.
 func (*TaskFailed) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{17}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TaskFailed) GetRun() string {
@@ -1560,7 +1631,7 @@ type Diverged struct {
 
 func (x *Diverged) Reset() {
 	*x = Diverged{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1572,7 +1643,7 @@ func (x *Diverged) String() string {
 func (*Diverged) ProtoMessage() {}
 
 func (x *Diverged) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1585,7 +1656,7 @@ func (x *Diverged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Diverged.ProtoReflect.Descriptor instead.
 func (*Diverged) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{18}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Diverged) GetRun() string {
@@ -1636,7 +1707,7 @@ type Dropped struct {
 
 func (x *Dropped) Reset() {
 	*x = Dropped{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1648,7 +1719,7 @@ func (x *Dropped) String() string {
 func (*Dropped) ProtoMessage() {}
 
 func (x *Dropped) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1661,7 +1732,7 @@ func (x *Dropped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dropped.ProtoReflect.Descriptor instead.
 func (*Dropped) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{19}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Dropped) GetRun() string {
@@ -1711,7 +1782,7 @@ type DriftSample struct {
 
 func (x *DriftSample) Reset() {
 	*x = DriftSample{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1723,7 +1794,7 @@ func (x *DriftSample) String() string {
 func (*DriftSample) ProtoMessage() {}
 
 func (x *DriftSample) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1736,7 +1807,7 @@ func (x *DriftSample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriftSample.ProtoReflect.Descriptor instead.
 func (*DriftSample) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{20}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DriftSample) GetRun() string {
@@ -1822,7 +1893,7 @@ type DriftFailed struct {
 
 func (x *DriftFailed) Reset() {
 	*x = DriftFailed{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1834,7 +1905,7 @@ func (x *DriftFailed) String() string {
 func (*DriftFailed) ProtoMessage() {}
 
 func (x *DriftFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1847,7 +1918,7 @@ func (x *DriftFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriftFailed.ProtoReflect.Descriptor instead.
 func (*DriftFailed) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{21}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DriftFailed) GetRun() string {
@@ -1889,7 +1960,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1901,7 +1972,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1914,7 +1985,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{22}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FetchRequest) GetSession() uint64 {
@@ -1952,7 +2023,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1964,7 +2035,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1977,7 +2048,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{23}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Chunk) GetOffset() uint64 {
@@ -2021,7 +2092,7 @@ type PushMessage struct {
 
 func (x *PushMessage) Reset() {
 	*x = PushMessage{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2033,7 +2104,7 @@ func (x *PushMessage) String() string {
 func (*PushMessage) ProtoMessage() {}
 
 func (x *PushMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2046,7 +2117,7 @@ func (x *PushMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushMessage.ProtoReflect.Descriptor instead.
 func (*PushMessage) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{24}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PushMessage) GetMessage() isPushMessage_Message {
@@ -2101,16 +2172,18 @@ type PushHeader struct {
 	Kind              PushHeader_Kind        `protobuf:"varint,6,opt,name=kind,proto3,enum=fedrelu.v1.PushHeader_Kind" json:"kind,omitempty"`
 	Tasks             []*PushedTask          `protobuf:"bytes,7,rep,name=tasks,proto3" json:"tasks,omitempty"`
 	// Binary exponent of the quantum of each tensor; only with a sum.
-	Quanta        []int32 `protobuf:"zigzag32,8,rep,packed,name=quanta,proto3" json:"quanta,omitempty"`
-	PayloadBytes  uint64  `protobuf:"varint,9,opt,name=payload_bytes,json=payloadBytes,proto3" json:"payload_bytes,omitempty"`
-	PayloadSha256 []byte  `protobuf:"bytes,10,opt,name=payload_sha256,json=payloadSha256,proto3" json:"payload_sha256,omitempty"`
+	Quanta []int32 `protobuf:"zigzag32,8,rep,packed,name=quanta,proto3" json:"quanta,omitempty"`
+	// Update or sum, and behind it the states that the tasks made, in the order of tasks, unless the spec leaves them with the
+	// workers.
+	PayloadBytes  uint64 `protobuf:"varint,9,opt,name=payload_bytes,json=payloadBytes,proto3" json:"payload_bytes,omitempty"`
+	PayloadSha256 []byte `protobuf:"bytes,10,opt,name=payload_sha256,json=payloadSha256,proto3" json:"payload_sha256,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PushHeader) Reset() {
 	*x = PushHeader{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2122,7 +2195,7 @@ func (x *PushHeader) String() string {
 func (*PushHeader) ProtoMessage() {}
 
 func (x *PushHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2135,7 +2208,7 @@ func (x *PushHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushHeader.ProtoReflect.Descriptor instead.
 func (*PushHeader) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{25}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *PushHeader) GetSession() uint64 {
@@ -2216,15 +2289,17 @@ type PushedTask struct {
 	Steps    uint32                 `protobuf:"varint,3,opt,name=steps,proto3" json:"steps,omitempty"`
 	Examples uint64                 `protobuf:"varint,4,opt,name=examples,proto3" json:"examples,omitempty"`
 	// Sum over the steps of the mean loss of their batches.
-	LossSum       float64 `protobuf:"fixed64,5,opt,name=loss_sum,json=lossSum,proto3" json:"loss_sum,omitempty"`
-	TrainSeconds  float64 `protobuf:"fixed64,6,opt,name=train_seconds,json=trainSeconds,proto3" json:"train_seconds,omitempty"`
+	LossSum      float64 `protobuf:"fixed64,5,opt,name=loss_sum,json=lossSum,proto3" json:"loss_sum,omitempty"`
+	TrainSeconds float64 `protobuf:"fixed64,6,opt,name=train_seconds,json=trainSeconds,proto3" json:"train_seconds,omitempty"`
+	// SHA-256 of the shard's own state that the task made; empty where shards have none.
+	StateSha256   []byte `protobuf:"bytes,7,opt,name=state_sha256,json=stateSha256,proto3" json:"state_sha256,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PushedTask) Reset() {
 	*x = PushedTask{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2236,7 +2311,7 @@ func (x *PushedTask) String() string {
 func (*PushedTask) ProtoMessage() {}
 
 func (x *PushedTask) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2249,7 +2324,7 @@ func (x *PushedTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushedTask.ProtoReflect.Descriptor instead.
 func (*PushedTask) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{26}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PushedTask) GetShard() uint32 {
@@ -2294,6 +2369,13 @@ func (x *PushedTask) GetTrainSeconds() float64 {
 	return 0
 }
 
+func (x *PushedTask) GetStateSha256() []byte {
+	if x != nil {
+		return x.StateSha256
+	}
+	return nil
+}
+
 type PushReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Verdict       PushReply_Verdict      `protobuf:"varint,1,opt,name=verdict,proto3,enum=fedrelu.v1.PushReply_Verdict" json:"verdict,omitempty"`
@@ -2304,7 +2386,7 @@ type PushReply struct {
 
 func (x *PushReply) Reset() {
 	*x = PushReply{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2316,7 +2398,7 @@ func (x *PushReply) String() string {
 func (*PushReply) ProtoMessage() {}
 
 func (x *PushReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2329,7 +2411,7 @@ func (x *PushReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushReply.ProtoReflect.Descriptor instead.
 func (*PushReply) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{27}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PushReply) GetVerdict() PushReply_Verdict {
@@ -2400,11 +2482,16 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x12\n" +
 	"\x04spec\x18\x02 \x01(\fR\x04spec\x12-\n" +
 	"\x12layout_fingerprint\x18\x03 \x01(\fR\x11layoutFingerprint\x12/\n" +
-	"\x04data\x18\x04 \x01(\v2\x1b.fedrelu.v1.DataFingerprintR\x04data\"|\n" +
+	"\x04data\x18\x04 \x01(\v2\x1b.fedrelu.v1.DataFingerprintR\x04data\"\xac\x01\n" +
 	"\bRunReady\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12/\n" +
 	"\x04data\x18\x02 \x01(\v2\x1b.fedrelu.v1.DataFingerprintR\x04data\x12-\n" +
-	"\aholding\x18\x03 \x03(\v2\x13.fedrelu.v1.HoldingR\aholding\"Z\n" +
+	"\aholding\x18\x03 \x03(\v2\x13.fedrelu.v1.HoldingR\aholding\x12.\n" +
+	"\x06states\x18\x04 \x03(\v2\x16.fedrelu.v1.ShardStateR\x06states\":\n" +
+	"\n" +
+	"ShardState\x12\x14\n" +
+	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
+	"\x06sha256\x18\x02 \x01(\fR\x06sha256\"Z\n" +
 	"\aHolding\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\rR\x05round\x12!\n" +
 	"\fstart_sha256\x18\x02 \x01(\fR\vstartSha256\x12\x16\n" +
@@ -2418,12 +2505,13 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12!\n" +
 	"\fstart_sha256\x18\x03 \x01(\fR\vstartSha256\x12&\n" +
 	"\x05tasks\x18\x04 \x03(\v2\x10.fedrelu.v1.TaskR\x05tasks\x12\x10\n" +
-	"\x03sum\x18\x05 \x01(\bR\x03sum\"f\n" +
+	"\x03sum\x18\x05 \x01(\bR\x03sum\"\x89\x01\n" +
 	"\x04Task\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06weight\x18\x02 \x01(\x04R\x06weight\x12\x1a\n" +
 	"\bmeasured\x18\x03 \x01(\bR\bmeasured\x12\x14\n" +
-	"\x05steps\x18\x04 \x01(\rR\x05steps\"/\n" +
+	"\x05steps\x18\x04 \x01(\rR\x05steps\x12!\n" +
+	"\fstate_sha256\x18\x05 \x01(\fR\vstateSha256\"/\n" +
 	"\x05Flush\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\"I\n" +
@@ -2511,7 +2599,7 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vKIND_UPDATE\x10\x01\x12\f\n" +
-	"\bKIND_SUM\x10\x02\"\xac\x01\n" +
+	"\bKIND_SUM\x10\x02\"\xcf\x01\n" +
 	"\n" +
 	"PushedTask\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
@@ -2519,7 +2607,8 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\x05steps\x18\x03 \x01(\rR\x05steps\x12\x1a\n" +
 	"\bexamples\x18\x04 \x01(\x04R\bexamples\x12\x19\n" +
 	"\bloss_sum\x18\x05 \x01(\x01R\alossSum\x12#\n" +
-	"\rtrain_seconds\x18\x06 \x01(\x01R\ftrainSeconds\"\xd3\x01\n" +
+	"\rtrain_seconds\x18\x06 \x01(\x01R\ftrainSeconds\x12!\n" +
+	"\fstate_sha256\x18\a \x01(\fR\vstateSha256\"\xd3\x01\n" +
 	"\tPushReply\x127\n" +
 	"\averdict\x18\x01 \x01(\x0e2\x1d.fedrelu.v1.PushReply.VerdictR\averdict\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"u\n" +
@@ -2547,7 +2636,7 @@ func file_fedrelu_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_fedrelu_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_fedrelu_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_fedrelu_v1_worker_proto_goTypes = []any{
 	(PushHeader_Kind)(0),       // 0: fedrelu.v1.PushHeader.Kind
 	(PushReply_Verdict)(0),     // 1: fedrelu.v1.PushReply.Verdict
@@ -2559,67 +2648,69 @@ var file_fedrelu_v1_worker_proto_goTypes = []any{
 	(*Heartbeat)(nil),          // 7: fedrelu.v1.Heartbeat
 	(*StartRun)(nil),           // 8: fedrelu.v1.StartRun
 	(*RunReady)(nil),           // 9: fedrelu.v1.RunReady
-	(*Holding)(nil),            // 10: fedrelu.v1.Holding
-	(*RunRefused)(nil),         // 11: fedrelu.v1.RunRefused
-	(*Assign)(nil),             // 12: fedrelu.v1.Assign
-	(*Task)(nil),               // 13: fedrelu.v1.Task
-	(*Flush)(nil),              // 14: fedrelu.v1.Flush
-	(*Abandon)(nil),            // 15: fedrelu.v1.Abandon
-	(*Measure)(nil),            // 16: fedrelu.v1.Measure
-	(*CloseRun)(nil),           // 17: fedrelu.v1.CloseRun
-	(*Trained)(nil),            // 18: fedrelu.v1.Trained
-	(*TaskFailed)(nil),         // 19: fedrelu.v1.TaskFailed
-	(*Diverged)(nil),           // 20: fedrelu.v1.Diverged
-	(*Dropped)(nil),            // 21: fedrelu.v1.Dropped
-	(*DriftSample)(nil),        // 22: fedrelu.v1.DriftSample
-	(*DriftFailed)(nil),        // 23: fedrelu.v1.DriftFailed
-	(*FetchRequest)(nil),       // 24: fedrelu.v1.FetchRequest
-	(*Chunk)(nil),              // 25: fedrelu.v1.Chunk
-	(*PushMessage)(nil),        // 26: fedrelu.v1.PushMessage
-	(*PushHeader)(nil),         // 27: fedrelu.v1.PushHeader
-	(*PushedTask)(nil),         // 28: fedrelu.v1.PushedTask
-	(*PushReply)(nil),          // 29: fedrelu.v1.PushReply
-	(*DataFingerprint)(nil),    // 30: fedrelu.v1.DataFingerprint
+	(*ShardState)(nil),         // 10: fedrelu.v1.ShardState
+	(*Holding)(nil),            // 11: fedrelu.v1.Holding
+	(*RunRefused)(nil),         // 12: fedrelu.v1.RunRefused
+	(*Assign)(nil),             // 13: fedrelu.v1.Assign
+	(*Task)(nil),               // 14: fedrelu.v1.Task
+	(*Flush)(nil),              // 15: fedrelu.v1.Flush
+	(*Abandon)(nil),            // 16: fedrelu.v1.Abandon
+	(*Measure)(nil),            // 17: fedrelu.v1.Measure
+	(*CloseRun)(nil),           // 18: fedrelu.v1.CloseRun
+	(*Trained)(nil),            // 19: fedrelu.v1.Trained
+	(*TaskFailed)(nil),         // 20: fedrelu.v1.TaskFailed
+	(*Diverged)(nil),           // 21: fedrelu.v1.Diverged
+	(*Dropped)(nil),            // 22: fedrelu.v1.Dropped
+	(*DriftSample)(nil),        // 23: fedrelu.v1.DriftSample
+	(*DriftFailed)(nil),        // 24: fedrelu.v1.DriftFailed
+	(*FetchRequest)(nil),       // 25: fedrelu.v1.FetchRequest
+	(*Chunk)(nil),              // 26: fedrelu.v1.Chunk
+	(*PushMessage)(nil),        // 27: fedrelu.v1.PushMessage
+	(*PushHeader)(nil),         // 28: fedrelu.v1.PushHeader
+	(*PushedTask)(nil),         // 29: fedrelu.v1.PushedTask
+	(*PushReply)(nil),          // 30: fedrelu.v1.PushReply
+	(*DataFingerprint)(nil),    // 31: fedrelu.v1.DataFingerprint
 }
 var file_fedrelu_v1_worker_proto_depIdxs = []int32{
 	4,  // 0: fedrelu.v1.WorkerMessage.hello:type_name -> fedrelu.v1.Hello
 	7,  // 1: fedrelu.v1.WorkerMessage.heartbeat:type_name -> fedrelu.v1.Heartbeat
 	9,  // 2: fedrelu.v1.WorkerMessage.run_ready:type_name -> fedrelu.v1.RunReady
-	11, // 3: fedrelu.v1.WorkerMessage.run_refused:type_name -> fedrelu.v1.RunRefused
-	18, // 4: fedrelu.v1.WorkerMessage.trained:type_name -> fedrelu.v1.Trained
-	19, // 5: fedrelu.v1.WorkerMessage.task_failed:type_name -> fedrelu.v1.TaskFailed
-	20, // 6: fedrelu.v1.WorkerMessage.diverged:type_name -> fedrelu.v1.Diverged
-	22, // 7: fedrelu.v1.WorkerMessage.drift_sample:type_name -> fedrelu.v1.DriftSample
-	23, // 8: fedrelu.v1.WorkerMessage.drift_failed:type_name -> fedrelu.v1.DriftFailed
-	21, // 9: fedrelu.v1.WorkerMessage.dropped:type_name -> fedrelu.v1.Dropped
+	12, // 3: fedrelu.v1.WorkerMessage.run_refused:type_name -> fedrelu.v1.RunRefused
+	19, // 4: fedrelu.v1.WorkerMessage.trained:type_name -> fedrelu.v1.Trained
+	20, // 5: fedrelu.v1.WorkerMessage.task_failed:type_name -> fedrelu.v1.TaskFailed
+	21, // 6: fedrelu.v1.WorkerMessage.diverged:type_name -> fedrelu.v1.Diverged
+	23, // 7: fedrelu.v1.WorkerMessage.drift_sample:type_name -> fedrelu.v1.DriftSample
+	24, // 8: fedrelu.v1.WorkerMessage.drift_failed:type_name -> fedrelu.v1.DriftFailed
+	22, // 9: fedrelu.v1.WorkerMessage.dropped:type_name -> fedrelu.v1.Dropped
 	6,  // 10: fedrelu.v1.CoordinatorMessage.welcome:type_name -> fedrelu.v1.Welcome
 	8,  // 11: fedrelu.v1.CoordinatorMessage.start_run:type_name -> fedrelu.v1.StartRun
-	12, // 12: fedrelu.v1.CoordinatorMessage.assign:type_name -> fedrelu.v1.Assign
-	14, // 13: fedrelu.v1.CoordinatorMessage.flush:type_name -> fedrelu.v1.Flush
-	15, // 14: fedrelu.v1.CoordinatorMessage.abandon:type_name -> fedrelu.v1.Abandon
-	16, // 15: fedrelu.v1.CoordinatorMessage.measure:type_name -> fedrelu.v1.Measure
-	17, // 16: fedrelu.v1.CoordinatorMessage.close_run:type_name -> fedrelu.v1.CloseRun
+	13, // 12: fedrelu.v1.CoordinatorMessage.assign:type_name -> fedrelu.v1.Assign
+	15, // 13: fedrelu.v1.CoordinatorMessage.flush:type_name -> fedrelu.v1.Flush
+	16, // 14: fedrelu.v1.CoordinatorMessage.abandon:type_name -> fedrelu.v1.Abandon
+	17, // 15: fedrelu.v1.CoordinatorMessage.measure:type_name -> fedrelu.v1.Measure
+	18, // 16: fedrelu.v1.CoordinatorMessage.close_run:type_name -> fedrelu.v1.CloseRun
 	5,  // 17: fedrelu.v1.Hello.shards:type_name -> fedrelu.v1.ShardRange
-	30, // 18: fedrelu.v1.StartRun.data:type_name -> fedrelu.v1.DataFingerprint
-	30, // 19: fedrelu.v1.RunReady.data:type_name -> fedrelu.v1.DataFingerprint
-	10, // 20: fedrelu.v1.RunReady.holding:type_name -> fedrelu.v1.Holding
-	13, // 21: fedrelu.v1.Assign.tasks:type_name -> fedrelu.v1.Task
-	27, // 22: fedrelu.v1.PushMessage.header:type_name -> fedrelu.v1.PushHeader
-	25, // 23: fedrelu.v1.PushMessage.chunk:type_name -> fedrelu.v1.Chunk
-	0,  // 24: fedrelu.v1.PushHeader.kind:type_name -> fedrelu.v1.PushHeader.Kind
-	28, // 25: fedrelu.v1.PushHeader.tasks:type_name -> fedrelu.v1.PushedTask
-	1,  // 26: fedrelu.v1.PushReply.verdict:type_name -> fedrelu.v1.PushReply.Verdict
-	2,  // 27: fedrelu.v1.WorkerService.Session:input_type -> fedrelu.v1.WorkerMessage
-	24, // 28: fedrelu.v1.WorkerService.Fetch:input_type -> fedrelu.v1.FetchRequest
-	26, // 29: fedrelu.v1.WorkerService.Push:input_type -> fedrelu.v1.PushMessage
-	3,  // 30: fedrelu.v1.WorkerService.Session:output_type -> fedrelu.v1.CoordinatorMessage
-	25, // 31: fedrelu.v1.WorkerService.Fetch:output_type -> fedrelu.v1.Chunk
-	29, // 32: fedrelu.v1.WorkerService.Push:output_type -> fedrelu.v1.PushReply
-	30, // [30:33] is the sub-list for method output_type
-	27, // [27:30] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	31, // 18: fedrelu.v1.StartRun.data:type_name -> fedrelu.v1.DataFingerprint
+	31, // 19: fedrelu.v1.RunReady.data:type_name -> fedrelu.v1.DataFingerprint
+	11, // 20: fedrelu.v1.RunReady.holding:type_name -> fedrelu.v1.Holding
+	10, // 21: fedrelu.v1.RunReady.states:type_name -> fedrelu.v1.ShardState
+	14, // 22: fedrelu.v1.Assign.tasks:type_name -> fedrelu.v1.Task
+	28, // 23: fedrelu.v1.PushMessage.header:type_name -> fedrelu.v1.PushHeader
+	26, // 24: fedrelu.v1.PushMessage.chunk:type_name -> fedrelu.v1.Chunk
+	0,  // 25: fedrelu.v1.PushHeader.kind:type_name -> fedrelu.v1.PushHeader.Kind
+	29, // 26: fedrelu.v1.PushHeader.tasks:type_name -> fedrelu.v1.PushedTask
+	1,  // 27: fedrelu.v1.PushReply.verdict:type_name -> fedrelu.v1.PushReply.Verdict
+	2,  // 28: fedrelu.v1.WorkerService.Session:input_type -> fedrelu.v1.WorkerMessage
+	25, // 29: fedrelu.v1.WorkerService.Fetch:input_type -> fedrelu.v1.FetchRequest
+	27, // 30: fedrelu.v1.WorkerService.Push:input_type -> fedrelu.v1.PushMessage
+	3,  // 31: fedrelu.v1.WorkerService.Session:output_type -> fedrelu.v1.CoordinatorMessage
+	26, // 32: fedrelu.v1.WorkerService.Fetch:output_type -> fedrelu.v1.Chunk
+	30, // 33: fedrelu.v1.WorkerService.Push:output_type -> fedrelu.v1.PushReply
+	31, // [31:34] is the sub-list for method output_type
+	28, // [28:31] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_worker_proto_init() }
@@ -2649,7 +2740,7 @@ func file_fedrelu_v1_worker_proto_init() {
 		(*CoordinatorMessage_Measure)(nil),
 		(*CoordinatorMessage_CloseRun)(nil),
 	}
-	file_fedrelu_v1_worker_proto_msgTypes[24].OneofWrappers = []any{
+	file_fedrelu_v1_worker_proto_msgTypes[25].OneofWrappers = []any{
 		(*PushMessage_Header)(nil),
 		(*PushMessage_Chunk)(nil),
 	}
@@ -2659,7 +2750,7 @@ func file_fedrelu_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_worker_proto_rawDesc), len(file_fedrelu_v1_worker_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
