@@ -105,7 +105,7 @@ func (o *owner) open() error {
 		clock: newRoundClock(o.c),
 	}
 	policy := o.policy()
-	if o.states.size > 0 && !o.states.travels {
+	if slices.ContainsFunc(cur.shards(), o.states.stays) {
 		policy.GiveUp = o.spec.StateDeadline
 	}
 	if len(o.replay) > 0 {
