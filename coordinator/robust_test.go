@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/fedrelu/fedrelu/coordinator/record"
+	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/proto/wire"
 )
 

@@ -105,9 +105,6 @@ func (o *owner) open() error {
 		clock: newRoundClock(o.c),
 	}
 	policy := o.policy()
-	if slices.ContainsFunc(cur.shards(), o.states.stays) {
-		policy.GiveUp = o.spec.StateDeadline
-	}
 	if len(o.replay) > 0 {
 		cur.replayed = &o.replay[0]
 		cur.number = cur.replayed.Number
@@ -115,6 +112,9 @@ func (o *owner) open() error {
 		policy = round.Policy{GiveUp: o.spec.GiveUp, TaskLimit: o.spec.TaskLimit}
 	} else {
 		cur.plan = o.algorithm.Plan(o.job, cur.number)
+	}
+	if slices.ContainsFunc(cur.shards(), o.states.stays) {
+		policy.GiveUp = o.spec.StateDeadline
 	}
 	if o.measuresDrift(cur.number) && cur.replayed == nil {
 		cur.measured = analysis.MeasuredShards(o.job.Seed, cur.number, cur.shards(), o.spec.Drift.Shards)
