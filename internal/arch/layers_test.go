@@ -12,7 +12,7 @@ var layers = [][]string{
 	{"localsgd/keyed"},
 	{"localsgd/relu", "localsgd/shard"},
 	{"localsgd/shard/mnist", "localsgd/shard/synthetic", "localsgd"},
-	{"analysis"},
+	{"analysis", "internal/selfcheck"},
 	{"analysis/activity", "analysis/noise", "analysis/norm", "analysis/theory"},
 	{"analysis/averaging"},
 	{"coordinator/round", "proto/fedrelu/v1"},
