@@ -42,7 +42,9 @@ func largest[F Float](w *Window, y, from []F, places []int32) {
 // y, the outputs, only those count where y is not 0 or below: the gradient before a ReLU that gave the image.
 func MaxPoolGradient[F Float](w *Window, dx, dy, y []F, places []int32) {
 	line := w.OutWidth * w.Channels
-	if !w.halves() || w.Height%2+w.Width%2 > 0 {
+	_, single := any(dx).([]float32)
+	assembly := single && w.halves() // which writes whole windows
+	if !assembly || w.Height%2+w.Width%2 > 0 {
 		clear(dx)
 	}
 	for o := range w.OutHeight {
@@ -51,8 +53,8 @@ func MaxPoolGradient[F Float](w *Window, dx, dy, y []F, places []int32) {
 		if y != nil {
 			mask = y[o*line:][:line]
 		}
-		if d, ok := any(dy).([]float32); ok && w.halves() {
-			inUse.Load().poolGradient(any(to).([]float32), d, any(mask).([]float32), places, w)
+		if assembly {
+			inUse.Load().poolGradient(any(to).([]float32), any(dy).([]float32), any(mask).([]float32), places, w)
 			continue
 		}
 		for p := 0; p < line; p += w.Channels {
