@@ -17,14 +17,14 @@ import (
 // the same outputs, bit for bit, and differ in the order of their sums alone.
 var (
 	joinedProperty = property{
-		name:     "one step on K shards is one on the joined data",
-		expected: fmt.Sprintf("float64, within %.0e of the tensor's largest", joinedDouble),
+		name:     "a step on K shards is one on the joined data",
+		expected: fmt.Sprintf("float64: %.0e of the tensor's largest", joinedDouble),
 		reason:   (*Subject).notLinear,
 		measure:  measureJoined,
 	}
 	joinedSingleProperty = property{
-		name:     "the same in float32",
-		expected: fmt.Sprintf("within %.0e of the tensor's largest", joinedSingle),
+		name:     "a step on K shards, in float32",
+		expected: fmt.Sprintf("%.0e of the tensor's largest", joinedSingle),
 		reason:   (*Subject).notLinear,
 		measure:  measureJoinedSingle,
 	}

@@ -89,9 +89,9 @@ func (p property) check(ctx context.Context, s *Subject, c *code) Result {
 
 // reasons returns the first reason whose condition holds.
 func reasons(all ...string) string {
-	for i := 0; i < len(all); i++ {
-		if all[i] != "" {
-			return all[i]
+	for _, reason := range all {
+		if reason != "" {
+			return reason
 		}
 	}
 	return ""
