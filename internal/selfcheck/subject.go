@@ -43,7 +43,8 @@ func Cut(job *localsgd.Job, a localsgd.Algorithm) (*Subject, error) {
 	s.cutShards(a)
 	s.cutLocal()
 	s.cutTest()
-	s.algorithm.Participation = localsgd.Participation{}
+	s.note(a.Simulation != (localsgd.Simulation{}), "the simulated clock: left out")
+	s.algorithm.Participation, s.algorithm.Simulation = localsgd.Participation{}, localsgd.Simulation{}
 	if err := s.job.Check(); err != nil {
 		return nil, fmt.Errorf("cutting the job down: %w", err)
 	}
@@ -79,7 +80,8 @@ func (s *Subject) cutShards(a localsgd.Algorithm) {
 	chosen = chosen[:count]
 	slices.Sort(chosen)
 	if size := a.Participation.Size(s.full); size < s.full {
-		s.partial = localsgd.Participation{Partial: true, Count: max(least, (count+1)/2)}
+		s.partial = a.Participation
+		s.partial.Count = max(least, (count+1)/2)
 	}
 	s.note(count < s.full, "shards: %d of %d (%v)", count, s.full, chosen)
 	limit := int(min(maxExamples, max(leastExamples, roundBudget/(s.cost*float64(count)))))
