@@ -52,17 +52,28 @@ func TestFusedReLU(t *testing.T) {
 		w.Load(ones, bias)
 		y := make([]float32, 4*out+Slack)
 		w.Forward(y, []float32{nan, -least, -3, 5}, 4, true) // half of -least is rounded to -0
-		d, mask := make([]float32, 5+Slack), []float32{nan, minus, 0, -least, least}
-		back := NewWeights[float32](5, 1, false)
-		back.Load([]float32{1, 1, 1, 1, 1}, nil)
-		back.InputGradient(d, make8(2), 1, append(mask, make([]float32, Slack)...), make([]float32, back.Scratch()))
 		for o := range out {
 			for i, want := range []float32{nan, minus, 0, 2.5} {
 				checkBits(t, "activation", y[i*out+o], want)
 			}
 		}
-		for i, want := range []float32{2, 0, 0, 0, 2} {
-			checkBits(t, "gradient", d[i], want)
+	})
+}
+
+// The gradient before a ReLU, for examples that are computed alone and for those whose vectors run over examples.
+func TestFusedReLUGradient(t *testing.T) {
+	nan, least, minus := float32(math.NaN()), float32(math.SmallestNonzeroFloat32), float32(math.Copysign(0, -1))
+	eachKernel(t, func(t *testing.T) {
+		for _, n := range []int{1, turnedFrom + 3} {
+			mask := slices.Repeat([]float32{nan, minus, 0, -least, least, 1, -1, -3, 4}, n)
+			d, in := make([]float32, len(mask)+Slack), len(mask)/n
+			back := NewWeights[float32](in, 1, false)
+			back.Prepare(n, true)
+			back.Load(slices.Repeat([]float32{1}, in), nil)
+			back.Backward(&Backward[float32]{N: n, DX: d, DY: slices.Repeat(make8(2), n), Mask: append(mask, make([]float32, Slack)...)})
+			for i, want := range slices.Repeat([]float32{2, 0, 0, 0, 2, 2, 0, 0, 2}, n) {
+				checkBits(t, "gradient", d[i], want)
+			}
 		}
 	})
 }

@@ -16,6 +16,9 @@ func (p *product[F]) runTiles(tiles []func(*tile), j int) {
 		skipA: (p.spans.a - p.terms*p.termA) * size, skipB: (p.spans.b - p.terms*p.rowB) * size,
 		lr: float32(p.sgd.LR), shrink: float32(p.sgd.Shrink), decay: float32(p.sgd.Decay), momentum: float32(p.sgd.Momentum),
 	}
+	if t.early = p.soon * size; t.early == 0 {
+		t.early = 2 * len(tiles) * t.rowC
+	}
 	count := (p.rows + len(tiles) - 1) / len(tiles)
 	low, more := p.rows/count, p.rows%count
 	if more > 0 {

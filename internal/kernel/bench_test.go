@@ -11,24 +11,20 @@ func BenchmarkLinear(b *testing.B) {
 	for _, c := range []struct{ n, in, out, layers int }{
 		{10, 784, 200, 1}, {600, 784, 200, 1}, {16, 100, 100, 9}, {128, 100, 100, 9}, {32, 1024, 1024, 4}, {128, 1024, 1024, 4},
 	} {
-		l := newBenchLayers(c.n, c.in, c.out, c.layers)
-		for _, p := range []struct {
-			name string
-			run  func(i int)
-		}{
-			{"forward", func(i int) { l.w[i].Forward(l.y, l.x, c.n, true) }},
-			{"input", func(i int) { l.w[i].InputGradient(l.dx, l.dy, c.n, l.mask, l.scratch) }},
-			{"plain", func(i int) { l.w[i].Update(nil, l.x, l.dy, c.n, &l.plain) }},
-			{"momentum", func(i int) { l.w[i].Update(l.v[i], l.x, l.dy, c.n, &l.heavy) }},
-		} {
-			b.Run(fmt.Sprintf("%dx%dx%d/%s", c.n, c.in, c.out, p.name), func(b *testing.B) {
+		for _, pass := range []string{"forward", "input", "plain", "momentum", "both"} {
+			b.Run(fmt.Sprintf("%dx%dx%d/%s", c.n, c.in, c.out, pass), func(b *testing.B) {
+				l := newBenchLayers(c.n, c.in, c.out, c.layers)
 				for i := range c.layers {
-					p.run(i) // touches the memory
+					l.run(i, pass) // touches the memory
 				}
 				for i := 0; b.Loop(); i++ {
-					p.run(i % c.layers)
+					l.run(i%c.layers, pass)
 				}
-				b.ReportMetric(2*float64(c.n*c.in*c.out)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+				products := 1.0
+				if pass == "both" {
+					products = 2
+				}
+				b.ReportMetric(products*2*float64(c.n*c.in*c.out)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 			})
 		}
 	}
@@ -43,21 +39,43 @@ func BenchmarkLinear(b *testing.B) {
 
 // benchLayers are some layers of one shape with a batch.
 type benchLayers struct {
-	w, v                        []*Weights[float32]
-	x, y, dx, dy, mask, scratch []float32
-	plain, heavy                SGD[float32]
+	n                  int
+	w, v               []*Weights[float32]
+	x, y, dx, dy, mask []float32
+	plain, heavy       SGD[float32]
+}
+
+// run does a pass of layer i: the forward one, or the backward one with a part of what it can.
+func (l *benchLayers) run(i int, pass string) {
+	p := &Backward[float32]{N: l.n, DY: l.dy, X: l.x}
+	switch pass {
+	case "forward":
+		l.w[i].Forward(l.y, l.x, l.n, true)
+		return
+	case "input":
+		p.DX, p.Mask = l.dx, l.mask
+	case "plain":
+		p.SGD = &l.plain
+	case "both":
+		p.DX, p.Mask = l.dx, l.mask
+		fallthrough
+	case "momentum":
+		p.SGD, p.Velocity = &l.heavy, l.v[i]
+	}
+	l.w[i].Backward(p)
 }
 
 func newBenchLayers(n, in, out, layers int) *benchLayers {
-	l := &benchLayers{plain: NewSGD[float32](1e-9, 0, 0, false), heavy: NewSGD[float32](1e-9, 0, 0.9, false)}
+	l := &benchLayers{n: n, plain: NewSGD[float32](1e-9, 0, 0, false), heavy: NewSGD[float32](1e-9, 0, 0.9, false)}
 	for range layers {
 		l.w = append(l.w, NewWeights[float32](in, out, true))
+		l.w[len(l.w)-1].Prepare(n, true)
 		l.v = append(l.v, NewWeights[float32](in, out, true))
 	}
 	w := l.w[0]
 	l.x, l.dy = make([]float32, n*w.InputWidth()), make([]float32, n*w.OutputWidth())
 	l.y, l.dx = make([]float32, n*out+Slack), make([]float32, n*in+Slack)
-	l.mask, l.scratch = make([]float32, n*in+Slack), make([]float32, w.Scratch())
+	l.mask = make([]float32, n*in+Slack)
 	for _, x := range [][]float32{l.x, l.dy, l.mask} {
 		for i := range x {
 			x[i] = float32(i%7-3) / 8

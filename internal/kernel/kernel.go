@@ -24,4 +24,7 @@ const Slack = 8
 // lanes is what widths are rounded up to inside: the numbers of the narrowest vector.
 const lanes = 8
 
-func roundUp(n int) int { return (n + lanes - 1) &^ (lanes - 1) }
+func roundUp(n int) int { return multiple(n, lanes) }
+
+// multiple returns the least multiple of unit that is not below n.
+func multiple(n, unit int) int { return (n + unit - 1) / unit * unit }

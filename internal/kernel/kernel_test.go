@@ -25,7 +25,7 @@ func drawLayer[F Float](t *rapid.T) layer[F] {
 		return rapid.IntRange(1, 70).Draw(t, "width")
 	})
 	l := layer[F]{
-		n:   rapid.IntRange(1, 30).Draw(t, "n"),
+		n:   rapid.OneOf(rapid.IntRange(1, 40), rapid.IntRange(1, 200)).Draw(t, "n"),
 		in:  width.Draw(t, "in"),
 		out: width.Draw(t, "out"),
 	}
@@ -82,6 +82,7 @@ func sameBits[F Float](t *rapid.T, what string, got, want []F) {
 
 func (l *layer[F]) weights() *Weights[F] {
 	w := NewWeights[F](l.in, l.out, true)
+	w.Prepare(l.n, true)
 	w.Load(l.w, l.bias)
 	return w
 }
@@ -129,7 +130,7 @@ func (l *layer[F]) checkInputGradient(t *rapid.T, mask bool) {
 	if mask {
 		m = append(slices.Clone(l.mask), make([]F, Slack)...)
 	}
-	w.InputGradient(dx, l.padded(), l.n, m, make([]F, w.Scratch()))
+	w.Backward(&Backward[F]{N: l.n, DY: l.padded(), DX: dx, Mask: m})
 	sameBits(t, "dx", dx, want)
 }
 
@@ -148,10 +149,9 @@ func (l *layer[F]) gradients() (g, bias []F) {
 
 func (l *layer[F]) checkGradient(t *rapid.T) {
 	w := l.weights()
-	scratch := make([]F, w.Scratch())
 	g, bias := l.gradients()
 	for p := range w.Panels() {
-		first, rows, b := w.Gradient(p, l.inputs(), l.padded(), l.n, scratch)
+		first, rows, b := w.Gradient(p, l.inputs(), l.padded(), l.n)
 		sameBits(t, "gradient", rows, g[first*l.in:][:len(rows)])
 		sameBits(t, "gradient of biases", b, bias[first:][:len(b)])
 	}
@@ -160,7 +160,10 @@ func (l *layer[F]) checkGradient(t *rapid.T) {
 func (l *layer[F]) checkUpdate(t *rapid.T) {
 	w, v := l.weights(), NewWeights[F](l.in, l.out, true)
 	v.Load(l.velocity, l.vbias)
-	w.Update(v, l.inputs(), l.padded(), l.n, &l.sgd)
+	dx, want := make([]F, l.n*l.in+Slack), make([]F, l.n*l.in+Slack)
+	w.Backward(&Backward[F]{N: l.n, DY: l.padded(), DX: want})
+	w.Backward(&Backward[F]{N: l.n, DY: l.padded(), DX: dx, X: l.inputs(), SGD: &l.sgd, Velocity: v})
+	sameBits(t, "dx beside a step", dx, want)
 	g, bias := l.gradients()
 	wantW, wantB, wantV, wantVB := slices.Clone(l.w), slices.Clone(l.bias), slices.Clone(l.velocity), slices.Clone(l.vbias)
 	l.sgd.Apply(wantW, wantV, g)

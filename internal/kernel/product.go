@@ -30,6 +30,7 @@ type product[F Float] struct {
 	spans       spans
 	from        []F // nil, or what the sums go on from in place of +0: rows like those of c
 	mode        int
+	soon        int // an update asks memory early for what lies so far behind c; 0: for the next rows of c
 	sgd         SGD[F]
 	tile        tile
 }

@@ -15,5 +15,8 @@ type tile struct {
 	spans        int     // at least 1: the terms come so many times,
 	from         uintptr // 0, or where the sums go on from, in rows like those of c
 	skipA, skipB int     // after each span a and b move on by these
-	done         int     // amd64: bytes between a and the next block, 0 at first
+
+	// Of amd64 alone.
+	done, left int // bytes between a and the next block, 0 at first; spans that the block has left
+	early      int // what an update is to ask for early lies so far behind c
 }

@@ -152,6 +152,11 @@ func tileAVX512x2x14(t *tile)
 //go:noescape
 func transposeAVX2(dst, src *float32, dstRow, srcRow, blocks, ahead int)
 
+// transposeMaskAVX2 does the same, but writes +0 where mask, whose rows are dstRow apart, is 0 or below.
+//
+//go:noescape
+func transposeMaskAVX2(dst, src, mask *float32, dstRow, srcRow, blocks int)
+
 // columnsSumAVX2 and its like do what Columns' methods do for 8 features.
 //
 //go:noescape

@@ -28,18 +28,22 @@ block:
 	MOVQ    R9, 120(AX)
 
 started:
+	MOVQ   112(AX), R9
+	MOVQ   R9, 152(AX)
 	MOVQ   56(AX), R9
-	MOVQ   112(AX), R10
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R9, R11
-	SUBQ   $0x01, R11
+	MOVQ   R9, R10
+	SUBQ   $0x01, R10
+	MOVQ   CX, R11
+	ADDQ   160(AX), R11
 	MOVQ   48(AX), R12
 	IMUL3Q $0x02, R12, R12
 
 early:
-	PREFETCHT1   (CX)(R12*1)
+	PREFETCHT1   (R11)
 	PREFETCHT1   (DX)(R12*1)
+	ADDQ         48(AX), R11
 	ADDQ         48(AX), R12
 	VMOVUPS      (SI), Y1
 	VBROADCASTSS (R8), Y2
@@ -48,7 +52,7 @@ early:
 	ADDQ         DI, SI
 	DECQ         R9
 	JEQ          span
-	CMPQ         R9, R11
+	CMPQ         R9, R10
 	JNE          early
 
 term:
@@ -64,7 +68,7 @@ span:
 	ADDQ    128(AX), R8
 	ADDQ    136(AX), SI
 	MOVQ    56(AX), R9
-	DECQ    R10
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -197,18 +201,22 @@ block:
 	MOVQ    R10, 120(AX)
 
 started:
+	MOVQ   112(AX), R10
+	MOVQ   R10, 152(AX)
 	MOVQ   56(AX), R10
-	MOVQ   112(AX), R11
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R10, R12
-	SUBQ   $0x02, R12
+	MOVQ   R10, R11
+	SUBQ   $0x02, R11
+	MOVQ   CX, R12
+	ADDQ   160(AX), R12
 	MOVQ   48(AX), R13
 	IMUL3Q $0x04, R13, R13
 
 early:
-	PREFETCHT1   (CX)(R13*1)
+	PREFETCHT1   (R12)
 	PREFETCHT1   (DX)(R13*1)
+	ADDQ         48(AX), R12
 	ADDQ         48(AX), R13
 	VMOVUPS      (DI), Y2
 	VBROADCASTSS (R9), Y3
@@ -219,7 +227,7 @@ early:
 	ADDQ         R8, DI
 	DECQ         R10
 	JEQ          span
-	CMPQ         R10, R12
+	CMPQ         R10, R11
 	JNE          early
 
 term:
@@ -237,7 +245,7 @@ span:
 	ADDQ    128(AX), R9
 	ADDQ    136(AX), DI
 	MOVQ    56(AX), R10
-	DECQ    R11
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -424,18 +432,22 @@ block:
 	MOVQ    R10, 120(AX)
 
 started:
+	MOVQ   112(AX), R10
+	MOVQ   R10, 152(AX)
 	MOVQ   56(AX), R10
-	MOVQ   112(AX), R11
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R10, R12
-	SUBQ   $0x03, R12
+	MOVQ   R10, R11
+	SUBQ   $0x03, R11
+	MOVQ   CX, R12
+	ADDQ   160(AX), R12
 	MOVQ   48(AX), R13
 	IMUL3Q $0x06, R13, R13
 
 early:
-	PREFETCHT1   (CX)(R13*1)
+	PREFETCHT1   (R12)
 	PREFETCHT1   (DX)(R13*1)
+	ADDQ         48(AX), R12
 	ADDQ         48(AX), R13
 	VMOVUPS      (DI), Y3
 	VBROADCASTSS (R9), Y4
@@ -448,7 +460,7 @@ early:
 	ADDQ         R8, DI
 	DECQ         R10
 	JEQ          span
-	CMPQ         R10, R12
+	CMPQ         R10, R11
 	JNE          early
 
 term:
@@ -468,7 +480,7 @@ span:
 	ADDQ    128(AX), R9
 	ADDQ    136(AX), DI
 	MOVQ    56(AX), R10
-	DECQ    R11
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -709,18 +721,22 @@ block:
 	MOVQ    R11, 120(AX)
 
 started:
+	MOVQ   112(AX), R11
+	MOVQ   R11, 152(AX)
 	MOVQ   56(AX), R11
-	MOVQ   112(AX), R12
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R11, R13
-	SUBQ   $0x04, R13
+	MOVQ   R11, R12
+	SUBQ   $0x04, R12
+	MOVQ   CX, R13
+	ADDQ   160(AX), R13
 	MOVQ   48(AX), R14
 	IMUL3Q $0x08, R14, R14
 
 early:
-	PREFETCHT1   (CX)(R14*1)
+	PREFETCHT1   (R13)
 	PREFETCHT1   (DX)(R14*1)
+	ADDQ         48(AX), R13
 	ADDQ         48(AX), R14
 	VMOVUPS      (R8), Y4
 	VBROADCASTSS (R10), Y5
@@ -735,7 +751,7 @@ early:
 	ADDQ         R9, R8
 	DECQ         R11
 	JEQ          span
-	CMPQ         R11, R13
+	CMPQ         R11, R12
 	JNE          early
 
 term:
@@ -757,7 +773,7 @@ span:
 	ADDQ    128(AX), R10
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R11
-	DECQ    R12
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -1052,18 +1068,22 @@ block:
 	MOVQ    R11, 120(AX)
 
 started:
+	MOVQ   112(AX), R11
+	MOVQ   R11, 152(AX)
 	MOVQ   56(AX), R11
-	MOVQ   112(AX), R12
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R11, R13
-	SUBQ   $0x05, R13
+	MOVQ   R11, R12
+	SUBQ   $0x05, R12
+	MOVQ   CX, R13
+	ADDQ   160(AX), R13
 	MOVQ   48(AX), R14
 	IMUL3Q $0x0a, R14, R14
 
 early:
-	PREFETCHT1   (CX)(R14*1)
+	PREFETCHT1   (R13)
 	PREFETCHT1   (DX)(R14*1)
+	ADDQ         48(AX), R13
 	ADDQ         48(AX), R14
 	VMOVUPS      (R8), Y5
 	VBROADCASTSS (R10), Y6
@@ -1080,7 +1100,7 @@ early:
 	ADDQ         R9, R8
 	DECQ         R11
 	JEQ          span
-	CMPQ         R11, R13
+	CMPQ         R11, R12
 	JNE          early
 
 term:
@@ -1104,7 +1124,7 @@ span:
 	ADDQ    128(AX), R10
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R11
-	DECQ    R12
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -1455,18 +1475,22 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x06, R14
+	MOVQ   R12, R13
+	SUBQ   $0x06, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x0c, R15, R15
 
 early:
-	PREFETCHT1   (CX)(R15*1)
+	PREFETCHT1   (R14)
 	PREFETCHT1   (DX)(R15*1)
+	ADDQ         48(AX), R14
 	ADDQ         48(AX), R15
 	VMOVUPS      (R8), Y6
 	VBROADCASTSS (R10), Y7
@@ -1486,7 +1510,7 @@ early:
 	ADDQ         R9, R8
 	DECQ         R12
 	JEQ          span
-	CMPQ         R12, R14
+	CMPQ         R12, R13
 	JNE          early
 
 term:
@@ -1514,7 +1538,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -1919,18 +1943,22 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x07, R14
+	MOVQ   R12, R13
+	SUBQ   $0x07, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x0e, R15, R15
 
 early:
-	PREFETCHT1   (CX)(R15*1)
+	PREFETCHT1   (R14)
 	PREFETCHT1   (DX)(R15*1)
+	ADDQ         48(AX), R14
 	ADDQ         48(AX), R15
 	VMOVUPS      (R8), Y7
 	VBROADCASTSS (R10), Y8
@@ -1952,7 +1980,7 @@ early:
 	ADDQ         R9, R8
 	DECQ         R12
 	JEQ          span
-	CMPQ         R12, R14
+	CMPQ         R12, R13
 	JNE          early
 
 term:
@@ -1982,7 +2010,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -2441,18 +2469,22 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x08, R14
+	MOVQ   R12, R13
+	SUBQ   $0x08, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x10, R15, R15
 
 early:
-	PREFETCHT1   (CX)(R15*1)
+	PREFETCHT1   (R14)
 	PREFETCHT1   (DX)(R15*1)
+	ADDQ         48(AX), R14
 	ADDQ         48(AX), R15
 	VMOVUPS      (R8), Y8
 	VBROADCASTSS (R10), Y9
@@ -2476,7 +2508,7 @@ early:
 	ADDQ         R9, R8
 	DECQ         R12
 	JEQ          span
-	CMPQ         R12, R14
+	CMPQ         R12, R13
 	JNE          early
 
 term:
@@ -2508,7 +2540,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -3021,18 +3053,22 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x09, R14
+	MOVQ   R12, R13
+	SUBQ   $0x09, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x12, R15, R15
 
 early:
-	PREFETCHT1   (CX)(R15*1)
+	PREFETCHT1   (R14)
 	PREFETCHT1   (DX)(R15*1)
+	ADDQ         48(AX), R14
 	ADDQ         48(AX), R15
 	VMOVUPS      (R8), Y9
 	VBROADCASTSS (R10), Y10
@@ -3058,7 +3094,7 @@ early:
 	ADDQ         R9, R8
 	DECQ         R12
 	JEQ          span
-	CMPQ         R12, R14
+	CMPQ         R12, R13
 	JNE          early
 
 term:
@@ -3092,7 +3128,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -3659,18 +3695,22 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x0a, R14
+	MOVQ   R12, R13
+	SUBQ   $0x0a, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x14, R15, R15
 
 early:
-	PREFETCHT1   (CX)(R15*1)
+	PREFETCHT1   (R14)
 	PREFETCHT1   (DX)(R15*1)
+	ADDQ         48(AX), R14
 	ADDQ         48(AX), R15
 	VMOVUPS      (R8), Y10
 	VBROADCASTSS (R10), Y11
@@ -3698,7 +3738,7 @@ early:
 	ADDQ         R9, R8
 	DECQ         R12
 	JEQ          span
-	CMPQ         R12, R14
+	CMPQ         R12, R13
 	JNE          early
 
 term:
@@ -3734,7 +3774,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -4357,18 +4397,22 @@ block:
 	MOVQ    R13, 120(AX)
 
 started:
+	MOVQ   112(AX), R13
+	MOVQ   R13, 152(AX)
 	MOVQ   56(AX), R13
-	MOVQ   112(AX), R14
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R13, R15
-	SUBQ   $0x0b, R15
+	MOVQ   R13, R14
+	SUBQ   $0x0b, R14
+	MOVQ   CX, R15
+	ADDQ   160(AX), R15
 	MOVQ   48(AX), BP
 	IMUL3Q $0x16, BP, BP
 
 early:
-	PREFETCHT1   (CX)(BP*1)
+	PREFETCHT1   (R15)
 	PREFETCHT1   (DX)(BP*1)
+	ADDQ         48(AX), R15
 	ADDQ         48(AX), BP
 	VMOVUPS      (R8), Y11
 	VBROADCASTSS (R10), Y12
@@ -4399,7 +4443,7 @@ early:
 	ADDQ         R9, R8
 	DECQ         R13
 	JEQ          span
-	CMPQ         R13, R15
+	CMPQ         R13, R14
 	JNE          early
 
 term:
@@ -4439,7 +4483,7 @@ span:
 	ADDQ    128(AX), R12
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R13
-	DECQ    R14
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -5116,18 +5160,22 @@ block:
 	MOVQ    R13, 120(AX)
 
 started:
+	MOVQ   112(AX), R13
+	MOVQ   R13, 152(AX)
 	MOVQ   56(AX), R13
-	MOVQ   112(AX), R14
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R13, R15
-	SUBQ   $0x0c, R15
+	MOVQ   R13, R14
+	SUBQ   $0x0c, R14
+	MOVQ   CX, R15
+	ADDQ   160(AX), R15
 	MOVQ   48(AX), BP
 	IMUL3Q $0x18, BP, BP
 
 early:
-	PREFETCHT1   (CX)(BP*1)
+	PREFETCHT1   (R15)
 	PREFETCHT1   (DX)(BP*1)
+	ADDQ         48(AX), R15
 	ADDQ         48(AX), BP
 	VMOVUPS      (R8), Y12
 	VBROADCASTSS (R10), Y13
@@ -5160,7 +5208,7 @@ early:
 	ADDQ         R9, R8
 	DECQ         R13
 	JEQ          span
-	CMPQ         R13, R15
+	CMPQ         R13, R14
 	JNE          early
 
 term:
@@ -5202,7 +5250,7 @@ span:
 	ADDQ    128(AX), R12
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R13
-	DECQ    R14
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -5895,18 +5943,22 @@ block:
 	MOVQ    R9, 120(AX)
 
 started:
+	MOVQ   112(AX), R9
+	MOVQ   R9, 152(AX)
 	MOVQ   56(AX), R9
-	MOVQ   112(AX), R10
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R9, R11
-	SUBQ   $0x01, R11
+	MOVQ   R9, R10
+	SUBQ   $0x01, R10
+	MOVQ   CX, R11
+	ADDQ   160(AX), R11
 	MOVQ   48(AX), R12
 	IMUL3Q $0x02, R12, R12
 
 early:
-	PREFETCHT1   (CX)(R12*1)
+	PREFETCHT1   (R11)
 	PREFETCHT1   (DX)(R12*1)
+	ADDQ         48(AX), R11
 	ADDQ         48(AX), R12
 	VMOVUPS      (SI), Y2
 	VMOVUPS      32(SI), Y3
@@ -5917,7 +5969,7 @@ early:
 	ADDQ         DI, SI
 	DECQ         R9
 	JEQ          span
-	CMPQ         R9, R11
+	CMPQ         R9, R10
 	JNE          early
 
 term:
@@ -5935,7 +5987,7 @@ span:
 	ADDQ    128(AX), R8
 	ADDQ    136(AX), SI
 	MOVQ    56(AX), R9
-	DECQ    R10
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -6107,18 +6159,22 @@ block:
 	MOVQ    R10, 120(AX)
 
 started:
+	MOVQ   112(AX), R10
+	MOVQ   R10, 152(AX)
 	MOVQ   56(AX), R10
-	MOVQ   112(AX), R11
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R10, R12
-	SUBQ   $0x02, R12
+	MOVQ   R10, R11
+	SUBQ   $0x02, R11
+	MOVQ   CX, R12
+	ADDQ   160(AX), R12
 	MOVQ   48(AX), R13
 	IMUL3Q $0x04, R13, R13
 
 early:
-	PREFETCHT1   (CX)(R13*1)
+	PREFETCHT1   (R12)
 	PREFETCHT1   (DX)(R13*1)
+	ADDQ         48(AX), R12
 	ADDQ         48(AX), R13
 	VMOVUPS      (DI), Y4
 	VMOVUPS      32(DI), Y5
@@ -6132,7 +6188,7 @@ early:
 	ADDQ         R8, DI
 	DECQ         R10
 	JEQ          span
-	CMPQ         R10, R12
+	CMPQ         R10, R11
 	JNE          early
 
 term:
@@ -6153,7 +6209,7 @@ span:
 	ADDQ    128(AX), R9
 	ADDQ    136(AX), DI
 	MOVQ    56(AX), R10
-	DECQ    R11
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -6416,18 +6472,22 @@ block:
 	MOVQ    R10, 120(AX)
 
 started:
+	MOVQ   112(AX), R10
+	MOVQ   R10, 152(AX)
 	MOVQ   56(AX), R10
-	MOVQ   112(AX), R11
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R10, R12
-	SUBQ   $0x03, R12
+	MOVQ   R10, R11
+	SUBQ   $0x03, R11
+	MOVQ   CX, R12
+	ADDQ   160(AX), R12
 	MOVQ   48(AX), R13
 	IMUL3Q $0x06, R13, R13
 
 early:
-	PREFETCHT1   (CX)(R13*1)
+	PREFETCHT1   (R12)
 	PREFETCHT1   (DX)(R13*1)
+	ADDQ         48(AX), R12
 	ADDQ         48(AX), R13
 	VMOVUPS      (DI), Y6
 	VMOVUPS      32(DI), Y7
@@ -6444,7 +6504,7 @@ early:
 	ADDQ         R8, DI
 	DECQ         R10
 	JEQ          span
-	CMPQ         R10, R12
+	CMPQ         R10, R11
 	JNE          early
 
 term:
@@ -6468,7 +6528,7 @@ span:
 	ADDQ    128(AX), R9
 	ADDQ    136(AX), DI
 	MOVQ    56(AX), R10
-	DECQ    R11
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -6822,18 +6882,22 @@ block:
 	MOVQ    R11, 120(AX)
 
 started:
+	MOVQ   112(AX), R11
+	MOVQ   R11, 152(AX)
 	MOVQ   56(AX), R11
-	MOVQ   112(AX), R12
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R11, R13
-	SUBQ   $0x04, R13
+	MOVQ   R11, R12
+	SUBQ   $0x04, R12
+	MOVQ   CX, R13
+	ADDQ   160(AX), R13
 	MOVQ   48(AX), R14
 	IMUL3Q $0x08, R14, R14
 
 early:
-	PREFETCHT1   (CX)(R14*1)
+	PREFETCHT1   (R13)
 	PREFETCHT1   (DX)(R14*1)
+	ADDQ         48(AX), R13
 	ADDQ         48(AX), R14
 	VMOVUPS      (R8), Y8
 	VMOVUPS      32(R8), Y9
@@ -6853,7 +6917,7 @@ early:
 	ADDQ         R9, R8
 	DECQ         R11
 	JEQ          span
-	CMPQ         R11, R13
+	CMPQ         R11, R12
 	JNE          early
 
 term:
@@ -6880,7 +6944,7 @@ span:
 	ADDQ    128(AX), R10
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R11
-	DECQ    R12
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -7325,18 +7389,22 @@ block:
 	MOVQ    R11, 120(AX)
 
 started:
+	MOVQ   112(AX), R11
+	MOVQ   R11, 152(AX)
 	MOVQ   56(AX), R11
-	MOVQ   112(AX), R12
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R11, R13
-	SUBQ   $0x05, R13
+	MOVQ   R11, R12
+	SUBQ   $0x05, R12
+	MOVQ   CX, R13
+	ADDQ   160(AX), R13
 	MOVQ   48(AX), R14
 	IMUL3Q $0x0a, R14, R14
 
 early:
-	PREFETCHT1   (CX)(R14*1)
+	PREFETCHT1   (R13)
 	PREFETCHT1   (DX)(R14*1)
+	ADDQ         48(AX), R13
 	ADDQ         48(AX), R14
 	VMOVUPS      (R8), Y10
 	VMOVUPS      32(R8), Y11
@@ -7359,7 +7427,7 @@ early:
 	ADDQ         R9, R8
 	DECQ         R11
 	JEQ          span
-	CMPQ         R11, R13
+	CMPQ         R11, R12
 	JNE          early
 
 term:
@@ -7389,7 +7457,7 @@ span:
 	ADDQ    128(AX), R10
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R11
-	DECQ    R12
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -7927,18 +7995,22 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x06, R14
+	MOVQ   R12, R13
+	SUBQ   $0x06, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x0c, R15, R15
 
 early:
-	PREFETCHT1   (CX)(R15*1)
+	PREFETCHT1   (R14)
 	PREFETCHT1   (DX)(R15*1)
+	ADDQ         48(AX), R14
 	ADDQ         48(AX), R15
 	VMOVUPS      (R8), Y12
 	VMOVUPS      32(R8), Y13
@@ -7965,7 +8037,7 @@ early:
 	ADDQ         R9, R8
 	DECQ         R12
 	JEQ          span
-	CMPQ         R12, R14
+	CMPQ         R12, R13
 	JNE          early
 
 term:
@@ -8000,7 +8072,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -8595,18 +8667,22 @@ block:
 	MOVQ    R9, 120(AX)
 
 started:
+	MOVQ   112(AX), R9
+	MOVQ   R9, 152(AX)
 	MOVQ   56(AX), R9
-	MOVQ   112(AX), R10
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R9, R11
-	SUBQ   $0x01, R11
+	MOVQ   R9, R10
+	SUBQ   $0x01, R10
+	MOVQ   CX, R11
+	ADDQ   160(AX), R11
 	MOVQ   48(AX), R12
 	IMUL3Q $0x02, R12, R12
 
 early:
-	PREFETCHT1       (CX)(R12*1)
+	PREFETCHT1       (R11)
 	PREFETCHT1       (DX)(R12*1)
+	ADDQ             48(AX), R11
 	ADDQ             48(AX), R12
 	VMOVUPS          (SI), Z1
 	VFMADD231PS.BCST (R8), Z1, Z0
@@ -8614,7 +8690,7 @@ early:
 	ADDQ             DI, SI
 	DECQ             R9
 	JEQ              span
-	CMPQ             R9, R11
+	CMPQ             R9, R10
 	JNE              early
 
 term:
@@ -8629,7 +8705,7 @@ span:
 	ADDQ    128(AX), R8
 	ADDQ    136(AX), SI
 	MOVQ    56(AX), R9
-	DECQ    R10
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -8762,18 +8838,22 @@ block:
 	MOVQ    R10, 120(AX)
 
 started:
+	MOVQ   112(AX), R10
+	MOVQ   R10, 152(AX)
 	MOVQ   56(AX), R10
-	MOVQ   112(AX), R11
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R10, R12
-	SUBQ   $0x02, R12
+	MOVQ   R10, R11
+	SUBQ   $0x02, R11
+	MOVQ   CX, R12
+	ADDQ   160(AX), R12
 	MOVQ   48(AX), R13
 	IMUL3Q $0x04, R13, R13
 
 early:
-	PREFETCHT1       (CX)(R13*1)
+	PREFETCHT1       (R12)
 	PREFETCHT1       (DX)(R13*1)
+	ADDQ             48(AX), R12
 	ADDQ             48(AX), R13
 	VMOVUPS          (DI), Z2
 	VFMADD231PS.BCST (R9), Z2, Z0
@@ -8782,7 +8862,7 @@ early:
 	ADDQ             R8, DI
 	DECQ             R10
 	JEQ              span
-	CMPQ             R10, R12
+	CMPQ             R10, R11
 	JNE              early
 
 term:
@@ -8798,7 +8878,7 @@ span:
 	ADDQ    128(AX), R9
 	ADDQ    136(AX), DI
 	MOVQ    56(AX), R10
-	DECQ    R11
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -8985,18 +9065,22 @@ block:
 	MOVQ    R10, 120(AX)
 
 started:
+	MOVQ   112(AX), R10
+	MOVQ   R10, 152(AX)
 	MOVQ   56(AX), R10
-	MOVQ   112(AX), R11
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R10, R12
-	SUBQ   $0x03, R12
+	MOVQ   R10, R11
+	SUBQ   $0x03, R11
+	MOVQ   CX, R12
+	ADDQ   160(AX), R12
 	MOVQ   48(AX), R13
 	IMUL3Q $0x06, R13, R13
 
 early:
-	PREFETCHT1       (CX)(R13*1)
+	PREFETCHT1       (R12)
 	PREFETCHT1       (DX)(R13*1)
+	ADDQ             48(AX), R12
 	ADDQ             48(AX), R13
 	VMOVUPS          (DI), Z3
 	VFMADD231PS.BCST (R9), Z3, Z0
@@ -9006,7 +9090,7 @@ early:
 	ADDQ             R8, DI
 	DECQ             R10
 	JEQ              span
-	CMPQ             R10, R12
+	CMPQ             R10, R11
 	JNE              early
 
 term:
@@ -9023,7 +9107,7 @@ span:
 	ADDQ    128(AX), R9
 	ADDQ    136(AX), DI
 	MOVQ    56(AX), R10
-	DECQ    R11
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -9264,18 +9348,22 @@ block:
 	MOVQ    R11, 120(AX)
 
 started:
+	MOVQ   112(AX), R11
+	MOVQ   R11, 152(AX)
 	MOVQ   56(AX), R11
-	MOVQ   112(AX), R12
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R11, R13
-	SUBQ   $0x04, R13
+	MOVQ   R11, R12
+	SUBQ   $0x04, R12
+	MOVQ   CX, R13
+	ADDQ   160(AX), R13
 	MOVQ   48(AX), R14
 	IMUL3Q $0x08, R14, R14
 
 early:
-	PREFETCHT1       (CX)(R14*1)
+	PREFETCHT1       (R13)
 	PREFETCHT1       (DX)(R14*1)
+	ADDQ             48(AX), R13
 	ADDQ             48(AX), R14
 	VMOVUPS          (R8), Z4
 	VFMADD231PS.BCST (R10), Z4, Z0
@@ -9286,7 +9374,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R11
 	JEQ              span
-	CMPQ             R11, R13
+	CMPQ             R11, R12
 	JNE              early
 
 term:
@@ -9304,7 +9392,7 @@ span:
 	ADDQ    128(AX), R10
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R11
-	DECQ    R12
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -9599,18 +9687,22 @@ block:
 	MOVQ    R11, 120(AX)
 
 started:
+	MOVQ   112(AX), R11
+	MOVQ   R11, 152(AX)
 	MOVQ   56(AX), R11
-	MOVQ   112(AX), R12
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R11, R13
-	SUBQ   $0x05, R13
+	MOVQ   R11, R12
+	SUBQ   $0x05, R12
+	MOVQ   CX, R13
+	ADDQ   160(AX), R13
 	MOVQ   48(AX), R14
 	IMUL3Q $0x0a, R14, R14
 
 early:
-	PREFETCHT1       (CX)(R14*1)
+	PREFETCHT1       (R13)
 	PREFETCHT1       (DX)(R14*1)
+	ADDQ             48(AX), R13
 	ADDQ             48(AX), R14
 	VMOVUPS          (R8), Z5
 	VFMADD231PS.BCST (R10), Z5, Z0
@@ -9622,7 +9714,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R11
 	JEQ              span
-	CMPQ             R11, R13
+	CMPQ             R11, R12
 	JNE              early
 
 term:
@@ -9641,7 +9733,7 @@ span:
 	ADDQ    128(AX), R10
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R11
-	DECQ    R12
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -9992,18 +10084,22 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x06, R14
+	MOVQ   R12, R13
+	SUBQ   $0x06, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x0c, R15, R15
 
 early:
-	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (R14)
 	PREFETCHT1       (DX)(R15*1)
+	ADDQ             48(AX), R14
 	ADDQ             48(AX), R15
 	VMOVUPS          (R8), Z6
 	VFMADD231PS.BCST (R10), Z6, Z0
@@ -10017,7 +10113,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R12
 	JEQ              span
-	CMPQ             R12, R14
+	CMPQ             R12, R13
 	JNE              early
 
 term:
@@ -10039,7 +10135,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -10444,18 +10540,22 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x07, R14
+	MOVQ   R12, R13
+	SUBQ   $0x07, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x0e, R15, R15
 
 early:
-	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (R14)
 	PREFETCHT1       (DX)(R15*1)
+	ADDQ             48(AX), R14
 	ADDQ             48(AX), R15
 	VMOVUPS          (R8), Z7
 	VFMADD231PS.BCST (R10), Z7, Z0
@@ -10470,7 +10570,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R12
 	JEQ              span
-	CMPQ             R12, R14
+	CMPQ             R12, R13
 	JNE              early
 
 term:
@@ -10493,7 +10593,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -10952,18 +11052,22 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x08, R14
+	MOVQ   R12, R13
+	SUBQ   $0x08, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x10, R15, R15
 
 early:
-	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (R14)
 	PREFETCHT1       (DX)(R15*1)
+	ADDQ             48(AX), R14
 	ADDQ             48(AX), R15
 	VMOVUPS          (R8), Z8
 	VFMADD231PS.BCST (R10), Z8, Z0
@@ -10979,7 +11083,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R12
 	JEQ              span
-	CMPQ             R12, R14
+	CMPQ             R12, R13
 	JNE              early
 
 term:
@@ -11003,7 +11107,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -11516,18 +11620,22 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x09, R14
+	MOVQ   R12, R13
+	SUBQ   $0x09, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x12, R15, R15
 
 early:
-	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (R14)
 	PREFETCHT1       (DX)(R15*1)
+	ADDQ             48(AX), R14
 	ADDQ             48(AX), R15
 	VMOVUPS          (R8), Z9
 	VFMADD231PS.BCST (R10), Z9, Z0
@@ -11544,7 +11652,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R12
 	JEQ              span
-	CMPQ             R12, R14
+	CMPQ             R12, R13
 	JNE              early
 
 term:
@@ -11569,7 +11677,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -12136,18 +12244,22 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x0a, R14
+	MOVQ   R12, R13
+	SUBQ   $0x0a, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x14, R15, R15
 
 early:
-	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (R14)
 	PREFETCHT1       (DX)(R15*1)
+	ADDQ             48(AX), R14
 	ADDQ             48(AX), R15
 	VMOVUPS          (R8), Z10
 	VFMADD231PS.BCST (R10), Z10, Z0
@@ -12165,7 +12277,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R12
 	JEQ              span
-	CMPQ             R12, R14
+	CMPQ             R12, R13
 	JNE              early
 
 term:
@@ -12191,7 +12303,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -12814,18 +12926,22 @@ block:
 	MOVQ    R13, 120(AX)
 
 started:
+	MOVQ   112(AX), R13
+	MOVQ   R13, 152(AX)
 	MOVQ   56(AX), R13
-	MOVQ   112(AX), R14
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R13, R15
-	SUBQ   $0x0b, R15
+	MOVQ   R13, R14
+	SUBQ   $0x0b, R14
+	MOVQ   CX, R15
+	ADDQ   160(AX), R15
 	MOVQ   48(AX), BP
 	IMUL3Q $0x16, BP, BP
 
 early:
-	PREFETCHT1       (CX)(BP*1)
+	PREFETCHT1       (R15)
 	PREFETCHT1       (DX)(BP*1)
+	ADDQ             48(AX), R15
 	ADDQ             48(AX), BP
 	VMOVUPS          (R8), Z11
 	VFMADD231PS.BCST (R10), Z11, Z0
@@ -12845,7 +12961,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R13
 	JEQ              span
-	CMPQ             R13, R15
+	CMPQ             R13, R14
 	JNE              early
 
 term:
@@ -12874,7 +12990,7 @@ span:
 	ADDQ    128(AX), R12
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R13
-	DECQ    R14
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -13551,18 +13667,22 @@ block:
 	MOVQ    R13, 120(AX)
 
 started:
+	MOVQ   112(AX), R13
+	MOVQ   R13, 152(AX)
 	MOVQ   56(AX), R13
-	MOVQ   112(AX), R14
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R13, R15
-	SUBQ   $0x0c, R15
+	MOVQ   R13, R14
+	SUBQ   $0x0c, R14
+	MOVQ   CX, R15
+	ADDQ   160(AX), R15
 	MOVQ   48(AX), BP
 	IMUL3Q $0x18, BP, BP
 
 early:
-	PREFETCHT1       (CX)(BP*1)
+	PREFETCHT1       (R15)
 	PREFETCHT1       (DX)(BP*1)
+	ADDQ             48(AX), R15
 	ADDQ             48(AX), BP
 	VMOVUPS          (R8), Z12
 	VFMADD231PS.BCST (R10), Z12, Z0
@@ -13583,7 +13703,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R13
 	JEQ              span
-	CMPQ             R13, R15
+	CMPQ             R13, R14
 	JNE              early
 
 term:
@@ -13613,7 +13733,7 @@ span:
 	ADDQ    128(AX), R12
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R13
-	DECQ    R14
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -14306,20 +14426,24 @@ block:
 	MOVQ    R9, 120(AX)
 
 started:
+	MOVQ   112(AX), R9
+	MOVQ   R9, 152(AX)
 	MOVQ   56(AX), R9
-	MOVQ   112(AX), R10
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R9, R11
-	SUBQ   $0x01, R11
+	MOVQ   R9, R10
+	SUBQ   $0x01, R10
+	MOVQ   CX, R11
+	ADDQ   160(AX), R11
 	MOVQ   48(AX), R12
 	IMUL3Q $0x02, R12, R12
 
 early:
-	PREFETCHT1       (CX)(R12*1)
+	PREFETCHT1       (R11)
 	PREFETCHT1       (DX)(R12*1)
-	PREFETCHT1       64(CX)(R12*1)
+	PREFETCHT1       64(R11)
 	PREFETCHT1       64(DX)(R12*1)
+	ADDQ             48(AX), R11
 	ADDQ             48(AX), R12
 	VMOVUPS          (SI), Z2
 	VMOVUPS          64(SI), Z3
@@ -14329,7 +14453,7 @@ early:
 	ADDQ             DI, SI
 	DECQ             R9
 	JEQ              span
-	CMPQ             R9, R11
+	CMPQ             R9, R10
 	JNE              early
 
 term:
@@ -14346,7 +14470,7 @@ span:
 	ADDQ    128(AX), R8
 	ADDQ    136(AX), SI
 	MOVQ    56(AX), R9
-	DECQ    R10
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -14518,20 +14642,24 @@ block:
 	MOVQ    R10, 120(AX)
 
 started:
+	MOVQ   112(AX), R10
+	MOVQ   R10, 152(AX)
 	MOVQ   56(AX), R10
-	MOVQ   112(AX), R11
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R10, R12
-	SUBQ   $0x02, R12
+	MOVQ   R10, R11
+	SUBQ   $0x02, R11
+	MOVQ   CX, R12
+	ADDQ   160(AX), R12
 	MOVQ   48(AX), R13
 	IMUL3Q $0x04, R13, R13
 
 early:
-	PREFETCHT1       (CX)(R13*1)
+	PREFETCHT1       (R12)
 	PREFETCHT1       (DX)(R13*1)
-	PREFETCHT1       64(CX)(R13*1)
+	PREFETCHT1       64(R12)
 	PREFETCHT1       64(DX)(R13*1)
+	ADDQ             48(AX), R12
 	ADDQ             48(AX), R13
 	VMOVUPS          (DI), Z4
 	VMOVUPS          64(DI), Z5
@@ -14543,7 +14671,7 @@ early:
 	ADDQ             R8, DI
 	DECQ             R10
 	JEQ              span
-	CMPQ             R10, R12
+	CMPQ             R10, R11
 	JNE              early
 
 term:
@@ -14562,7 +14690,7 @@ span:
 	ADDQ    128(AX), R9
 	ADDQ    136(AX), DI
 	MOVQ    56(AX), R10
-	DECQ    R11
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -14825,20 +14953,24 @@ block:
 	MOVQ    R10, 120(AX)
 
 started:
+	MOVQ   112(AX), R10
+	MOVQ   R10, 152(AX)
 	MOVQ   56(AX), R10
-	MOVQ   112(AX), R11
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R10, R12
-	SUBQ   $0x03, R12
+	MOVQ   R10, R11
+	SUBQ   $0x03, R11
+	MOVQ   CX, R12
+	ADDQ   160(AX), R12
 	MOVQ   48(AX), R13
 	IMUL3Q $0x06, R13, R13
 
 early:
-	PREFETCHT1       (CX)(R13*1)
+	PREFETCHT1       (R12)
 	PREFETCHT1       (DX)(R13*1)
-	PREFETCHT1       64(CX)(R13*1)
+	PREFETCHT1       64(R12)
 	PREFETCHT1       64(DX)(R13*1)
+	ADDQ             48(AX), R12
 	ADDQ             48(AX), R13
 	VMOVUPS          (DI), Z6
 	VMOVUPS          64(DI), Z7
@@ -14852,7 +14984,7 @@ early:
 	ADDQ             R8, DI
 	DECQ             R10
 	JEQ              span
-	CMPQ             R10, R12
+	CMPQ             R10, R11
 	JNE              early
 
 term:
@@ -14873,7 +15005,7 @@ span:
 	ADDQ    128(AX), R9
 	ADDQ    136(AX), DI
 	MOVQ    56(AX), R10
-	DECQ    R11
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -15227,20 +15359,24 @@ block:
 	MOVQ    R11, 120(AX)
 
 started:
+	MOVQ   112(AX), R11
+	MOVQ   R11, 152(AX)
 	MOVQ   56(AX), R11
-	MOVQ   112(AX), R12
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R11, R13
-	SUBQ   $0x04, R13
+	MOVQ   R11, R12
+	SUBQ   $0x04, R12
+	MOVQ   CX, R13
+	ADDQ   160(AX), R13
 	MOVQ   48(AX), R14
 	IMUL3Q $0x08, R14, R14
 
 early:
-	PREFETCHT1       (CX)(R14*1)
+	PREFETCHT1       (R13)
 	PREFETCHT1       (DX)(R14*1)
-	PREFETCHT1       64(CX)(R14*1)
+	PREFETCHT1       64(R13)
 	PREFETCHT1       64(DX)(R14*1)
+	ADDQ             48(AX), R13
 	ADDQ             48(AX), R14
 	VMOVUPS          (R8), Z8
 	VMOVUPS          64(R8), Z9
@@ -15256,7 +15392,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R11
 	JEQ              span
-	CMPQ             R11, R13
+	CMPQ             R11, R12
 	JNE              early
 
 term:
@@ -15279,7 +15415,7 @@ span:
 	ADDQ    128(AX), R10
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R11
-	DECQ    R12
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -15724,20 +15860,24 @@ block:
 	MOVQ    R11, 120(AX)
 
 started:
+	MOVQ   112(AX), R11
+	MOVQ   R11, 152(AX)
 	MOVQ   56(AX), R11
-	MOVQ   112(AX), R12
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R11, R13
-	SUBQ   $0x05, R13
+	MOVQ   R11, R12
+	SUBQ   $0x05, R12
+	MOVQ   CX, R13
+	ADDQ   160(AX), R13
 	MOVQ   48(AX), R14
 	IMUL3Q $0x0a, R14, R14
 
 early:
-	PREFETCHT1       (CX)(R14*1)
+	PREFETCHT1       (R13)
 	PREFETCHT1       (DX)(R14*1)
-	PREFETCHT1       64(CX)(R14*1)
+	PREFETCHT1       64(R13)
 	PREFETCHT1       64(DX)(R14*1)
+	ADDQ             48(AX), R13
 	ADDQ             48(AX), R14
 	VMOVUPS          (R8), Z10
 	VMOVUPS          64(R8), Z11
@@ -15755,7 +15895,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R11
 	JEQ              span
-	CMPQ             R11, R13
+	CMPQ             R11, R12
 	JNE              early
 
 term:
@@ -15780,7 +15920,7 @@ span:
 	ADDQ    128(AX), R10
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R11
-	DECQ    R12
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -16318,20 +16458,24 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x06, R14
+	MOVQ   R12, R13
+	SUBQ   $0x06, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x0c, R15, R15
 
 early:
-	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (R14)
 	PREFETCHT1       (DX)(R15*1)
-	PREFETCHT1       64(CX)(R15*1)
+	PREFETCHT1       64(R14)
 	PREFETCHT1       64(DX)(R15*1)
+	ADDQ             48(AX), R14
 	ADDQ             48(AX), R15
 	VMOVUPS          (R8), Z12
 	VMOVUPS          64(R8), Z13
@@ -16352,7 +16496,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R12
 	JEQ              span
-	CMPQ             R12, R14
+	CMPQ             R12, R13
 	JNE              early
 
 term:
@@ -16381,7 +16525,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -17010,20 +17154,24 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x07, R14
+	MOVQ   R12, R13
+	SUBQ   $0x07, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x0e, R15, R15
 
 early:
-	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (R14)
 	PREFETCHT1       (DX)(R15*1)
-	PREFETCHT1       64(CX)(R15*1)
+	PREFETCHT1       64(R14)
 	PREFETCHT1       64(DX)(R15*1)
+	ADDQ             48(AX), R14
 	ADDQ             48(AX), R15
 	VMOVUPS          (R8), Z14
 	VMOVUPS          64(R8), Z15
@@ -17046,7 +17194,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R12
 	JEQ              span
-	CMPQ             R12, R14
+	CMPQ             R12, R13
 	JNE              early
 
 term:
@@ -17077,7 +17225,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -17797,20 +17945,24 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x08, R14
+	MOVQ   R12, R13
+	SUBQ   $0x08, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x10, R15, R15
 
 early:
-	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (R14)
 	PREFETCHT1       (DX)(R15*1)
-	PREFETCHT1       64(CX)(R15*1)
+	PREFETCHT1       64(R14)
 	PREFETCHT1       64(DX)(R15*1)
+	ADDQ             48(AX), R14
 	ADDQ             48(AX), R15
 	VMOVUPS          (R8), Z16
 	VMOVUPS          64(R8), Z17
@@ -17835,7 +17987,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R12
 	JEQ              span
-	CMPQ             R12, R14
+	CMPQ             R12, R13
 	JNE              early
 
 term:
@@ -17868,7 +18020,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -18679,20 +18831,24 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x09, R14
+	MOVQ   R12, R13
+	SUBQ   $0x09, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x12, R15, R15
 
 early:
-	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (R14)
 	PREFETCHT1       (DX)(R15*1)
-	PREFETCHT1       64(CX)(R15*1)
+	PREFETCHT1       64(R14)
 	PREFETCHT1       64(DX)(R15*1)
+	ADDQ             48(AX), R14
 	ADDQ             48(AX), R15
 	VMOVUPS          (R8), Z18
 	VMOVUPS          64(R8), Z19
@@ -18719,7 +18875,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R12
 	JEQ              span
-	CMPQ             R12, R14
+	CMPQ             R12, R13
 	JNE              early
 
 term:
@@ -18754,7 +18910,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -19656,20 +19812,24 @@ block:
 	MOVQ    R12, 120(AX)
 
 started:
+	MOVQ   112(AX), R12
+	MOVQ   R12, 152(AX)
 	MOVQ   56(AX), R12
-	MOVQ   112(AX), R13
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R12, R14
-	SUBQ   $0x0a, R14
+	MOVQ   R12, R13
+	SUBQ   $0x0a, R13
+	MOVQ   CX, R14
+	ADDQ   160(AX), R14
 	MOVQ   48(AX), R15
 	IMUL3Q $0x14, R15, R15
 
 early:
-	PREFETCHT1       (CX)(R15*1)
+	PREFETCHT1       (R14)
 	PREFETCHT1       (DX)(R15*1)
-	PREFETCHT1       64(CX)(R15*1)
+	PREFETCHT1       64(R14)
 	PREFETCHT1       64(DX)(R15*1)
+	ADDQ             48(AX), R14
 	ADDQ             48(AX), R15
 	VMOVUPS          (R8), Z20
 	VMOVUPS          64(R8), Z21
@@ -19698,7 +19858,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R12
 	JEQ              span
-	CMPQ             R12, R14
+	CMPQ             R12, R13
 	JNE              early
 
 term:
@@ -19735,7 +19895,7 @@ span:
 	ADDQ    128(AX), R11
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R12
-	DECQ    R13
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -20730,20 +20890,24 @@ block:
 	MOVQ    R13, 120(AX)
 
 started:
+	MOVQ   112(AX), R13
+	MOVQ   R13, 152(AX)
 	MOVQ   56(AX), R13
-	MOVQ   112(AX), R14
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R13, R15
-	SUBQ   $0x0b, R15
+	MOVQ   R13, R14
+	SUBQ   $0x0b, R14
+	MOVQ   CX, R15
+	ADDQ   160(AX), R15
 	MOVQ   48(AX), BP
 	IMUL3Q $0x16, BP, BP
 
 early:
-	PREFETCHT1       (CX)(BP*1)
+	PREFETCHT1       (R15)
 	PREFETCHT1       (DX)(BP*1)
-	PREFETCHT1       64(CX)(BP*1)
+	PREFETCHT1       64(R15)
 	PREFETCHT1       64(DX)(BP*1)
+	ADDQ             48(AX), R15
 	ADDQ             48(AX), BP
 	VMOVUPS          (R8), Z22
 	VMOVUPS          64(R8), Z23
@@ -20775,7 +20939,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R13
 	JEQ              span
-	CMPQ             R13, R15
+	CMPQ             R13, R14
 	JNE              early
 
 term:
@@ -20816,7 +20980,7 @@ span:
 	ADDQ    128(AX), R12
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R13
-	DECQ    R14
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -21902,20 +22066,24 @@ block:
 	MOVQ    R13, 120(AX)
 
 started:
+	MOVQ   112(AX), R13
+	MOVQ   R13, 152(AX)
 	MOVQ   56(AX), R13
-	MOVQ   112(AX), R14
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R13, R15
-	SUBQ   $0x0c, R15
+	MOVQ   R13, R14
+	SUBQ   $0x0c, R14
+	MOVQ   CX, R15
+	ADDQ   160(AX), R15
 	MOVQ   48(AX), BP
 	IMUL3Q $0x18, BP, BP
 
 early:
-	PREFETCHT1       (CX)(BP*1)
+	PREFETCHT1       (R15)
 	PREFETCHT1       (DX)(BP*1)
-	PREFETCHT1       64(CX)(BP*1)
+	PREFETCHT1       64(R15)
 	PREFETCHT1       64(DX)(BP*1)
+	ADDQ             48(AX), R15
 	ADDQ             48(AX), BP
 	VMOVUPS          (R8), Z24
 	VMOVUPS          64(R8), Z25
@@ -21949,7 +22117,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R13
 	JEQ              span
-	CMPQ             R13, R15
+	CMPQ             R13, R14
 	JNE              early
 
 term:
@@ -21992,7 +22160,7 @@ span:
 	ADDQ    128(AX), R12
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R13
-	DECQ    R14
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -23169,20 +23337,24 @@ block:
 	MOVQ    R13, 120(AX)
 
 started:
+	MOVQ   112(AX), R13
+	MOVQ   R13, 152(AX)
 	MOVQ   56(AX), R13
-	MOVQ   112(AX), R14
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R13, R15
-	SUBQ   $0x0d, R15
+	MOVQ   R13, R14
+	SUBQ   $0x0d, R14
+	MOVQ   CX, R15
+	ADDQ   160(AX), R15
 	MOVQ   48(AX), BP
 	IMUL3Q $0x1a, BP, BP
 
 early:
-	PREFETCHT1       (CX)(BP*1)
+	PREFETCHT1       (R15)
 	PREFETCHT1       (DX)(BP*1)
-	PREFETCHT1       64(CX)(BP*1)
+	PREFETCHT1       64(R15)
 	PREFETCHT1       64(DX)(BP*1)
+	ADDQ             48(AX), R15
 	ADDQ             48(AX), BP
 	VMOVUPS          (R8), Z26
 	VMOVUPS          64(R8), Z27
@@ -23218,7 +23390,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R13
 	JEQ              span
-	CMPQ             R13, R15
+	CMPQ             R13, R14
 	JNE              early
 
 term:
@@ -23263,7 +23435,7 @@ span:
 	ADDQ    128(AX), R12
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R13
-	DECQ    R14
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -24531,20 +24703,24 @@ block:
 	MOVQ    R13, 120(AX)
 
 started:
+	MOVQ   112(AX), R13
+	MOVQ   R13, 152(AX)
 	MOVQ   56(AX), R13
-	MOVQ   112(AX), R14
 	CMPQ   88(AX), $0x00000004
 	JLT    term
-	MOVQ   R13, R15
-	SUBQ   $0x0e, R15
+	MOVQ   R13, R14
+	SUBQ   $0x0e, R14
+	MOVQ   CX, R15
+	ADDQ   160(AX), R15
 	MOVQ   48(AX), BP
 	IMUL3Q $0x1c, BP, BP
 
 early:
-	PREFETCHT1       (CX)(BP*1)
+	PREFETCHT1       (R15)
 	PREFETCHT1       (DX)(BP*1)
-	PREFETCHT1       64(CX)(BP*1)
+	PREFETCHT1       64(R15)
 	PREFETCHT1       64(DX)(BP*1)
+	ADDQ             48(AX), R15
 	ADDQ             48(AX), BP
 	VMOVUPS          (R8), Z28
 	VMOVUPS          64(R8), Z29
@@ -24582,7 +24758,7 @@ early:
 	ADDQ             R9, R8
 	DECQ             R13
 	JEQ              span
-	CMPQ             R13, R15
+	CMPQ             R13, R14
 	JNE              early
 
 term:
@@ -24629,7 +24805,7 @@ span:
 	ADDQ    128(AX), R12
 	ADDQ    136(AX), R8
 	MOVQ    56(AX), R13
-	DECQ    R14
+	DECQ    152(AX)
 	JNE     term
 	MOVQ    48(AX), BX
 	MOVQ    80(AX), SI
@@ -25963,6 +26139,113 @@ block:
 	VMOVUPS    Y5, (AX)
 	ADDQ       DX, AX
 	VMOVUPS    Y0, (AX)
+	ADDQ       DX, AX
+	ADDQ       $0x20, CX
+	DECQ       SI
+	JNE        block
+	VZEROUPPER
+	RET
+
+// func transposeMaskAVX2(dst *float32, src *float32, mask *float32, dstRow int, srcRow int, blocks int)
+// Requires: AVX
+TEXT ·transposeMaskAVX2(SB), NOSPLIT, $0-48
+	MOVQ   dst+0(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   dstRow+24(FP), DX
+	MOVQ   srcRow+32(FP), BX
+	MOVQ   blocks+40(FP), SI
+	MOVQ   mask+16(FP), DI
+	VXORPS Y0, Y0, Y0
+
+block:
+	MOVQ       CX, R8
+	VMOVUPS    (R8), Y1
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y2
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y3
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y4
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y5
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y6
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y7
+	ADDQ       BX, R8
+	VMOVUPS    (R8), Y8
+	ADDQ       BX, R8
+	VUNPCKLPS  Y2, Y1, Y9
+	VUNPCKHPS  Y2, Y1, Y1
+	VUNPCKLPS  Y4, Y3, Y2
+	VUNPCKHPS  Y4, Y3, Y3
+	VUNPCKLPS  Y6, Y5, Y4
+	VUNPCKHPS  Y6, Y5, Y5
+	VUNPCKLPS  Y8, Y7, Y6
+	VUNPCKHPS  Y8, Y7, Y7
+	VSHUFPS    $0x44, Y2, Y9, Y8
+	VSHUFPS    $0xee, Y2, Y9, Y2
+	VSHUFPS    $0x44, Y3, Y1, Y9
+	VSHUFPS    $0xee, Y3, Y1, Y1
+	VSHUFPS    $0x44, Y6, Y4, Y3
+	VSHUFPS    $0xee, Y6, Y4, Y4
+	VSHUFPS    $0x44, Y7, Y5, Y6
+	VSHUFPS    $0xee, Y7, Y5, Y5
+	VPERM2F128 $0x20, Y3, Y8, Y7
+	VPERM2F128 $0x31, Y3, Y8, Y3
+	VPERM2F128 $0x20, Y4, Y2, Y8
+	VPERM2F128 $0x31, Y4, Y2, Y2
+	VPERM2F128 $0x20, Y6, Y9, Y4
+	VPERM2F128 $0x31, Y6, Y9, Y6
+	VPERM2F128 $0x20, Y5, Y1, Y9
+	VPERM2F128 $0x31, Y5, Y1, Y1
+	VMOVUPS    (DI), Y5
+	VCMPPS     $0x06, Y0, Y5, Y5
+	VANDPS     Y5, Y7, Y7
+	ADDQ       DX, DI
+	VMOVUPS    Y7, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (DI), Y5
+	VCMPPS     $0x06, Y0, Y5, Y5
+	VANDPS     Y5, Y8, Y8
+	ADDQ       DX, DI
+	VMOVUPS    Y8, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (DI), Y5
+	VCMPPS     $0x06, Y0, Y5, Y5
+	VANDPS     Y5, Y4, Y4
+	ADDQ       DX, DI
+	VMOVUPS    Y4, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (DI), Y4
+	VCMPPS     $0x06, Y0, Y4, Y4
+	VANDPS     Y4, Y9, Y9
+	ADDQ       DX, DI
+	VMOVUPS    Y9, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (DI), Y4
+	VCMPPS     $0x06, Y0, Y4, Y4
+	VANDPS     Y4, Y3, Y3
+	ADDQ       DX, DI
+	VMOVUPS    Y3, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (DI), Y3
+	VCMPPS     $0x06, Y0, Y3, Y3
+	VANDPS     Y3, Y2, Y2
+	ADDQ       DX, DI
+	VMOVUPS    Y2, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (DI), Y2
+	VCMPPS     $0x06, Y0, Y2, Y2
+	VANDPS     Y2, Y6, Y6
+	ADDQ       DX, DI
+	VMOVUPS    Y6, (AX)
+	ADDQ       DX, AX
+	VMOVUPS    (DI), Y2
+	VCMPPS     $0x06, Y0, Y2, Y2
+	VANDPS     Y2, Y1, Y1
+	ADDQ       DX, DI
+	VMOVUPS    Y1, (AX)
 	ADDQ       DX, AX
 	ADDQ       $0x20, CX
 	DECQ       SI

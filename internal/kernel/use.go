@@ -12,6 +12,8 @@ type implementation struct {
 	name string
 	run  func(*product[float32])                           // nil: the portable twin
 	turn func(dst, src matrix[float32], rows, columns int) // transposes whole blocks of 8x8; nil as above
+	// turnMasked is turn with +0 where mask, laid out like dst, is 0 or below; nil as above.
+	turnMasked func(dst, mask, src matrix[float32], rows, columns int)
 	// pool and poolGradient do a line of a pool that Window.halves: as MaxPool and MaxPoolGradient, where y may be nil.
 	pool         func(y, from []float32, places []int32, w *Window)
 	poolGradient func(dx, dy, y []float32, places []int32, w *Window)

@@ -3,12 +3,12 @@ package kernel
 import "golang.org/x/sys/cpu"
 
 var (
-	avx2 = &implementation{name: "avx2", run: runAVX2, turn: turnAVX2, pool: poolAVX2, poolGradient: poolGradientAVX2,
+	avx2 = &implementation{name: "avx2", run: runAVX2, turn: turnAVX2, turnMasked: turnMaskedAVX2, pool: poolAVX2, poolGradient: poolGradientAVX2,
 		columns: &columnsAVX2, rectify: rectifyAVX2, rectified: rectifiedAVX2, peak: func(loops int) float64 {
 			peakAVX2(loops)
 			return float64(loops * 12 * 8 * 2)
 		}}
-	avx512 = &implementation{name: "avx512", run: runAVX512, turn: turnAVX2, pool: poolAVX2, poolGradient: poolGradientAVX2,
+	avx512 = &implementation{name: "avx512", run: runAVX512, turn: turnAVX2, turnMasked: turnMaskedAVX2, pool: poolAVX2, poolGradient: poolGradientAVX2,
 		columns: &columnsAVX2, rectify: rectifyAVX2, rectified: rectifiedAVX2, peak: func(loops int) float64 {
 			peakAVX512(loops)
 			return float64(loops * 16 * 16 * 2)
@@ -62,6 +62,14 @@ func turnAVX2(dst, src matrix[float32], rows, columns int) {
 	_, _ = dst.x[(columns-1)*dst.row+rows-1], src.x[(rows-1)*src.row+columns-1]
 	for i := 0; i < rows; i += 8 {
 		transposeAVX2(&dst.x[i], &src.x[i*src.row], dst.row*4, src.row*4, columns/8, src.next*4)
+	}
+}
+
+func turnMaskedAVX2(dst, mask, src matrix[float32], rows, columns int) {
+	_, _ = dst.x[(columns-1)*dst.row+rows-1], src.x[(rows-1)*src.row+columns-1]
+	_ = mask.x[(columns-1)*dst.row+rows-1]
+	for i := 0; i < rows; i += 8 {
+		transposeMaskAVX2(&dst.x[i], &src.x[i*src.row], &mask.x[i], dst.row*4, src.row*4, columns/8)
 	}
 }
 

@@ -11,14 +11,44 @@ type Weights[F Float] struct {
 	rows    int // of a panel, rounded up to 8
 	biased  bool
 	data    []F
-	ones    []F        // 1: the input that biases have
-	product product[F] // the one being computed
+	ones    []F // 1: the input that biases have
+
+	forward  forward[F]  // the last one
+	backward backpass[F] // the last one
+	most     int         // examples that a backward pass may have
+	turned   []F         // the gradient of the outputs, transposed
+	piece    []F         // of a gradient, and the same transposed
+	rooms    []room[F]   // of those who compute
+}
+
+// room is one goroutine's scratch memory.
+type room[F Float] struct {
+	product product[F]
+	scratch []F // weights or a part of the input gradient, transposed
 }
 
 // NewWeights returns zeros for a layer from in to out (both at least 1), with biases or without.
 func NewWeights[F Float](in, out int, biased bool) *Weights[F] {
 	rows := roundUp(in + 1)
-	return &Weights[F]{in: in, out: out, rows: rows, biased: biased, data: make([]F, rows*roundUp(out)), ones: []F{1}}
+	return &Weights[F]{
+		in: in, out: out, rows: rows, biased: biased, data: make([]F, rows*roundUp(out)), ones: []F{1}, rooms: make([]room[F], 1),
+	}
+}
+
+// Prepare makes the scratch memory of backward passes of up to n examples; back says whether they have input gradients.
+// It is about 64 in numbers, and with input gradients n out + max(32 out, min(128 in, 2^15) + 2^12) more.
+func (w *Weights[F]) Prepare(n int, back bool) {
+	w.most = n
+	w.piece = make([]F, panelWidth*(w.rows+w.in))
+	if !back {
+		return
+	}
+	w.turned = make([]F, multiple(n, panelWidth)*w.out)
+	wide := multiple(min(n, turnedAtOnce), panelWidth)
+	size := max(panelWidth*roundUp(w.out), min(turnedRoom, w.in*wide)+inputsUnit*wide)
+	for i := range w.rooms {
+		w.rooms[i].scratch = make([]F, size)
+	}
 }
 
 // Like returns zeros of the same shape.

@@ -9,13 +9,13 @@ type linearStage[F kernel.Float] struct {
 	relu    bool // the next layer is a ReLU of slope 0, which is done here
 	mask    bool // the layer before is: its gradient is done here
 
-	x       []F // the last input
-	inputs  []F // the same with rows as far apart as kernels want
-	n       int
-	y, dx   []F // dx is nil where no input gradient is needed; both with kernel.Slack
-	wide    []F // room for inputs, nil where x will do
-	padded  []F // room for dy with rows as far apart as kernels want, nil where dy will do
-	scratch []F
+	x      []F // the last input
+	inputs []F // the same with rows as far apart as kernels want
+	n      int
+	y, dx  []F // dx is nil where no input gradient is needed; both with kernel.Slack
+	wide   []F // room for inputs, nil where x will do
+	padded []F // room for dy with rows as far apart as kernels want, nil where dy will do
+	pass   kernel.Backward[F]
 }
 
 func newLinearStage[F kernel.Float](n *Network, layer, maxBatch int, want bool) *linearStage[F] {
@@ -32,7 +32,7 @@ func newLinearStage[F kernel.Float](n *Network, layer, maxBatch int, want bool) 
 		s.mask = n.masks(layer)
 		s.dx = make([]F, maxBatch*l.In+kernel.Slack)
 	}
-	s.scratch = make([]F, s.w.Scratch())
+	s.w.Prepare(maxBatch, want)
 	if width := s.w.OutputWidth(); width != l.Out {
 		s.padded = make([]F, maxBatch*width)
 	}
@@ -87,26 +87,25 @@ func (s *linearStage[F]) forward(params, x []F, n int) []F {
 }
 
 func (s *linearStage[F]) backward(params, dy []F, want bool, sink Sink[F]) (dx []F) {
-	dy = spread(s.padded, dy, s.n, s.w.OutputWidth())
+	p := &s.pass
+	*p = kernel.Backward[F]{N: s.n, X: s.inputs, DY: spread(s.padded, dy, s.n, s.w.OutputWidth())}
 	if want {
-		dx = s.inputGradient(dy)
+		dx = s.dx[:s.n*s.in]
+		p.DX = s.dx[:s.n*s.in+kernel.Slack]
+		if s.mask {
+			p.Mask = s.x[:s.n*s.in+kernel.Slack] // it is the output of a linearStage, with slack
+		}
 	}
-	if sgd, ok := s.step(sink); ok {
-		s.w.Update(s.velocity, s.inputs, dy, s.n, sgd)
-		return dx
+	var steps bool
+	if p.SGD, steps = s.step(sink); steps {
+		p.Velocity = s.velocity
 	}
-	s.handOver(dy, sink)
-	s.reload(params)
+	s.w.Backward(p)
+	if !steps {
+		s.handOver(sink)
+		s.reload(params)
+	}
 	return dx
-}
-
-func (s *linearStage[F]) inputGradient(dy []F) []F {
-	var mask []F
-	if s.mask {
-		mask = s.x[:s.n*s.in+kernel.Slack] // it is the output of a linearStage, with slack
-	}
-	s.w.InputGradient(s.dx[:s.n*s.in+kernel.Slack], dy, s.n, mask, s.scratch)
-	return s.dx[:s.n*s.in]
 }
 
 // spread copies n rows into room, at this distance, and returns them; without room it returns the rows as they are. What
@@ -123,9 +122,9 @@ func spread[F kernel.Float](room, rows []F, n, distance int) []F {
 }
 
 // handOver gives the gradient to the sink, some rows of the weight at a time.
-func (s *linearStage[F]) handOver(dy []F, sink Sink[F]) {
+func (s *linearStage[F]) handOver(sink Sink[F]) {
 	for p := range s.w.Panels() {
-		first, rows, bias := s.w.Gradient(p, s.inputs, dy, s.n, s.scratch)
+		first, rows, bias := s.w.Gradient(p, s.inputs, s.pass.DY, s.n)
 		sink.Gradient(s.weight+first*s.in, rows)
 		if s.biases > 0 {
 			sink.Gradient(s.bias+first, bias)

@@ -14,12 +14,12 @@ import (
 // statistics, and nothing in the block is written. Without batch norm the modes are the same.
 //
 // For each of its maxBatch examples a machine holds, once, the example and the gradient of its outputs, and by layers of
-// `in` inputs and `out` outputs per example: linear in + 2 out; conv2d in + out, the input with its zeros around it, and the
+// `in` inputs and `out` outputs per example: linear in + 3 out; conv2d in + out, the input with its zeros around it, and the
 // gradient of the outputs with up to 2 Kernel/Stride rows and columns of zeros; avg_pool2d in + out, max_pool2d these and out
 // indices, norms and softplus 2 in, residual 2 out; relu and scale nothing, but in where they come first; 2 in where images
 // of several channels meet a layer that sees none, or the machine's inputs and outputs, to change their order. The first
-// layers with parameters and those before need in less. Besides, a linear layer holds a copy of its parameters, at most 64 In
-// or 32 Out numbers of scratch memory, and with momentum one velocity for each parameter; a conv2d of u = In Kernel Kernel
+// layers with parameters and those before need in less. Besides, a linear layer holds a copy of its parameters, at most
+// 64 In + max(32 Out, min(128 In, 2^15) + 2^12) numbers of scratch memory, and with momentum one velocity for each parameter; a conv2d of u = In Kernel Kernel
 // numbers under the kernel, its channels rounded up to multiples of 8, at most 3 (u+1) Out + 64 u, with a stride in/Stride
 // more, and with momentum its velocities too.
 type Machine[F kernel.Float] struct {

@@ -27,8 +27,8 @@ func (f *footprint) layer(t *testing.T, l Layer, in, out []int) {
 	t.Helper()
 	switch l := l.(type) {
 	case Linear:
-		f.example += product(in) + 2*product(out)
-		f.machine += (l.In+1)*l.Out + max(64*l.In, 32*l.Out)
+		f.example += product(in) + 3*product(out)
+		f.machine += (l.In+1)*l.Out + 64*l.In + max(32*l.Out, min(128*l.In, 1<<15)+(1<<12))
 	case BatchNorm, LayerNorm, Softplus:
 		f.example += 2 * product(in)
 	case Residual:

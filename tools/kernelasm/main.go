@@ -35,7 +35,8 @@ func main() {
 			writeTile(s.isa, s.vectors, r)
 		}
 	}
-	writeTranspose()
+	writeTranspose(false)
+	writeTranspose(true)
 	writeColumns()
 	writeReLU()
 	writePool()
@@ -76,6 +77,11 @@ func declarations() []byte {
 //
 //go:noescape
 func transposeAVX2(dst, src *float32, dstRow, srcRow, blocks, ahead int)
+
+// transposeMaskAVX2 does the same, but writes +0 where mask, whose rows are dstRow apart, is 0 or below.
+//
+//go:noescape
+func transposeMaskAVX2(dst, src, mask *float32, dstRow, srcRow, blocks int)
 
 // columnsSumAVX2 and its like do what Columns' methods do for 8 features.
 //

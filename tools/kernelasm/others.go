@@ -8,13 +8,23 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// writeTranspose writes the transposition of 8 rows by 8*blocks columns.
-func writeTranspose() {
-	TEXT("transposeAVX2", NOSPLIT, "func(dst, src *float32, dstRow, srcRow, blocks, ahead int)")
-	Doc("transposeAVX2 transposes 8 rows of 8*blocks columns; rows are so many bytes apart. What is ahead bytes\nbehind the source is wanted next.")
+// writeTranspose writes the transposition of 8 rows by 8*blocks columns, as it is or with a mask for what it writes.
+func writeTranspose(masked bool) {
+	name, args := "transposeAVX2", "dst, src *float32, dstRow, srcRow, blocks, ahead int"
+	if masked {
+		name, args = "transposeMaskAVX2", "dst, src, mask *float32, dstRow, srcRow, blocks int"
+	}
+	TEXT(name, NOSPLIT, "func("+args+")")
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
 	dstRow, srcRow := Load(Param("dstRow"), GP64()), Load(Param("srcRow"), GP64())
-	blocks, ahead := Load(Param("blocks"), GP64()), Load(Param("ahead"), GP64())
+	blocks := Load(Param("blocks"), GP64())
+	mask, ahead, zero := GP64(), GP64(), YMM()
+	if masked {
+		Load(Param("mask"), mask)
+		avx2.zero(zero)
+	} else {
+		Load(Param("ahead"), ahead)
+	}
 	Label("block")
 	in := make([]reg.VecVirtual, 8)
 	from := GP64()
@@ -22,10 +32,16 @@ func writeTranspose() {
 	for i := range in {
 		in[i] = YMM()
 		VMOVUPS(operand.Mem{Base: from}, in[i])
-		PREFETCHT0(operand.Mem{Base: from, Index: ahead, Scale: 1})
+		if !masked {
+			PREFETCHT0(operand.Mem{Base: from, Index: ahead, Scale: 1})
+		}
 		ADDQ(srcRow, from)
 	}
 	for _, row := range transposed(in) {
+		if masked {
+			avx2.keepPositive(row, zero, operand.Mem{Base: mask})
+			ADDQ(dstRow, mask)
+		}
 		VMOVUPS(row, operand.Mem{Base: dst})
 		ADDQ(dstRow, dst)
 	}

@@ -20,12 +20,13 @@ const (
 	fieldDecay, fieldMomentum    = 104, 108
 	fieldSpans, fieldFrom        = 112, 120
 	fieldSkipA, fieldSkipB       = 128, 136
-	fieldDone                    = 144
+	fieldDone, fieldLeft         = 144, 152
+	fieldEarly                   = 160
 	modeBias, modeReLU, modeMask = 1, 2, 3
 	modePlain, modeShrink        = 4, 5
 	modeMomentum, modeNesterov   = 6, 7
 	rowsPerPointer               = 5
-	blocksAhead                  = 2 // how far ahead an update asks for its weights
+	blocksAhead                  = 2 // how far ahead an update asks for velocities
 )
 
 // tile is a tile function being written.
@@ -77,8 +78,9 @@ func (t *tile) sum() {
 	MOVQ(t.at(fieldB), o.b)
 	t.start()
 	terms, spans := GP64(), GP64()
-	MOVQ(t.at(fieldTerms), terms)
 	MOVQ(t.at(fieldSpans), spans)
+	MOVQ(spans, t.at(fieldLeft))
+	MOVQ(t.at(fieldTerms), terms)
 	CMPQ(t.at(fieldMode), operand.U32(modePlain))
 	JLT(operand.LabelRef("term"))
 
@@ -93,25 +95,28 @@ func (t *tile) sum() {
 	}
 	ADDQ(t.at(fieldSkipB), o.b)
 	MOVQ(t.at(fieldTerms), terms)
-	DECQ(spans)
+	DECQ(t.at(fieldLeft))
 	JNE(operand.LabelRef("term"))
 }
 
-// earlyTerms adds the first terms of an update, and asks with each for one row of weights and velocities that come later:
-// when their turn comes, they are there.
+// earlyTerms adds the first terms of an update, and asks with each for one row of weights and of velocities that come
+// later: when their turn comes, they are there.
 func (t *tile) earlyTerms(o *operands, terms reg.GPVirtual) {
 	stop := GP64() // terms left when enough was asked for
 	MOVQ(terms, stop)
 	SUBQ(operand.Imm(uint64(t.rows)), stop)
-	ahead := GP64()
-	MOVQ(t.at(fieldRowC), ahead)
-	IMUL3Q(operand.Imm(uint64(t.rows*blocksAhead)), ahead, ahead)
+	weights, velocities := GP64(), GP64()
+	MOVQ(t.c, weights)
+	ADDQ(t.at(fieldEarly), weights)
+	MOVQ(t.at(fieldRowC), velocities)
+	IMUL3Q(operand.Imm(uint64(t.rows*blocksAhead)), velocities, velocities)
 	Label("early")
 	for place := 0; place < t.vectors*t.isa.bytes; place += cacheLine {
-		PREFETCHT1(operand.Mem{Base: t.c, Index: ahead, Scale: 1, Disp: place})
-		PREFETCHT1(operand.Mem{Base: t.extra, Index: ahead, Scale: 1, Disp: place})
+		PREFETCHT1(operand.Mem{Base: weights, Disp: place})
+		PREFETCHT1(operand.Mem{Base: t.extra, Index: velocities, Scale: 1, Disp: place})
 	}
-	ADDQ(t.at(fieldRowC), ahead)
+	ADDQ(t.at(fieldRowC), weights)
+	ADDQ(t.at(fieldRowC), velocities)
 	t.term(o)
 	DECQ(terms)
 	JEQ(operand.LabelRef("span"))
