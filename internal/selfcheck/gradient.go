@@ -30,7 +30,7 @@ const (
 	gradientLeast     = 1e-3 // smaller gradients count as this: losses are of order 1
 	gradientBatch     = 6
 	gradientTensors   = 10
-	gradientPlaces    = 6 // in each tensor, at most
+	gradientPlaces    = 6   // in each tensor, at most
 	gradientBudget    = 2e9 // floating point operations of all differences
 )
 
