@@ -57,12 +57,23 @@ func (o *owner) build() error {
 		return err
 	}
 	o.algorithm = workload.Algorithm(o.spec)
+	if err := o.checkRule(); err != nil {
+		return err
+	}
 	if _, combines := o.algorithm.Rule.(localsgd.Combiner); combines {
 		o.updates = newUpdates(o.c.cfg.Dir, 4*int64(o.job.Layout().Size()), updatesInMemory)
 	}
 	o.states = o.newShardStates()
 	o.evaluator = localsgd.NewEvaluator(o.job.Net, cache.data.Test, o.c.cfg.Parallel)
 	return o.checkPlanned(cache.print)
+}
+
+// checkRule refuses rules whose rounds have no plan.
+func (o *owner) checkRule() error {
+	if _, is := o.algorithm.Rule.(localsgd.Asynchronous); is {
+		return fmt.Errorf("server.%s: the rule is there for localsgd.AsyncRunner only so far", o.algorithm.Rule.Name())
+	}
+	return nil
 }
 
 // checkPlanned compares data and network with those that an earlier sitting of the run had.

@@ -46,6 +46,28 @@ func (a Algorithm) Check(job *Job) error {
 	if _, err := a.layout(job); err != nil {
 		return fmt.Errorf("%w: %w", ErrAlgorithm, err)
 	}
+	if err := a.checkAsynchronous(len(job.Shards)); err != nil {
+		return fmt.Errorf("%w: %s %w", ErrAlgorithm, a.Rule.Name(), err)
+	}
+	return nil
+}
+
+// checkAsynchronous returns what does not go with a rule whose rounds have no plan, and nil for other rules.
+func (a Algorithm) checkAsynchronous(shards int) error {
+	rule, is := a.Rule.(Asynchronous)
+	if !is {
+		return nil
+	}
+	onlySpeed := a.Simulation
+	onlySpeed.Speed = Speed{}
+	switch {
+	case rule.Capacity() > shards:
+		return fmt.Errorf("waits for %d updates, which %d shards may never have", rule.Capacity(), shards)
+	case a.Participation.BySize || a.Participation.Over > 1:
+		return errors.New("has no rounds that shards are invited to: not with participation by size or of more than count")
+	case onlySpeed != Simulation{}:
+		return errors.New("has no rounds that anybody could be late for: of the simulated clock only speeds go with it")
+	}
 	return nil
 }
 

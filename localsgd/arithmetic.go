@@ -24,6 +24,9 @@ func newSingle(job *Job, a Algorithm) (*single, error) {
 	if err := a.Check(job); err != nil {
 		return nil, err
 	}
+	if _, is := a.Rule.(Asynchronous); is {
+		return nil, fmt.Errorf("%w: %s has no rounds with a plan, see AsyncRunner", ErrAlgorithm, a.Rule.Name())
+	}
 	s := &single{trainer: NewTrainer(job), algorithm: a, sum: &Sum{}, states: make([][]float32, len(job.Shards))}
 	if _, is := a.Rule.(Combiner); is {
 		s.updates = &heldUpdates{}

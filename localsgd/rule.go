@@ -6,7 +6,7 @@ import "github.com/fedrelu/fedrelu/localsgd/tensor"
 // from round to round are blocks of the model's size that it is handed; a Rule has no hidden state, and is a plain
 // comparable value whose exported fields (float64, int and bool) are its parameters. How to add one is in ARCHITECTURE.md.
 //
-// A rule that needs more of its surroundings implements LocalRule, Weigher or Combiner as well.
+// A rule that needs more of its surroundings implements LocalRule, Weigher, Combiner or Asynchronous as well.
 type Rule interface {
 	// Name is the rule's key in a spec.
 	Name() string
@@ -112,5 +112,6 @@ func Rules() []Rule {
 		Krum{F: 1},
 		MultiKrum{F: 1},
 		GeometricMedian{Iterations: 4, Eps: 1e-5, Tolerance: 1e-6},
+		FedBuff{LR: 0.7, Beta: 0.9, Buffer: 10, Exponent: 0.5, After: 1, MaxStaleness: 10},
 	}
 }

@@ -232,6 +232,11 @@ func tinyModels(t *testing.T) string {
 		}
 		fmt.Fprintf(&b, "%s: %s\n", c.name, tensor.HashBlock(r.State().Block))
 	}
+	async := asyncRunner(t)
+	if _, err := async.Run(context.Background(), 12, nil); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(&b, "fedbuff: %s\n", tensor.HashBlock(async.State().Block))
 	return b.String()
 }
 

@@ -5939,6 +5939,7 @@ type Server struct {
 	//	*Server_Krum
 	//	*Server_MultiKrum
 	//	*Server_GeometricMedian
+	//	*Server_Fedbuff
 	Rule          isServer_Rule `protobuf_oneof:"rule"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -6107,6 +6108,15 @@ func (x *Server) GetGeometricMedian() *GeometricMedian {
 	return nil
 }
 
+func (x *Server) GetFedbuff() *FedBuff {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_Fedbuff); ok {
+			return x.Fedbuff
+		}
+	}
+	return nil
+}
+
 type isServer_Rule interface {
 	isServer_Rule()
 }
@@ -6167,6 +6177,10 @@ type Server_GeometricMedian struct {
 	GeometricMedian *GeometricMedian `protobuf:"bytes,14,opt,name=geometric_median,json=geometricMedian,proto3,oneof"`
 }
 
+type Server_Fedbuff struct {
+	Fedbuff *FedBuff `protobuf:"bytes,15,opt,name=fedbuff,proto3,oneof"`
+}
+
 func (*Server_Fedavg) isServer_Rule() {}
 
 func (*Server_Fedavgm) isServer_Rule() {}
@@ -6194,6 +6208,8 @@ func (*Server_Krum) isServer_Rule() {}
 func (*Server_MultiKrum) isServer_Rule() {}
 
 func (*Server_GeometricMedian) isServer_Rule() {}
+
+func (*Server_Fedbuff) isServer_Rule() {}
 
 // FedAvg adds lr times the mean difference; lr 1 takes the mean itself.
 type FedAvg struct {
@@ -6974,6 +6990,108 @@ func (x *GeometricMedian) GetTolerance() float64 {
 	return 0
 }
 
+// FedBuff (Nguyen et al. 2022) is asynchronous: as many shards as participate train all the time, each from the newest model,
+// and every so many updates make the next one. An update counts (1 + staleness)^-exponent, and that times after beyond the
+// threshold; staleness is how many rounds ago it started.
+type FedBuff struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default 0.7.
+	Lr *float64 `protobuf:"fixed64,1,opt,name=lr,proto3,oneof" json:"lr,omitempty"`
+	// Default 0.9.
+	Beta *float64 `protobuf:"fixed64,2,opt,name=beta,proto3,oneof" json:"beta,omitempty"`
+	// How many updates make a round, at most as many as there are shards. Default 10.
+	Buffer *int32 `protobuf:"varint,3,opt,name=buffer,proto3,oneof" json:"buffer,omitempty"`
+	// 0 lets all count alike. Default 0.5.
+	Exponent *float64 `protobuf:"fixed64,4,opt,name=exponent,proto3,oneof" json:"exponent,omitempty"`
+	// Default 0.
+	Threshold *int32 `protobuf:"varint,5,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	// Default 1.
+	After *float64 `protobuf:"fixed64,6,opt,name=after,proto3,oneof" json:"after,omitempty"`
+	// Older updates are dropped, and their shards train anew; so many models are kept. Default 10.
+	MaxStaleness  *int32 `protobuf:"varint,7,opt,name=max_staleness,json=maxStaleness,proto3,oneof" json:"max_staleness,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FedBuff) Reset() {
+	*x = FedBuff{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FedBuff) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FedBuff) ProtoMessage() {}
+
+func (x *FedBuff) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FedBuff.ProtoReflect.Descriptor instead.
+func (*FedBuff) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{88}
+}
+
+func (x *FedBuff) GetLr() float64 {
+	if x != nil && x.Lr != nil {
+		return *x.Lr
+	}
+	return 0
+}
+
+func (x *FedBuff) GetBeta() float64 {
+	if x != nil && x.Beta != nil {
+		return *x.Beta
+	}
+	return 0
+}
+
+func (x *FedBuff) GetBuffer() int32 {
+	if x != nil && x.Buffer != nil {
+		return *x.Buffer
+	}
+	return 0
+}
+
+func (x *FedBuff) GetExponent() float64 {
+	if x != nil && x.Exponent != nil {
+		return *x.Exponent
+	}
+	return 0
+}
+
+func (x *FedBuff) GetThreshold() int32 {
+	if x != nil && x.Threshold != nil {
+		return *x.Threshold
+	}
+	return 0
+}
+
+func (x *FedBuff) GetAfter() float64 {
+	if x != nil && x.After != nil {
+		return *x.After
+	}
+	return 0
+}
+
+func (x *FedBuff) GetMaxStaleness() int32 {
+	if x != nil && x.MaxStaleness != nil {
+		return *x.MaxStaleness
+	}
+	return 0
+}
+
 // Close says when a round ends. Default all. A run that closes by the clock is equal to the replay of its record.
 type Close struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -6990,7 +7108,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7002,7 +7120,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7015,7 +7133,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{88}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *Close) GetWhen() isClose_When {
@@ -7098,7 +7216,7 @@ type All struct {
 
 func (x *All) Reset() {
 	*x = All{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7110,7 +7228,7 @@ func (x *All) String() string {
 func (*All) ProtoMessage() {}
 
 func (x *All) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7123,7 +7241,7 @@ func (x *All) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use All.ProtoReflect.Descriptor instead.
 func (*All) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{89}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{90}
 }
 
 // Quorum closes a round when count participants have answered and grace has passed since, or when all have answered.
@@ -7138,7 +7256,7 @@ type Quorum struct {
 
 func (x *Quorum) Reset() {
 	*x = Quorum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7150,7 +7268,7 @@ func (x *Quorum) String() string {
 func (*Quorum) ProtoMessage() {}
 
 func (x *Quorum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7163,7 +7281,7 @@ func (x *Quorum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quorum.ProtoReflect.Descriptor instead.
 func (*Quorum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{90}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *Quorum) GetCount() int32 {
@@ -7190,7 +7308,7 @@ type Deadline struct {
 
 func (x *Deadline) Reset() {
 	*x = Deadline{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7202,7 +7320,7 @@ func (x *Deadline) String() string {
 func (*Deadline) ProtoMessage() {}
 
 func (x *Deadline) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7215,7 +7333,7 @@ func (x *Deadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deadline.ProtoReflect.Descriptor instead.
 func (*Deadline) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{91}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *Deadline) GetAfter() *durationpb.Duration {
@@ -7242,7 +7360,7 @@ type Adaptive struct {
 
 func (x *Adaptive) Reset() {
 	*x = Adaptive{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7254,7 +7372,7 @@ func (x *Adaptive) String() string {
 func (*Adaptive) ProtoMessage() {}
 
 func (x *Adaptive) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7267,7 +7385,7 @@ func (x *Adaptive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adaptive.ProtoReflect.Descriptor instead.
 func (*Adaptive) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{92}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *Adaptive) GetK() float64 {
@@ -7302,7 +7420,7 @@ type Checks struct {
 
 func (x *Checks) Reset() {
 	*x = Checks{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7314,7 +7432,7 @@ func (x *Checks) String() string {
 func (*Checks) ProtoMessage() {}
 
 func (x *Checks) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7327,7 +7445,7 @@ func (x *Checks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checks.ProtoReflect.Descriptor instead.
 func (*Checks) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{93}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *Checks) GetDrift() *Drift {
@@ -7359,7 +7477,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7371,7 +7489,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7384,7 +7502,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{94}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *Drift) GetEvery() int32 {
@@ -7423,7 +7541,7 @@ type Rank struct {
 
 func (x *Rank) Reset() {
 	*x = Rank{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7435,7 +7553,7 @@ func (x *Rank) String() string {
 func (*Rank) ProtoMessage() {}
 
 func (x *Rank) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7448,7 +7566,7 @@ func (x *Rank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rank.ProtoReflect.Descriptor instead.
 func (*Rank) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{95}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *Rank) GetEvery() int32 {
@@ -7483,7 +7601,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7495,7 +7613,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7508,7 +7626,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{96}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *Evaluate) GetEvery() int32 {
@@ -7533,7 +7651,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7545,7 +7663,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7558,7 +7676,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{97}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *Keep) GetLast() int32 {
@@ -8116,7 +8234,7 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x03low\x18\x01 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x8d\xed\xb5\xa0\xf7ư>H\x00R\x03low\x88\x01\x01\x125\n" +
 	"\x04high\x18\x02 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x8d\xed\xb5\xa0\xf7ư>H\x01R\x04high\x88\x01\x01B\x06\n" +
 	"\x04_lowB\a\n" +
-	"\x05_high\"\xe2\x05\n" +
+	"\x05_high\"\x93\x06\n" +
 	"\x06Server\x12,\n" +
 	"\x06fedavg\x18\x01 \x01(\v2\x12.fedrelu.v1.FedAvgH\x00R\x06fedavg\x12/\n" +
 	"\afedavgm\x18\x02 \x01(\v2\x13.fedrelu.v1.FedAvgMH\x00R\afedavgm\x12,\n" +
@@ -8135,7 +8253,8 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x04krum\x18\f \x01(\v2\x10.fedrelu.v1.KrumH\x00R\x04krum\x126\n" +
 	"\n" +
 	"multi_krum\x18\r \x01(\v2\x15.fedrelu.v1.MultiKrumH\x00R\tmultiKrum\x12H\n" +
-	"\x10geometric_median\x18\x0e \x01(\v2\x1b.fedrelu.v1.GeometricMedianH\x00R\x0fgeometricMedianB\x06\n" +
+	"\x10geometric_median\x18\x0e \x01(\v2\x1b.fedrelu.v1.GeometricMedianH\x00R\x0fgeometricMedian\x12/\n" +
+	"\afedbuff\x18\x0f \x01(\v2\x13.fedrelu.v1.FedBuffH\x00R\afedbuffB\x06\n" +
 	"\x04rule\"?\n" +
 	"\x06FedAvg\x12.\n" +
 	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01B\x05\n" +
@@ -8212,7 +8331,24 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\v_iterationsB\x06\n" +
 	"\x04_epsB\f\n" +
 	"\n" +
-	"_tolerance\"\xca\x01\n" +
+	"_tolerance\"\xc1\x03\n" +
+	"\aFedBuff\x12.\n" +
+	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01\x122\n" +
+	"\x04beta\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x04beta\x88\x01\x01\x12(\n" +
+	"\x06buffer\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x02R\x06buffer\x88\x01\x01\x12:\n" +
+	"\bexponent\x18\x04 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x03R\bexponent\x88\x01\x01\x12.\n" +
+	"\tthreshold\x18\x05 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x00H\x04R\tthreshold\x88\x01\x01\x124\n" +
+	"\x05after\x18\x06 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x05R\x05after\x88\x01\x01\x124\n" +
+	"\rmax_staleness\x18\a \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00H\x06R\fmaxStaleness\x88\x01\x01B\x05\n" +
+	"\x03_lrB\a\n" +
+	"\x05_betaB\t\n" +
+	"\a_bufferB\v\n" +
+	"\t_exponentB\f\n" +
+	"\n" +
+	"_thresholdB\b\n" +
+	"\x06_afterB\x10\n" +
+	"\x0e_max_staleness\"\xca\x01\n" +
 	"\x05Close\x12#\n" +
 	"\x03all\x18\x01 \x01(\v2\x0f.fedrelu.v1.AllH\x00R\x03all\x12,\n" +
 	"\x06quorum\x18\x02 \x01(\v2\x12.fedrelu.v1.QuorumH\x00R\x06quorum\x122\n" +
@@ -8335,7 +8471,7 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
-var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 98)
+var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 99)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(StatePlace)(0),             // 0: fedrelu.v1.StatePlace
 	(OnStateLost)(0),            // 1: fedrelu.v1.OnStateLost
@@ -8437,17 +8573,18 @@ var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(*Krum)(nil),                // 97: fedrelu.v1.Krum
 	(*MultiKrum)(nil),           // 98: fedrelu.v1.MultiKrum
 	(*GeometricMedian)(nil),     // 99: fedrelu.v1.GeometricMedian
-	(*Close)(nil),               // 100: fedrelu.v1.Close
-	(*All)(nil),                 // 101: fedrelu.v1.All
-	(*Quorum)(nil),              // 102: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 103: fedrelu.v1.Deadline
-	(*Adaptive)(nil),            // 104: fedrelu.v1.Adaptive
-	(*Checks)(nil),              // 105: fedrelu.v1.Checks
-	(*Drift)(nil),               // 106: fedrelu.v1.Drift
-	(*Rank)(nil),                // 107: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 108: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 109: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 110: google.protobuf.Duration
+	(*FedBuff)(nil),             // 100: fedrelu.v1.FedBuff
+	(*Close)(nil),               // 101: fedrelu.v1.Close
+	(*All)(nil),                 // 102: fedrelu.v1.All
+	(*Quorum)(nil),              // 103: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 104: fedrelu.v1.Deadline
+	(*Adaptive)(nil),            // 105: fedrelu.v1.Adaptive
+	(*Checks)(nil),              // 106: fedrelu.v1.Checks
+	(*Drift)(nil),               // 107: fedrelu.v1.Drift
+	(*Rank)(nil),                // 108: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 109: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 110: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 111: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	13,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
@@ -8461,17 +8598,17 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	79,  // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
 	85,  // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
 	10,  // 10: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	100, // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	101, // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
 	80,  // 12: fedrelu.v1.Spec.simulate:type_name -> fedrelu.v1.Simulate
 	11,  // 13: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	110, // 14: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	110, // 15: fedrelu.v1.Spec.task_limit:type_name -> google.protobuf.Duration
+	111, // 14: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	111, // 15: fedrelu.v1.Spec.task_limit:type_name -> google.protobuf.Duration
 	0,   // 16: fedrelu.v1.Spec.state:type_name -> fedrelu.v1.StatePlace
-	110, // 17: fedrelu.v1.Spec.state_deadline:type_name -> google.protobuf.Duration
+	111, // 17: fedrelu.v1.Spec.state_deadline:type_name -> google.protobuf.Duration
 	1,   // 18: fedrelu.v1.Spec.on_state_lost:type_name -> fedrelu.v1.OnStateLost
-	105, // 19: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	108, // 20: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	109, // 21: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	106, // 19: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	109, // 20: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	110, // 21: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
 	15,  // 22: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
 	16,  // 23: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
 	17,  // 24: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
@@ -8561,20 +8698,21 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	97,  // 108: fedrelu.v1.Server.krum:type_name -> fedrelu.v1.Krum
 	98,  // 109: fedrelu.v1.Server.multi_krum:type_name -> fedrelu.v1.MultiKrum
 	99,  // 110: fedrelu.v1.Server.geometric_median:type_name -> fedrelu.v1.GeometricMedian
-	101, // 111: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	102, // 112: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	103, // 113: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	104, // 114: fedrelu.v1.Close.adaptive:type_name -> fedrelu.v1.Adaptive
-	110, // 115: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	110, // 116: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	110, // 117: fedrelu.v1.Adaptive.floor:type_name -> google.protobuf.Duration
-	106, // 118: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	107, // 119: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	120, // [120:120] is the sub-list for method output_type
-	120, // [120:120] is the sub-list for method input_type
-	120, // [120:120] is the sub-list for extension type_name
-	120, // [120:120] is the sub-list for extension extendee
-	0,   // [0:120] is the sub-list for field type_name
+	100, // 111: fedrelu.v1.Server.fedbuff:type_name -> fedrelu.v1.FedBuff
+	102, // 112: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	103, // 113: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	104, // 114: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	105, // 115: fedrelu.v1.Close.adaptive:type_name -> fedrelu.v1.Adaptive
+	111, // 116: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	111, // 117: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	111, // 118: fedrelu.v1.Adaptive.floor:type_name -> google.protobuf.Duration
+	107, // 119: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	108, // 120: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	121, // [121:121] is the sub-list for method output_type
+	121, // [121:121] is the sub-list for method input_type
+	121, // [121:121] is the sub-list for extension type_name
+	121, // [121:121] is the sub-list for extension extendee
+	0,   // [0:121] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -8725,6 +8863,7 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Server_Krum)(nil),
 		(*Server_MultiKrum)(nil),
 		(*Server_GeometricMedian)(nil),
+		(*Server_Fedbuff)(nil),
 	}
 	file_fedrelu_v1_spec_proto_msgTypes[74].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[75].OneofWrappers = []any{}
@@ -8739,25 +8878,26 @@ func file_fedrelu_v1_spec_proto_init() {
 	file_fedrelu_v1_spec_proto_msgTypes[85].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[86].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[87].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[88].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[88].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[89].OneofWrappers = []any{
 		(*Close_All)(nil),
 		(*Close_Quorum)(nil),
 		(*Close_Deadline)(nil),
 		(*Close_Adaptive)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[90].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[92].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[94].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[91].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[93].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[95].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[96].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[97].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[98].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
 			NumEnums:      12,
-			NumMessages:   98,
+			NumMessages:   99,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
