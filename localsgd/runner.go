@@ -149,6 +149,13 @@ func (r *RunnerIn[F]) ShardState(k int) []float32 {
 	return r.arithmetic.shards()[k]
 }
 
+// LoseShardState makes a shard begin its next task as if it had no state yet. Before the first round there is none to lose.
+func (r *RunnerIn[F]) LoseShardState(k int) {
+	if r.arithmetic != nil && r.arithmetic.shards() != nil {
+		r.arithmetic.shards()[k] = nil
+	}
+}
+
 // State returns a copy of the state after the last round that Run has made, also during its callback.
 func (r *RunnerIn[F]) State() RunState[F] {
 	s := r.state

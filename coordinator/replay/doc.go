@@ -3,7 +3,7 @@
 //
 // Rules. The code of localsgd.Runner computes everything, in one goroutine, one task after the other; nothing of the
 // coordinator or of workers takes part. What a deadline, a quorum or a divergence decided is not decided again but taken from
-// the record: whose updates count. Everything else is drawn and computed anew (participants, weights, steps) and has to be
+// the record: whose updates count, and which shards had lost their state. Everything else is drawn and computed anew (participants, weights, steps) and has to be
 // what the record says. Nothing is written. Memory is a few blocks of the model's size, and for jobs with states of shards
 // all of those.
 package replay

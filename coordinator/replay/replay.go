@@ -105,6 +105,9 @@ func (r *Replay) Round(ctx context.Context, rec record.Round) error {
 	if err != nil {
 		return err
 	}
+	for _, k := range rec.FreshStates {
+		r.runner.LoseShardState(k)
+	}
 	facts, err := r.runner.CarryPart(ctx, plan, rec.Participants, r.block, r.next)
 	if err != nil {
 		return r.failed(rec, err)

@@ -26,6 +26,12 @@ participation: {count: 4}
 // recorded makes the rounds of a spec as a coordinator would record them, where in each round one shard is late.
 func recorded(t *testing.T, set ...string) (record.Run, []record.Round) {
 	t.Helper()
+	return recordedLosing(t, 0, set...)
+}
+
+// recordedLosing is recorded where in one round a shard has lost the state that it had.
+func recordedLosing(t *testing.T, round int, set ...string) (record.Run, []record.Round) {
+	t.Helper()
 	s, err := spec.Parse("tiny", []byte(tiny), set)
 	if err != nil {
 		t.Fatal(err)
@@ -47,12 +53,20 @@ func recorded(t *testing.T, set ...string) (record.Run, []record.Round) {
 		plan := a.Plan(job, number)
 		late := number % len(plan.Tasks)
 		answered := slices.Delete(plan.Shards(), late, late+1)
+		var fresh []int
+		if number == round {
+			fresh = answered[:1]
+			if runner.ShardState(fresh[0]) == nil {
+				t.Fatalf("shard %d has no state to lose", fresh[0])
+			}
+			runner.LoseShardState(fresh[0])
+		}
 		facts, err := runner.CarryPart(t.Context(), plan, answered, block, next)
 		if err != nil {
 			t.Fatal(err)
 		}
 		rec := record.Round{
-			Number: number, Invited: plan.Invited(), Participants: answered, Missing: []int{plan.Tasks[late].Shard},
+			Number: number, Invited: plan.Invited(), Participants: answered, Missing: []int{plan.Tasks[late].Shard}, FreshStates: fresh,
 			Steps: int64(facts.Steps), TrainLoss: &facts.TrainLoss, StartModel: modelOf(job, block), Model: modelOf(job, next), RuleState: stateOf(job, next),
 		}
 		for i, task := range plan.Tasks {
@@ -70,6 +84,18 @@ func recorded(t *testing.T, set ...string) (record.Run, []record.Round) {
 	}
 	run := record.Run{ID: "run0", Spec: s.Proto(), Numerics: localsgd.Numerics, Data: record.Data(data.Fingerprint()), Layout: job.Net.Layout().Fingerprint()}
 	return run, rounds
+}
+
+// A shard that lost its state began without one, and only the record knows it.
+func TestLostStatesAreLostAgain(t *testing.T) {
+	run, rounds := recordedLosing(t, 3, "server={scaffold: {}}")
+	if err := again(t.Context(), t, run, rounds); err != nil {
+		t.Error(err)
+	}
+	rounds[3].FreshStates = nil
+	if err := again(t.Context(), t, run, rounds); !errors.Is(err, replay.ErrDifferent) {
+		t.Errorf("with the state that was lost: got %v, want ErrDifferent", err)
+	}
 }
 
 func modelOf(job *localsgd.Job, block []float32) tensor.Hash {
