@@ -133,7 +133,7 @@ func (b *Buffer) Add(a Arrival, start, end []float32) error {
 		part.sum = b.empty(NewGrid(b.job.Layout(), start))
 	}
 	share := b.share(a.Shard)
-	counts := max(1, Weight(float64(share)*b.rule.Discount(b.staleness(a))))
+	counts := max(1, Weight(float64(float64(share)*b.rule.Discount(b.staleness(a)))))
 	if err := part.sum.Add(Share{a.Shard, counts}, end); err != nil {
 		return err
 	}

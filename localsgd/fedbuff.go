@@ -51,7 +51,7 @@ func (f FedBuff) Discount(staleness int) float64 {
 	}
 	s := detmath.Pow(1+float64(staleness), -f.Exponent)
 	if staleness > f.Threshold {
-		s *= f.After
+		s = float64(s * f.After)
 	}
 	return s
 }
