@@ -26,6 +26,18 @@ func TestRobustRules(t *testing.T) {
 	}
 }
 
+// TestAttacks: what attacking shards send is a function of the spec too.
+func TestAttacks(t *testing.T) {
+	dir := t.TempDir()
+	writeData(t, dir)
+	for _, attack := range []string{"sign_flip: {scale: 3}", "scaled_noise: {}", "label_flip: {}", "same_value: {value: 2}"} {
+		t.Run(strings.SplitN(attack, ":", 2)[0], func(t *testing.T) {
+			text := uneven + "server: {median: {}}\nfaults: {byzantine: {fraction: 0.25, attack: {" + attack + "}}}\n"
+			check(t, fedrelutest.Start(t, text, 3, fedrelutest.Data(dir)).Wait(), alone(t, text, dir))
+		})
+	}
+}
+
 // TestRulesWithState: what rules remember from round to round is stored beside the model, and a cluster makes the same
 // models of it as localsgd.Runner.
 func TestRulesWithState(t *testing.T) {

@@ -115,8 +115,8 @@ func newDouble(job *Job, a Algorithm) (*double, error) {
 		return nil, fmt.Errorf("the rule %s has no form in float64", a.Rule.Name())
 	}
 	d := &double{solver: newSolver[float64](job), algorithm: a, sum: make([]float64, job.Net.Parameters())}
-	if d.solver.state.layout.Size() > 0 || job.Local.ClipUpdate != 0 {
-		return nil, errors.New("states of shards and clip_update have no form in float64 models")
+	if d.solver.state.layout.Size() > 0 || job.Local.ClipUpdate != 0 || job.Byzantine.Attack != nil {
+		return nil, errors.New("states of shards, clip_update and attacks have no form in float64 models")
 	}
 	return d, nil
 }

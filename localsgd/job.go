@@ -54,6 +54,7 @@ type Job struct {
 	Local  Local
 
 	Precision Precision // of the local steps
+	Byzantine Byzantine // the zero value: every shard is honest
 }
 
 // ErrJob is wrapped by every error of Job.Check.
@@ -73,7 +74,7 @@ func (j *Job) Check() error {
 		}
 	}
 	_, err := j.shardState()
-	if err := errors.Join(j.checkBatches(), j.checkPathNorm(), j.Local.checkGlobs(j.Net.Layout()), err); err != nil {
+	if err := errors.Join(j.checkBatches(), j.checkPathNorm(), j.Local.checkGlobs(j.Net.Layout()), j.checkAttack(), err); err != nil {
 		return fmt.Errorf("%w: %w", ErrJob, err)
 	}
 	return nil

@@ -147,7 +147,7 @@ func (s *solver[F]) gradientAtStart(k int) {
 	var sink relu.Sink[F] = gradientSink[F]{s.whole}
 	for batch := walk.Next(); batch != nil; batch = walk.Next() {
 		s.whole.share = float64(len(batch)) / float64(len(examples))
-		s.machine.Backward(params, Fill(s.machine, s.job.Data.Train, batch), sink)
+		s.machine.Backward(params, s.fill(k, batch), sink)
 	}
 }
 

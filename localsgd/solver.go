@@ -30,6 +30,7 @@ type solver[F kernel.Float] struct {
 	origin   []F            // the parameters as the task begins, where something refers to them
 	controls []F            // c - c_i, with control variates
 	whole    *wholeGradient // with those of option 1
+	flips    []bool         // by shard, whose labels are flipped; nil: none
 }
 
 func newSolver[F kernel.Float](job *Job) *solver[F] {
@@ -38,6 +39,9 @@ func newSolver[F kernel.Float](job *Job) *solver[F] {
 		panic("localsgd: a job that was not checked: " + err.Error())
 	}
 	s := &solver[F]{job: job, machine: relu.NewMachine[F](job.Net, job.maxBatch()), opt: newOptimizer[F](job.Net, job.Local), state: state}
+	if _, flips := job.Byzantine.Attack.(LabelFlip); flips {
+		s.flips = job.attackers()
+	}
 	n, l := job.Net.Parameters(), job.Local
 	if l.ProxMu != 0 || l.Controls != 0 {
 		s.origin = make([]F, n)
@@ -85,7 +89,7 @@ func (s *solver[F]) steps(ctx context.Context, task Task, params []F) (f Facts, 
 		if err := ctx.Err(); err != nil {
 			return f, fmt.Errorf("training shard %d in round %d: %w", task.Shard, task.Round, err)
 		}
-		loss := s.machine.Backward(params, Fill(s.machine, s.job.Data.Train, examples), s.opt.begin())
+		loss := s.machine.Backward(params, s.fill(task.Shard, examples), s.opt.begin())
 		s.opt.finish()
 		f.Steps++
 		f.Examples += len(examples)

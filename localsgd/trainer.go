@@ -42,16 +42,18 @@ type Trainer struct {
 	double *solver[float64]
 	block  []float64 // of double
 	state  *shardState
+
+	attackers []bool // by shard; nil: none
 }
 
 // NewTrainer returns a trainer for the job's tasks.
 func NewTrainer(job *Job) *Trainer {
 	if job.Precision == Float64 {
 		double := newSolver[float64](job)
-		return &Trainer{job: job, double: double, block: make([]float64, job.Net.Parameters()), state: double.state}
+		return &Trainer{job: job, double: double, block: make([]float64, job.Net.Parameters()), state: double.state, attackers: job.attackers()}
 	}
 	single := newSolver[float32](job)
-	return &Trainer{job: job, single: single, state: single.state}
+	return &Trainer{job: job, single: single, state: single.state, attackers: job.attackers()}
 }
 
 // Blocks are what a task works on. They must not overlap.
@@ -69,6 +71,7 @@ func (t *Trainer) Train(ctx context.Context, task Task, grid *Grid, b Blocks) (F
 	if err != nil {
 		return f, err
 	}
+	t.falsify(task, grid, b)
 	if err := grid.Check(b.End); err != nil {
 		return f, &DivergedError{task.Round, task.Shard, f.Steps, err.Error()}
 	}

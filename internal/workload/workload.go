@@ -32,7 +32,7 @@ func Job(s *spec.Spec, data shard.Data) (*localsgd.Job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	job := &localsgd.Job{Seed: s.Seed, Net: net, Init: s.Model.Init, Data: data, Shards: shards, Local: local, Precision: s.Precision}
+	job := &localsgd.Job{Seed: s.Seed, Net: net, Init: s.Model.Init, Data: data, Shards: shards, Local: local, Precision: s.Precision, Byzantine: s.Byzantine}
 	if err := job.Check(); err != nil {
 		return nil, err
 	}

@@ -62,6 +62,7 @@ func fillDefaults(s *pb.Spec) {
 		fillSimulate(s.Simulate, s)
 	}
 	fillMeasures(s)
+	fillAttack(s.Faults.GetByzantine().GetAttack())
 }
 
 func fillShards(s *pb.Shards) {

@@ -57,6 +57,7 @@ func fromProto(m *pb.Spec) *Spec {
 		EvaluateEvery: int(m.Evaluate.GetEvery()),
 		TaskLimit:     m.TaskLimit.AsDuration(),
 		Simulate:      simulateFrom(m.Simulate),
+		Byzantine:     byzantineFrom(m.Faults.GetByzantine()),
 		Keep:          Keep{Last: int(m.Keep.GetLast()), Every: int(m.Keep.GetEvery()), Best: m.Keep.GetBest()},
 	}
 }

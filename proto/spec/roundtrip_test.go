@@ -132,6 +132,10 @@ func anySpec(t *rapid.T) *Spec {
 		s.Shards.Limit = rapid.IntRange(count, 1<<31-1).Draw(t, "limit")
 	}
 	sizes(t, s)
+	if scale := rapid.Float64Range(0, 1e12).Draw(t, "scale"); rapid.Bool().Draw(t, "attack") {
+		s.Byzantine = localsgd.Byzantine{Fraction: rapid.Float64Range(0, 1).Draw(t, "attackers"), Attack: rapid.SampledFrom([]localsgd.Attack{
+			localsgd.SignFlip{Scale: scale}, localsgd.ScaledNoise{Scale: scale}, localsgd.LabelFlip{}, localsgd.SameValue{Value: -scale}}).Draw(t, "kind")}
+	}
 	s.Close = anyClose(t, s.Participation.Size(s.Shards.Count))
 	if rule, combines := s.Server.(localsgd.Combiner); combines {
 		if n := s.Participation.Size(s.Shards.Count); n < rule.Least() || s.Close.Quorum > 0 && s.Close.Quorum < rule.Least() {

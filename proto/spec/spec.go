@@ -36,6 +36,7 @@ type Spec struct {
 	Keep          Keep
 	TaskLimit     time.Duration // that a live worker may finish nothing; 0 = no limit
 	Simulate      localsgd.Simulation
+	Byzantine     localsgd.Byzantine // faults.byzantine; Attack nil = nobody attacks
 }
 
 // Shards says how the training examples are given out.

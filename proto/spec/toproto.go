@@ -53,6 +53,9 @@ func (s *Spec) message() *pb.Spec {
 	if s.StopAccuracy != 0 {
 		m.Stop = &pb.Stop{Accuracy: &s.StopAccuracy}
 	}
+	if s.Byzantine.Attack != nil {
+		m.Faults = &pb.Faults{Byzantine: byzantineTo(s.Byzantine)}
+	}
 	if s.Shards.Limit != 0 {
 		m.Shards.Limit = number32(s.Shards.Limit)
 	}

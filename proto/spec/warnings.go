@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/fedrelu/fedrelu/localsgd"
 )
@@ -10,7 +11,23 @@ import (
 const leastDecay = 1e-6
 
 // Warnings says what the spec asks for, is allowed, and may not be what was meant: a line each, beginning with the key.
-func (s *Spec) Warnings() []string {
+func (s *Spec) Warnings() []string { return slices.Concat(s.decayWarnings(), s.attackWarnings()) }
+
+// attackWarnings says that updates are falsified.
+func (s *Spec) attackWarnings() []string {
+	attackers := 0
+	for _, attacks := range s.Byzantine.Attackers(s.Seed, s.Shards.Count) {
+		if attacks {
+			attackers++
+		}
+	}
+	if attackers == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("faults.byzantine: %d of %d shards attack by %s, as the spec asks for", attackers, s.Shards.Count, s.Byzantine.Attack.Name())}
+}
+
+func (s *Spec) decayWarnings() []string {
 	name, lr, decay := "sgd", s.Local.SGD.LR, s.Local.SGD.WeightDecay
 	if a := s.Local.AdamW; a != nil {
 		name, lr, decay = "adamw", a.LR, a.WeightDecay

@@ -18,6 +18,8 @@ func TestWarnings(t *testing.T) {
 		{"local: {optimizer: {adamw: {lr: 1.0e-5}}}", "local.optimizer.adamw.weight_decay: a step takes lr x weight_decay = 1e-07 of a weight"},
 		{"local: {optimizer: {adamw: {}}}", ""},
 		{"local: {optimizer: {adamw: {lr: 1.0e-5}}}\nprecision: float64", ""},
+		{"faults: {byzantine: {fraction: 0.25, attack: {label_flip: {}}}}", "faults.byzantine: 3 of 10 shards attack by label_flip, as the spec asks for"},
+		{"faults: {byzantine: {fraction: 0.04, attack: {sign_flip: {}}}}", ""},
 	} {
 		s, err := Parse("spec.yaml", fmt.Appendf(nil, "data: {mnist: {}}\nmodel: {mlp: {}}\n%s\n", c.more), nil)
 		if err != nil {

@@ -695,10 +695,12 @@ type Spec struct {
 	// With state worker: how long a round waits for the worker that has a shard's state. Default 10m.
 	StateDeadline *durationpb.Duration `protobuf:"bytes,23,opt,name=state_deadline,json=stateDeadline,proto3" json:"state_deadline,omitempty"`
 	// What becomes of the run when that worker does not come. Default fail.
-	OnStateLost   *OnStateLost `protobuf:"varint,24,opt,name=on_state_lost,json=onStateLost,proto3,enum=fedrelu.v1.OnStateLost,oneof" json:"on_state_lost,omitempty"`
-	Checks        *Checks      `protobuf:"bytes,16,opt,name=checks,proto3" json:"checks,omitempty"`
-	Evaluate      *Evaluate    `protobuf:"bytes,17,opt,name=evaluate,proto3" json:"evaluate,omitempty"`
-	Keep          *Keep        `protobuf:"bytes,18,opt,name=keep,proto3" json:"keep,omitempty"`
+	OnStateLost *OnStateLost `protobuf:"varint,24,opt,name=on_state_lost,json=onStateLost,proto3,enum=fedrelu.v1.OnStateLost,oneof" json:"on_state_lost,omitempty"`
+	Checks      *Checks      `protobuf:"bytes,16,opt,name=checks,proto3" json:"checks,omitempty"`
+	Evaluate    *Evaluate    `protobuf:"bytes,17,opt,name=evaluate,proto3" json:"evaluate,omitempty"`
+	Keep        *Keep        `protobuf:"bytes,18,opt,name=keep,proto3" json:"keep,omitempty"`
+	// What goes wrong on purpose. Default nothing.
+	Faults        *Faults `protobuf:"bytes,40,opt,name=faults,proto3" json:"faults,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -915,6 +917,403 @@ func (x *Spec) GetKeep() *Keep {
 	return nil
 }
 
+func (x *Spec) GetFaults() *Faults {
+	if x != nil {
+		return x.Faults
+	}
+	return nil
+}
+
+// Faults are for experiments on how rules bear them.
+type Faults struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Byzantine     *Byzantine             `protobuf:"bytes,1,opt,name=byzantine,proto3" json:"byzantine,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Faults) Reset() {
+	*x = Faults{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Faults) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Faults) ProtoMessage() {}
+
+func (x *Faults) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Faults.ProtoReflect.Descriptor instead.
+func (*Faults) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Faults) GetByzantine() *Byzantine {
+	if x != nil {
+		return x.Byzantine
+	}
+	return nil
+}
+
+// Byzantine lets some shards attack: they send other updates than those that they should, or train on other labels.
+type Byzantine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the shards, rounded half up; which ones is drawn by the seed.
+	Fraction      *float64 `protobuf:"fixed64,1,opt,name=fraction,proto3,oneof" json:"fraction,omitempty"`
+	Attack        *Attack  `protobuf:"bytes,2,opt,name=attack,proto3" json:"attack,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Byzantine) Reset() {
+	*x = Byzantine{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Byzantine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Byzantine) ProtoMessage() {}
+
+func (x *Byzantine) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Byzantine.ProtoReflect.Descriptor instead.
+func (*Byzantine) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Byzantine) GetFraction() float64 {
+	if x != nil && x.Fraction != nil {
+		return *x.Fraction
+	}
+	return 0
+}
+
+func (x *Byzantine) GetAttack() *Attack {
+	if x != nil {
+		return x.Attack
+	}
+	return nil
+}
+
+// Attack is what attacking shards do in each round that they take part in. What they send stays in the range that the
+// coordinator takes; running statistics are honest.
+type Attack struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Kind:
+	//
+	//	*Attack_SignFlip
+	//	*Attack_ScaledNoise
+	//	*Attack_LabelFlip
+	//	*Attack_SameValue
+	Kind          isAttack_Kind `protobuf_oneof:"kind"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attack) Reset() {
+	*x = Attack{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attack) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attack) ProtoMessage() {}
+
+func (x *Attack) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attack.ProtoReflect.Descriptor instead.
+func (*Attack) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Attack) GetKind() isAttack_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return nil
+}
+
+func (x *Attack) GetSignFlip() *SignFlip {
+	if x != nil {
+		if x, ok := x.Kind.(*Attack_SignFlip); ok {
+			return x.SignFlip
+		}
+	}
+	return nil
+}
+
+func (x *Attack) GetScaledNoise() *ScaledNoise {
+	if x != nil {
+		if x, ok := x.Kind.(*Attack_ScaledNoise); ok {
+			return x.ScaledNoise
+		}
+	}
+	return nil
+}
+
+func (x *Attack) GetLabelFlip() *LabelFlip {
+	if x != nil {
+		if x, ok := x.Kind.(*Attack_LabelFlip); ok {
+			return x.LabelFlip
+		}
+	}
+	return nil
+}
+
+func (x *Attack) GetSameValue() *SameValue {
+	if x != nil {
+		if x, ok := x.Kind.(*Attack_SameValue); ok {
+			return x.SameValue
+		}
+	}
+	return nil
+}
+
+type isAttack_Kind interface {
+	isAttack_Kind()
+}
+
+type Attack_SignFlip struct {
+	// The difference from the start with the other sign.
+	SignFlip *SignFlip `protobuf:"bytes,1,opt,name=sign_flip,json=signFlip,proto3,oneof"`
+}
+
+type Attack_ScaledNoise struct {
+	// Normal noise in the place of the difference.
+	ScaledNoise *ScaledNoise `protobuf:"bytes,2,opt,name=scaled_noise,json=scaledNoise,proto3,oneof"`
+}
+
+type Attack_LabelFlip struct {
+	// They train on the label C - 1 - y in the place of y, of C classes.
+	LabelFlip *LabelFlip `protobuf:"bytes,3,opt,name=label_flip,json=labelFlip,proto3,oneof"`
+}
+
+type Attack_SameValue struct {
+	// A model of equal parameters.
+	SameValue *SameValue `protobuf:"bytes,4,opt,name=same_value,json=sameValue,proto3,oneof"`
+}
+
+func (*Attack_SignFlip) isAttack_Kind() {}
+
+func (*Attack_ScaledNoise) isAttack_Kind() {}
+
+func (*Attack_LabelFlip) isAttack_Kind() {}
+
+func (*Attack_SameValue) isAttack_Kind() {}
+
+type SignFlip struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How much longer the difference gets. Default 1.
+	Scale         *float64 `protobuf:"fixed64,1,opt,name=scale,proto3,oneof" json:"scale,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignFlip) Reset() {
+	*x = SignFlip{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignFlip) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignFlip) ProtoMessage() {}
+
+func (x *SignFlip) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignFlip.ProtoReflect.Descriptor instead.
+func (*SignFlip) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SignFlip) GetScale() float64 {
+	if x != nil && x.Scale != nil {
+		return *x.Scale
+	}
+	return 0
+}
+
+type ScaledNoise struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its standard deviation, in units of the honest difference's root mean square. Default 10.
+	Scale         *float64 `protobuf:"fixed64,1,opt,name=scale,proto3,oneof" json:"scale,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScaledNoise) Reset() {
+	*x = ScaledNoise{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScaledNoise) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScaledNoise) ProtoMessage() {}
+
+func (x *ScaledNoise) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScaledNoise.ProtoReflect.Descriptor instead.
+func (*ScaledNoise) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ScaledNoise) GetScale() float64 {
+	if x != nil && x.Scale != nil {
+		return *x.Scale
+	}
+	return 0
+}
+
+type LabelFlip struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LabelFlip) Reset() {
+	*x = LabelFlip{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LabelFlip) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LabelFlip) ProtoMessage() {}
+
+func (x *LabelFlip) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LabelFlip.ProtoReflect.Descriptor instead.
+func (*LabelFlip) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{6}
+}
+
+type SameValue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Default 1.
+	Value         *float64 `protobuf:"fixed64,1,opt,name=value,proto3,oneof" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SameValue) Reset() {
+	*x = SameValue{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SameValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SameValue) ProtoMessage() {}
+
+func (x *SameValue) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SameValue.ProtoReflect.Descriptor instead.
+func (*SameValue) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SameValue) GetValue() float64 {
+	if x != nil && x.Value != nil {
+		return *x.Value
+	}
+	return 0
+}
+
 // Stop ends a run before its last round.
 type Stop struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -926,7 +1325,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[1]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +1337,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[1]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,7 +1350,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{1}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Stop) GetAccuracy() float64 {
@@ -981,7 +1380,7 @@ type Data struct {
 
 func (x *Data) Reset() {
 	*x = Data{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[2]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -993,7 +1392,7 @@ func (x *Data) String() string {
 func (*Data) ProtoMessage() {}
 
 func (x *Data) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[2]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1006,7 +1405,7 @@ func (x *Data) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Data.ProtoReflect.Descriptor instead.
 func (*Data) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{2}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Data) GetSource() isData_Source {
@@ -1140,7 +1539,7 @@ type MNIST struct {
 
 func (x *MNIST) Reset() {
 	*x = MNIST{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[3]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1152,7 +1551,7 @@ func (x *MNIST) String() string {
 func (*MNIST) ProtoMessage() {}
 
 func (x *MNIST) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[3]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1165,7 +1564,7 @@ func (x *MNIST) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MNIST.ProtoReflect.Descriptor instead.
 func (*MNIST) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{3}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{10}
 }
 
 type IDX struct {
@@ -1177,7 +1576,7 @@ type IDX struct {
 
 func (x *IDX) Reset() {
 	*x = IDX{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[4]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1588,7 @@ func (x *IDX) String() string {
 func (*IDX) ProtoMessage() {}
 
 func (x *IDX) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[4]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1601,7 @@ func (x *IDX) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IDX.ProtoReflect.Descriptor instead.
 func (*IDX) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{4}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *IDX) GetDir() string {
@@ -1222,7 +1621,7 @@ type Safetensors struct {
 
 func (x *Safetensors) Reset() {
 	*x = Safetensors{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[5]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1234,7 +1633,7 @@ func (x *Safetensors) String() string {
 func (*Safetensors) ProtoMessage() {}
 
 func (x *Safetensors) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[5]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1247,7 +1646,7 @@ func (x *Safetensors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Safetensors.ProtoReflect.Descriptor instead.
 func (*Safetensors) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{5}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Safetensors) GetTrain() string {
@@ -1273,7 +1672,7 @@ type CIFAR10 struct {
 
 func (x *CIFAR10) Reset() {
 	*x = CIFAR10{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[6]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1285,7 +1684,7 @@ func (x *CIFAR10) String() string {
 func (*CIFAR10) ProtoMessage() {}
 
 func (x *CIFAR10) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[6]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1298,7 +1697,7 @@ func (x *CIFAR10) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CIFAR10.ProtoReflect.Descriptor instead.
 func (*CIFAR10) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{6}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CIFAR10) GetDir() string {
@@ -1325,7 +1724,7 @@ type CSV struct {
 
 func (x *CSV) Reset() {
 	*x = CSV{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[7]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1337,7 +1736,7 @@ func (x *CSV) String() string {
 func (*CSV) ProtoMessage() {}
 
 func (x *CSV) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[7]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1350,7 +1749,7 @@ func (x *CSV) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CSV.ProtoReflect.Descriptor instead.
 func (*CSV) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{7}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CSV) GetTrain() string {
@@ -1398,7 +1797,7 @@ type NPZ struct {
 
 func (x *NPZ) Reset() {
 	*x = NPZ{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1410,7 +1809,7 @@ func (x *NPZ) String() string {
 func (*NPZ) ProtoMessage() {}
 
 func (x *NPZ) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1423,7 +1822,7 @@ func (x *NPZ) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NPZ.ProtoReflect.Descriptor instead.
 func (*NPZ) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{8}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *NPZ) GetTrain() string {
@@ -1460,7 +1859,7 @@ type Synthetic struct {
 
 func (x *Synthetic) Reset() {
 	*x = Synthetic{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1472,7 +1871,7 @@ func (x *Synthetic) String() string {
 func (*Synthetic) ProtoMessage() {}
 
 func (x *Synthetic) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1485,7 +1884,7 @@ func (x *Synthetic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Synthetic.ProtoReflect.Descriptor instead.
 func (*Synthetic) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{9}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Synthetic) GetSeed() uint64 {
@@ -1607,7 +2006,7 @@ type Teacher struct {
 
 func (x *Teacher) Reset() {
 	*x = Teacher{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1619,7 +2018,7 @@ func (x *Teacher) String() string {
 func (*Teacher) ProtoMessage() {}
 
 func (x *Teacher) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1632,7 +2031,7 @@ func (x *Teacher) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Teacher.ProtoReflect.Descriptor instead.
 func (*Teacher) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{10}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Teacher) GetTrain() int32 {
@@ -1695,7 +2094,7 @@ type LinearRegression struct {
 
 func (x *LinearRegression) Reset() {
 	*x = LinearRegression{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1707,7 +2106,7 @@ func (x *LinearRegression) String() string {
 func (*LinearRegression) ProtoMessage() {}
 
 func (x *LinearRegression) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1720,7 +2119,7 @@ func (x *LinearRegression) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinearRegression.ProtoReflect.Descriptor instead.
 func (*LinearRegression) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{11}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LinearRegression) GetTrain() int32 {
@@ -1778,7 +2177,7 @@ type FedProxDevices struct {
 
 func (x *FedProxDevices) Reset() {
 	*x = FedProxDevices{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1790,7 +2189,7 @@ func (x *FedProxDevices) String() string {
 func (*FedProxDevices) ProtoMessage() {}
 
 func (x *FedProxDevices) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1803,7 +2202,7 @@ func (x *FedProxDevices) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedProxDevices.ProtoReflect.Descriptor instead.
 func (*FedProxDevices) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{12}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FedProxDevices) GetAlpha() float64 {
@@ -1868,7 +2267,7 @@ type GaussianClasses struct {
 
 func (x *GaussianClasses) Reset() {
 	*x = GaussianClasses{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1880,7 +2279,7 @@ func (x *GaussianClasses) String() string {
 func (*GaussianClasses) ProtoMessage() {}
 
 func (x *GaussianClasses) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1893,7 +2292,7 @@ func (x *GaussianClasses) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GaussianClasses.ProtoReflect.Descriptor instead.
 func (*GaussianClasses) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{13}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GaussianClasses) GetTrain() int32 {
@@ -1954,7 +2353,7 @@ type UnivariateFunction struct {
 
 func (x *UnivariateFunction) Reset() {
 	*x = UnivariateFunction{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1966,7 +2365,7 @@ func (x *UnivariateFunction) String() string {
 func (*UnivariateFunction) ProtoMessage() {}
 
 func (x *UnivariateFunction) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1979,7 +2378,7 @@ func (x *UnivariateFunction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnivariateFunction.ProtoReflect.Descriptor instead.
 func (*UnivariateFunction) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{14}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *UnivariateFunction) GetTrain() int32 {
@@ -2024,7 +2423,7 @@ type Shards struct {
 
 func (x *Shards) Reset() {
 	*x = Shards{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2036,7 +2435,7 @@ func (x *Shards) String() string {
 func (*Shards) ProtoMessage() {}
 
 func (x *Shards) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2049,7 +2448,7 @@ func (x *Shards) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shards.ProtoReflect.Descriptor instead.
 func (*Shards) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{15}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Shards) GetCount() int32 {
@@ -2093,7 +2492,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2105,7 +2504,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2118,7 +2517,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{16}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Partition) GetForm() isPartition_Form {
@@ -2267,7 +2666,7 @@ type IID struct {
 
 func (x *IID) Reset() {
 	*x = IID{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2279,7 +2678,7 @@ func (x *IID) String() string {
 func (*IID) ProtoMessage() {}
 
 func (x *IID) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2292,7 +2691,7 @@ func (x *IID) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IID.ProtoReflect.Descriptor instead.
 func (*IID) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{17}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{24}
 }
 
 type Contiguous struct {
@@ -2305,7 +2704,7 @@ type Contiguous struct {
 
 func (x *Contiguous) Reset() {
 	*x = Contiguous{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2317,7 +2716,7 @@ func (x *Contiguous) String() string {
 func (*Contiguous) ProtoMessage() {}
 
 func (x *Contiguous) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2330,7 +2729,7 @@ func (x *Contiguous) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contiguous.ProtoReflect.Descriptor instead.
 func (*Contiguous) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{18}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Contiguous) GetSizes() []int32 {
@@ -2350,7 +2749,7 @@ type LabelShards struct {
 
 func (x *LabelShards) Reset() {
 	*x = LabelShards{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2362,7 +2761,7 @@ func (x *LabelShards) String() string {
 func (*LabelShards) ProtoMessage() {}
 
 func (x *LabelShards) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2375,7 +2774,7 @@ func (x *LabelShards) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LabelShards.ProtoReflect.Descriptor instead.
 func (*LabelShards) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{19}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *LabelShards) GetPerShard() int32 {
@@ -2395,7 +2794,7 @@ type Labels struct {
 
 func (x *Labels) Reset() {
 	*x = Labels{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2407,7 +2806,7 @@ func (x *Labels) String() string {
 func (*Labels) ProtoMessage() {}
 
 func (x *Labels) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2420,7 +2819,7 @@ func (x *Labels) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Labels.ProtoReflect.Descriptor instead.
 func (*Labels) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{20}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Labels) GetPerShard() int32 {
@@ -2442,7 +2841,7 @@ type Dirichlet struct {
 
 func (x *Dirichlet) Reset() {
 	*x = Dirichlet{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2454,7 +2853,7 @@ func (x *Dirichlet) String() string {
 func (*Dirichlet) ProtoMessage() {}
 
 func (x *Dirichlet) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2467,7 +2866,7 @@ func (x *Dirichlet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dirichlet.ProtoReflect.Descriptor instead.
 func (*Dirichlet) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{21}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Dirichlet) GetAlpha() float64 {
@@ -2498,7 +2897,7 @@ type Quantity struct {
 
 func (x *Quantity) Reset() {
 	*x = Quantity{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2510,7 +2909,7 @@ func (x *Quantity) String() string {
 func (*Quantity) ProtoMessage() {}
 
 func (x *Quantity) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2523,7 +2922,7 @@ func (x *Quantity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quantity.ProtoReflect.Descriptor instead.
 func (*Quantity) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{22}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Quantity) GetLaw() isQuantity_Law {
@@ -2581,7 +2980,7 @@ type Natural struct {
 
 func (x *Natural) Reset() {
 	*x = Natural{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2593,7 +2992,7 @@ func (x *Natural) String() string {
 func (*Natural) ProtoMessage() {}
 
 func (x *Natural) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2606,7 +3005,7 @@ func (x *Natural) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Natural.ProtoReflect.Descriptor instead.
 func (*Natural) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{23}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Natural) GetBy() string {
@@ -2627,7 +3026,7 @@ type Explicit struct {
 
 func (x *Explicit) Reset() {
 	*x = Explicit{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2639,7 +3038,7 @@ func (x *Explicit) String() string {
 func (*Explicit) ProtoMessage() {}
 
 func (x *Explicit) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2652,7 +3051,7 @@ func (x *Explicit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explicit.ProtoReflect.Descriptor instead.
 func (*Explicit) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{24}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Explicit) GetFile() string {
@@ -2681,7 +3080,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2693,7 +3092,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2706,7 +3105,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{25}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Model) GetMlp() *MLP {
@@ -2776,7 +3175,7 @@ type MLP struct {
 
 func (x *MLP) Reset() {
 	*x = MLP{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2788,7 +3187,7 @@ func (x *MLP) String() string {
 func (*MLP) ProtoMessage() {}
 
 func (x *MLP) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2801,7 +3200,7 @@ func (x *MLP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MLP.ProtoReflect.Descriptor instead.
 func (*MLP) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{26}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *MLP) GetHidden() []int32 {
@@ -2848,7 +3247,7 @@ type CNN struct {
 
 func (x *CNN) Reset() {
 	*x = CNN{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2860,7 +3259,7 @@ func (x *CNN) String() string {
 func (*CNN) ProtoMessage() {}
 
 func (x *CNN) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2873,7 +3272,7 @@ func (x *CNN) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CNN.ProtoReflect.Descriptor instead.
 func (*CNN) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{27}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{34}
 }
 
 // ResNet is the residual network of He et al. 2016 for small images, with batch norm.
@@ -2889,7 +3288,7 @@ type ResNet struct {
 
 func (x *ResNet) Reset() {
 	*x = ResNet{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2901,7 +3300,7 @@ func (x *ResNet) String() string {
 func (*ResNet) ProtoMessage() {}
 
 func (x *ResNet) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2914,7 +3313,7 @@ func (x *ResNet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResNet.ProtoReflect.Descriptor instead.
 func (*ResNet) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{28}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ResNet) GetDepth() int32 {
@@ -2945,7 +3344,7 @@ type Shallow struct {
 
 func (x *Shallow) Reset() {
 	*x = Shallow{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2957,7 +3356,7 @@ func (x *Shallow) String() string {
 func (*Shallow) ProtoMessage() {}
 
 func (x *Shallow) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2970,7 +3369,7 @@ func (x *Shallow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shallow.ProtoReflect.Descriptor instead.
 func (*Shallow) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{29}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Shallow) GetWidth() int32 {
@@ -3008,7 +3407,7 @@ type Activation struct {
 
 func (x *Activation) Reset() {
 	*x = Activation{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3020,7 +3419,7 @@ func (x *Activation) String() string {
 func (*Activation) ProtoMessage() {}
 
 func (x *Activation) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3033,7 +3432,7 @@ func (x *Activation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activation.ProtoReflect.Descriptor instead.
 func (*Activation) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{30}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Activation) GetFunction() isActivation_Function {
@@ -3103,7 +3502,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3115,7 +3514,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3128,7 +3527,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{31}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Layer) GetKind() isLayer_Kind {
@@ -3364,7 +3763,7 @@ type Linear struct {
 
 func (x *Linear) Reset() {
 	*x = Linear{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3376,7 +3775,7 @@ func (x *Linear) String() string {
 func (*Linear) ProtoMessage() {}
 
 func (x *Linear) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3389,7 +3788,7 @@ func (x *Linear) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Linear.ProtoReflect.Descriptor instead.
 func (*Linear) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{32}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Linear) GetIn() int32 {
@@ -3421,7 +3820,7 @@ type ReLU struct {
 
 func (x *ReLU) Reset() {
 	*x = ReLU{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3433,7 +3832,7 @@ func (x *ReLU) String() string {
 func (*ReLU) ProtoMessage() {}
 
 func (x *ReLU) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3446,7 +3845,7 @@ func (x *ReLU) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReLU.ProtoReflect.Descriptor instead.
 func (*ReLU) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{33}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{40}
 }
 
 type LeakyReLU struct {
@@ -3459,7 +3858,7 @@ type LeakyReLU struct {
 
 func (x *LeakyReLU) Reset() {
 	*x = LeakyReLU{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3471,7 +3870,7 @@ func (x *LeakyReLU) String() string {
 func (*LeakyReLU) ProtoMessage() {}
 
 func (x *LeakyReLU) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3484,7 +3883,7 @@ func (x *LeakyReLU) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeakyReLU.ProtoReflect.Descriptor instead.
 func (*LeakyReLU) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{34}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *LeakyReLU) GetSlope() float64 {
@@ -3512,7 +3911,7 @@ type Conv2D struct {
 
 func (x *Conv2D) Reset() {
 	*x = Conv2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3524,7 +3923,7 @@ func (x *Conv2D) String() string {
 func (*Conv2D) ProtoMessage() {}
 
 func (x *Conv2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3537,7 +3936,7 @@ func (x *Conv2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Conv2D.ProtoReflect.Descriptor instead.
 func (*Conv2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{35}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Conv2D) GetIn() int32 {
@@ -3593,7 +3992,7 @@ type MaxPool2D struct {
 
 func (x *MaxPool2D) Reset() {
 	*x = MaxPool2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3605,7 +4004,7 @@ func (x *MaxPool2D) String() string {
 func (*MaxPool2D) ProtoMessage() {}
 
 func (x *MaxPool2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3618,7 +4017,7 @@ func (x *MaxPool2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaxPool2D.ProtoReflect.Descriptor instead.
 func (*MaxPool2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{36}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *MaxPool2D) GetKernel() int32 {
@@ -3646,7 +4045,7 @@ type AvgPool2D struct {
 
 func (x *AvgPool2D) Reset() {
 	*x = AvgPool2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3658,7 +4057,7 @@ func (x *AvgPool2D) String() string {
 func (*AvgPool2D) ProtoMessage() {}
 
 func (x *AvgPool2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3671,7 +4070,7 @@ func (x *AvgPool2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AvgPool2D.ProtoReflect.Descriptor instead.
 func (*AvgPool2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{37}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AvgPool2D) GetKernel() int32 {
@@ -3697,7 +4096,7 @@ type GlobalAvgPool2D struct {
 
 func (x *GlobalAvgPool2D) Reset() {
 	*x = GlobalAvgPool2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3709,7 +4108,7 @@ func (x *GlobalAvgPool2D) String() string {
 func (*GlobalAvgPool2D) ProtoMessage() {}
 
 func (x *GlobalAvgPool2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3722,7 +4121,7 @@ func (x *GlobalAvgPool2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GlobalAvgPool2D.ProtoReflect.Descriptor instead.
 func (*GlobalAvgPool2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{38}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{45}
 }
 
 type Flatten struct {
@@ -3733,7 +4132,7 @@ type Flatten struct {
 
 func (x *Flatten) Reset() {
 	*x = Flatten{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3745,7 +4144,7 @@ func (x *Flatten) String() string {
 func (*Flatten) ProtoMessage() {}
 
 func (x *Flatten) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3758,7 +4157,7 @@ func (x *Flatten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flatten.ProtoReflect.Descriptor instead.
 func (*Flatten) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{39}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{46}
 }
 
 // BatchNorm normalises each feature over the batch in training, by running statistics in evaluation.
@@ -3777,7 +4176,7 @@ type BatchNorm struct {
 
 func (x *BatchNorm) Reset() {
 	*x = BatchNorm{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3789,7 +4188,7 @@ func (x *BatchNorm) String() string {
 func (*BatchNorm) ProtoMessage() {}
 
 func (x *BatchNorm) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3802,7 +4201,7 @@ func (x *BatchNorm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchNorm.ProtoReflect.Descriptor instead.
 func (*BatchNorm) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{40}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *BatchNorm) GetFeatures() int32 {
@@ -3845,7 +4244,7 @@ type LayerNorm struct {
 
 func (x *LayerNorm) Reset() {
 	*x = LayerNorm{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3857,7 +4256,7 @@ func (x *LayerNorm) String() string {
 func (*LayerNorm) ProtoMessage() {}
 
 func (x *LayerNorm) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3870,7 +4269,7 @@ func (x *LayerNorm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerNorm.ProtoReflect.Descriptor instead.
 func (*LayerNorm) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{41}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *LayerNorm) GetFeatures() int32 {
@@ -3900,7 +4299,7 @@ type GroupNorm struct {
 
 func (x *GroupNorm) Reset() {
 	*x = GroupNorm{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3912,7 +4311,7 @@ func (x *GroupNorm) String() string {
 func (*GroupNorm) ProtoMessage() {}
 
 func (x *GroupNorm) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3925,7 +4324,7 @@ func (x *GroupNorm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupNorm.ProtoReflect.Descriptor instead.
 func (*GroupNorm) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{42}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *GroupNorm) GetGroups() int32 {
@@ -3961,7 +4360,7 @@ type Residual struct {
 
 func (x *Residual) Reset() {
 	*x = Residual{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3973,7 +4372,7 @@ func (x *Residual) String() string {
 func (*Residual) ProtoMessage() {}
 
 func (x *Residual) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3986,7 +4385,7 @@ func (x *Residual) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Residual.ProtoReflect.Descriptor instead.
 func (*Residual) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{43}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Residual) GetBody() []*Layer {
@@ -4012,7 +4411,7 @@ type Scale struct {
 
 func (x *Scale) Reset() {
 	*x = Scale{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4024,7 +4423,7 @@ func (x *Scale) String() string {
 func (*Scale) ProtoMessage() {}
 
 func (x *Scale) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4037,7 +4436,7 @@ func (x *Scale) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scale.ProtoReflect.Descriptor instead.
 func (*Scale) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{44}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Scale) GetFactor() float64 {
@@ -4055,7 +4454,7 @@ type Softplus struct {
 
 func (x *Softplus) Reset() {
 	*x = Softplus{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4067,7 +4466,7 @@ func (x *Softplus) String() string {
 func (*Softplus) ProtoMessage() {}
 
 func (x *Softplus) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4080,7 +4479,7 @@ func (x *Softplus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Softplus.ProtoReflect.Descriptor instead.
 func (*Softplus) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{45}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{52}
 }
 
 // Init draws the model of round 0. Default kaiming_uniform.
@@ -4103,7 +4502,7 @@ type Init struct {
 
 func (x *Init) Reset() {
 	*x = Init{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4115,7 +4514,7 @@ func (x *Init) String() string {
 func (*Init) ProtoMessage() {}
 
 func (x *Init) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4128,7 +4527,7 @@ func (x *Init) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Init.ProtoReflect.Descriptor instead.
 func (*Init) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{46}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Init) GetKind() isInit_Kind {
@@ -4279,7 +4678,7 @@ type KaimingUniform struct {
 
 func (x *KaimingUniform) Reset() {
 	*x = KaimingUniform{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4291,7 +4690,7 @@ func (x *KaimingUniform) String() string {
 func (*KaimingUniform) ProtoMessage() {}
 
 func (x *KaimingUniform) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4304,7 +4703,7 @@ func (x *KaimingUniform) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KaimingUniform.ProtoReflect.Descriptor instead.
 func (*KaimingUniform) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{47}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{54}
 }
 
 type KaimingNormal struct {
@@ -4315,7 +4714,7 @@ type KaimingNormal struct {
 
 func (x *KaimingNormal) Reset() {
 	*x = KaimingNormal{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4327,7 +4726,7 @@ func (x *KaimingNormal) String() string {
 func (*KaimingNormal) ProtoMessage() {}
 
 func (x *KaimingNormal) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4340,7 +4739,7 @@ func (x *KaimingNormal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KaimingNormal.ProtoReflect.Descriptor instead.
 func (*KaimingNormal) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{48}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{55}
 }
 
 type Xavier struct {
@@ -4351,7 +4750,7 @@ type Xavier struct {
 
 func (x *Xavier) Reset() {
 	*x = Xavier{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4363,7 +4762,7 @@ func (x *Xavier) String() string {
 func (*Xavier) ProtoMessage() {}
 
 func (x *Xavier) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4376,7 +4775,7 @@ func (x *Xavier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Xavier.ProtoReflect.Descriptor instead.
 func (*Xavier) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{49}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{56}
 }
 
 type Gaussian struct {
@@ -4389,7 +4788,7 @@ type Gaussian struct {
 
 func (x *Gaussian) Reset() {
 	*x = Gaussian{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4401,7 +4800,7 @@ func (x *Gaussian) String() string {
 func (*Gaussian) ProtoMessage() {}
 
 func (x *Gaussian) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4414,7 +4813,7 @@ func (x *Gaussian) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gaussian.ProtoReflect.Descriptor instead.
 func (*Gaussian) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{50}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Gaussian) GetStd() float64 {
@@ -4436,7 +4835,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4448,7 +4847,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4461,7 +4860,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{51}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Identity) GetC() float64 {
@@ -4486,7 +4885,7 @@ type Zero struct {
 
 func (x *Zero) Reset() {
 	*x = Zero{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4498,7 +4897,7 @@ func (x *Zero) String() string {
 func (*Zero) ProtoMessage() {}
 
 func (x *Zero) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4511,7 +4910,7 @@ func (x *Zero) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Zero.ProtoReflect.Descriptor instead.
 func (*Zero) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{52}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{59}
 }
 
 type InitFile struct {
@@ -4524,7 +4923,7 @@ type InitFile struct {
 
 func (x *InitFile) Reset() {
 	*x = InitFile{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4536,7 +4935,7 @@ func (x *InitFile) String() string {
 func (*InitFile) ProtoMessage() {}
 
 func (x *InitFile) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4549,7 +4948,7 @@ func (x *InitFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InitFile.ProtoReflect.Descriptor instead.
 func (*InitFile) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{53}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *InitFile) GetSafetensors() string {
@@ -4571,7 +4970,7 @@ type RandomSigns struct {
 
 func (x *RandomSigns) Reset() {
 	*x = RandomSigns{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4583,7 +4982,7 @@ func (x *RandomSigns) String() string {
 func (*RandomSigns) ProtoMessage() {}
 
 func (x *RandomSigns) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4596,7 +4995,7 @@ func (x *RandomSigns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RandomSigns.ProtoReflect.Descriptor instead.
 func (*RandomSigns) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{54}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *RandomSigns) GetStd() float64 {
@@ -4625,7 +5024,7 @@ type Regularize struct {
 
 func (x *Regularize) Reset() {
 	*x = Regularize{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4637,7 +5036,7 @@ func (x *Regularize) String() string {
 func (*Regularize) ProtoMessage() {}
 
 func (x *Regularize) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4650,7 +5049,7 @@ func (x *Regularize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Regularize.ProtoReflect.Descriptor instead.
 func (*Regularize) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{55}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Regularize) GetPathNorm() float64 {
@@ -4695,7 +5094,7 @@ type Local struct {
 
 func (x *Local) Reset() {
 	*x = Local{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4707,7 +5106,7 @@ func (x *Local) String() string {
 func (*Local) ProtoMessage() {}
 
 func (x *Local) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4720,7 +5119,7 @@ func (x *Local) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Local.ProtoReflect.Descriptor instead.
 func (*Local) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{56}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Local) GetLength() isLocal_Length {
@@ -4854,7 +5253,7 @@ type PostLocal struct {
 
 func (x *PostLocal) Reset() {
 	*x = PostLocal{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4866,7 +5265,7 @@ func (x *PostLocal) String() string {
 func (*PostLocal) ProtoMessage() {}
 
 func (x *PostLocal) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4879,7 +5278,7 @@ func (x *PostLocal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PostLocal.ProtoReflect.Descriptor instead.
 func (*PostLocal) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{57}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *PostLocal) GetUntil() int32 {
@@ -4909,7 +5308,7 @@ type Schedule struct {
 
 func (x *Schedule) Reset() {
 	*x = Schedule{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4921,7 +5320,7 @@ func (x *Schedule) String() string {
 func (*Schedule) ProtoMessage() {}
 
 func (x *Schedule) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4934,7 +5333,7 @@ func (x *Schedule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schedule.ProtoReflect.Descriptor instead.
 func (*Schedule) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{58}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Schedule) GetForm() isSchedule_Form {
@@ -5023,7 +5422,7 @@ type Constant struct {
 
 func (x *Constant) Reset() {
 	*x = Constant{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5035,7 +5434,7 @@ func (x *Constant) String() string {
 func (*Constant) ProtoMessage() {}
 
 func (x *Constant) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5048,7 +5447,7 @@ func (x *Constant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Constant.ProtoReflect.Descriptor instead.
 func (*Constant) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{59}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{66}
 }
 
 // Step multiplies the rate by gamma after every size rounds.
@@ -5063,7 +5462,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5075,7 +5474,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5088,7 +5487,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{60}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Step) GetSize() int32 {
@@ -5115,7 +5514,7 @@ type Exponential struct {
 
 func (x *Exponential) Reset() {
 	*x = Exponential{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5127,7 +5526,7 @@ func (x *Exponential) String() string {
 func (*Exponential) ProtoMessage() {}
 
 func (x *Exponential) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5140,7 +5539,7 @@ func (x *Exponential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exponential.ProtoReflect.Descriptor instead.
 func (*Exponential) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{61}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Exponential) GetGamma() float64 {
@@ -5163,7 +5562,7 @@ type Cosine struct {
 
 func (x *Cosine) Reset() {
 	*x = Cosine{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5175,7 +5574,7 @@ func (x *Cosine) String() string {
 func (*Cosine) ProtoMessage() {}
 
 func (x *Cosine) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5188,7 +5587,7 @@ func (x *Cosine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cosine.ProtoReflect.Descriptor instead.
 func (*Cosine) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{62}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Cosine) GetRounds() int32 {
@@ -5218,7 +5617,7 @@ type Warmup struct {
 
 func (x *Warmup) Reset() {
 	*x = Warmup{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5230,7 +5629,7 @@ func (x *Warmup) String() string {
 func (*Warmup) ProtoMessage() {}
 
 func (x *Warmup) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5243,7 +5642,7 @@ func (x *Warmup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warmup.ProtoReflect.Descriptor instead.
 func (*Warmup) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{63}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Warmup) GetRounds() int32 {
@@ -5274,7 +5673,7 @@ type Optimizer struct {
 
 func (x *Optimizer) Reset() {
 	*x = Optimizer{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5286,7 +5685,7 @@ func (x *Optimizer) String() string {
 func (*Optimizer) ProtoMessage() {}
 
 func (x *Optimizer) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5299,7 +5698,7 @@ func (x *Optimizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Optimizer.ProtoReflect.Descriptor instead.
 func (*Optimizer) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{64}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Optimizer) GetKind() isOptimizer_Kind {
@@ -5362,7 +5761,7 @@ type SGD struct {
 
 func (x *SGD) Reset() {
 	*x = SGD{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5374,7 +5773,7 @@ func (x *SGD) String() string {
 func (*SGD) ProtoMessage() {}
 
 func (x *SGD) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5387,7 +5786,7 @@ func (x *SGD) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SGD.ProtoReflect.Descriptor instead.
 func (*SGD) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{65}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *SGD) GetLr() float64 {
@@ -5444,7 +5843,7 @@ type AdamW struct {
 
 func (x *AdamW) Reset() {
 	*x = AdamW{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5456,7 +5855,7 @@ func (x *AdamW) String() string {
 func (*AdamW) ProtoMessage() {}
 
 func (x *AdamW) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5469,7 +5868,7 @@ func (x *AdamW) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdamW.ProtoReflect.Descriptor instead.
 func (*AdamW) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{66}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *AdamW) GetLr() float64 {
@@ -5526,7 +5925,7 @@ type Participation struct {
 
 func (x *Participation) Reset() {
 	*x = Participation{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5538,7 +5937,7 @@ func (x *Participation) String() string {
 func (*Participation) ProtoMessage() {}
 
 func (x *Participation) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5551,7 +5950,7 @@ func (x *Participation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Participation.ProtoReflect.Descriptor instead.
 func (*Participation) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{67}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Participation) GetAmount() isParticipation_Amount {
@@ -5630,7 +6029,7 @@ type Simulate struct {
 
 func (x *Simulate) Reset() {
 	*x = Simulate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5642,7 +6041,7 @@ func (x *Simulate) String() string {
 func (*Simulate) ProtoMessage() {}
 
 func (x *Simulate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5655,7 +6054,7 @@ func (x *Simulate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Simulate.ProtoReflect.Descriptor instead.
 func (*Simulate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{68}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Simulate) GetStragglers() *Stragglers {
@@ -5705,7 +6104,7 @@ type Stragglers struct {
 
 func (x *Stragglers) Reset() {
 	*x = Stragglers{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5717,7 +6116,7 @@ func (x *Stragglers) String() string {
 func (*Stragglers) ProtoMessage() {}
 
 func (x *Stragglers) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5730,7 +6129,7 @@ func (x *Stragglers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stragglers.ProtoReflect.Descriptor instead.
 func (*Stragglers) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{69}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Stragglers) GetFraction() float64 {
@@ -5753,7 +6152,7 @@ type Speed struct {
 
 func (x *Speed) Reset() {
 	*x = Speed{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5765,7 +6164,7 @@ func (x *Speed) String() string {
 func (*Speed) ProtoMessage() {}
 
 func (x *Speed) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5778,7 +6177,7 @@ func (x *Speed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Speed.ProtoReflect.Descriptor instead.
 func (*Speed) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{70}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Speed) GetDistribution() isSpeed_Distribution {
@@ -5833,7 +6232,7 @@ type LogNormal struct {
 
 func (x *LogNormal) Reset() {
 	*x = LogNormal{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5845,7 +6244,7 @@ func (x *LogNormal) String() string {
 func (*LogNormal) ProtoMessage() {}
 
 func (x *LogNormal) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5858,7 +6257,7 @@ func (x *LogNormal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogNormal.ProtoReflect.Descriptor instead.
 func (*LogNormal) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{71}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *LogNormal) GetSigma() float64 {
@@ -5878,7 +6277,7 @@ type UniformSpeed struct {
 
 func (x *UniformSpeed) Reset() {
 	*x = UniformSpeed{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5890,7 +6289,7 @@ func (x *UniformSpeed) String() string {
 func (*UniformSpeed) ProtoMessage() {}
 
 func (x *UniformSpeed) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5903,7 +6302,7 @@ func (x *UniformSpeed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UniformSpeed.ProtoReflect.Descriptor instead.
 func (*UniformSpeed) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{72}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *UniformSpeed) GetLow() float64 {
@@ -5947,7 +6346,7 @@ type Server struct {
 
 func (x *Server) Reset() {
 	*x = Server{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5959,7 +6358,7 @@ func (x *Server) String() string {
 func (*Server) ProtoMessage() {}
 
 func (x *Server) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5972,7 +6371,7 @@ func (x *Server) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Server.ProtoReflect.Descriptor instead.
 func (*Server) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{73}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Server) GetRule() isServer_Rule {
@@ -6222,7 +6621,7 @@ type FedAvg struct {
 
 func (x *FedAvg) Reset() {
 	*x = FedAvg{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6234,7 +6633,7 @@ func (x *FedAvg) String() string {
 func (*FedAvg) ProtoMessage() {}
 
 func (x *FedAvg) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6247,7 +6646,7 @@ func (x *FedAvg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvg.ProtoReflect.Descriptor instead.
 func (*FedAvg) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{74}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *FedAvg) GetLr() float64 {
@@ -6272,7 +6671,7 @@ type FedAvgM struct {
 
 func (x *FedAvgM) Reset() {
 	*x = FedAvgM{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6284,7 +6683,7 @@ func (x *FedAvgM) String() string {
 func (*FedAvgM) ProtoMessage() {}
 
 func (x *FedAvgM) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6297,7 +6696,7 @@ func (x *FedAvgM) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvgM.ProtoReflect.Descriptor instead.
 func (*FedAvgM) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{75}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *FedAvgM) GetLr() float64 {
@@ -6334,7 +6733,7 @@ type DiLoCo struct {
 
 func (x *DiLoCo) Reset() {
 	*x = DiLoCo{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6346,7 +6745,7 @@ func (x *DiLoCo) String() string {
 func (*DiLoCo) ProtoMessage() {}
 
 func (x *DiLoCo) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6359,7 +6758,7 @@ func (x *DiLoCo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiLoCo.ProtoReflect.Descriptor instead.
 func (*DiLoCo) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{76}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *DiLoCo) GetLr() float64 {
@@ -6389,7 +6788,7 @@ type SlowMo struct {
 
 func (x *SlowMo) Reset() {
 	*x = SlowMo{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6401,7 +6800,7 @@ func (x *SlowMo) String() string {
 func (*SlowMo) ProtoMessage() {}
 
 func (x *SlowMo) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6414,7 +6813,7 @@ func (x *SlowMo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlowMo.ProtoReflect.Descriptor instead.
 func (*SlowMo) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{77}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *SlowMo) GetLr() float64 {
@@ -6446,7 +6845,7 @@ type FedAdagrad struct {
 
 func (x *FedAdagrad) Reset() {
 	*x = FedAdagrad{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6458,7 +6857,7 @@ func (x *FedAdagrad) String() string {
 func (*FedAdagrad) ProtoMessage() {}
 
 func (x *FedAdagrad) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6471,7 +6870,7 @@ func (x *FedAdagrad) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAdagrad.ProtoReflect.Descriptor instead.
 func (*FedAdagrad) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{78}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *FedAdagrad) GetLr() float64 {
@@ -6511,7 +6910,7 @@ type FedAdam struct {
 
 func (x *FedAdam) Reset() {
 	*x = FedAdam{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6523,7 +6922,7 @@ func (x *FedAdam) String() string {
 func (*FedAdam) ProtoMessage() {}
 
 func (x *FedAdam) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6536,7 +6935,7 @@ func (x *FedAdam) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAdam.ProtoReflect.Descriptor instead.
 func (*FedAdam) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{79}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *FedAdam) GetLr() float64 {
@@ -6583,7 +6982,7 @@ type FedYogi struct {
 
 func (x *FedYogi) Reset() {
 	*x = FedYogi{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6595,7 +6994,7 @@ func (x *FedYogi) String() string {
 func (*FedYogi) ProtoMessage() {}
 
 func (x *FedYogi) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6608,7 +7007,7 @@ func (x *FedYogi) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedYogi.ProtoReflect.Descriptor instead.
 func (*FedYogi) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{80}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *FedYogi) GetLr() float64 {
@@ -6650,7 +7049,7 @@ type FedNova struct {
 
 func (x *FedNova) Reset() {
 	*x = FedNova{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6662,7 +7061,7 @@ func (x *FedNova) String() string {
 func (*FedNova) ProtoMessage() {}
 
 func (x *FedNova) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6675,7 +7074,7 @@ func (x *FedNova) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedNova.ProtoReflect.Descriptor instead.
 func (*FedNova) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{81}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *FedNova) GetLr() float64 {
@@ -6699,7 +7098,7 @@ type Scaffold struct {
 
 func (x *Scaffold) Reset() {
 	*x = Scaffold{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6711,7 +7110,7 @@ func (x *Scaffold) String() string {
 func (*Scaffold) ProtoMessage() {}
 
 func (x *Scaffold) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6724,7 +7123,7 @@ func (x *Scaffold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scaffold.ProtoReflect.Descriptor instead.
 func (*Scaffold) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{82}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *Scaffold) GetLr() float64 {
@@ -6750,7 +7149,7 @@ type Median struct {
 
 func (x *Median) Reset() {
 	*x = Median{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6762,7 +7161,7 @@ func (x *Median) String() string {
 func (*Median) ProtoMessage() {}
 
 func (x *Median) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6775,7 +7174,7 @@ func (x *Median) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Median.ProtoReflect.Descriptor instead.
 func (*Median) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{83}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{90}
 }
 
 // TrimmedMean (Yin et al. 2018) drops the smallest and largest values of each parameter and takes the mean of the rest,
@@ -6790,7 +7189,7 @@ type TrimmedMean struct {
 
 func (x *TrimmedMean) Reset() {
 	*x = TrimmedMean{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6802,7 +7201,7 @@ func (x *TrimmedMean) String() string {
 func (*TrimmedMean) ProtoMessage() {}
 
 func (x *TrimmedMean) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6815,7 +7214,7 @@ func (x *TrimmedMean) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrimmedMean.ProtoReflect.Descriptor instead.
 func (*TrimmedMean) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{84}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *TrimmedMean) GetBeta() float64 {
@@ -6836,7 +7235,7 @@ type Krum struct {
 
 func (x *Krum) Reset() {
 	*x = Krum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6848,7 +7247,7 @@ func (x *Krum) String() string {
 func (*Krum) ProtoMessage() {}
 
 func (x *Krum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6861,7 +7260,7 @@ func (x *Krum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Krum.ProtoReflect.Descriptor instead.
 func (*Krum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{85}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *Krum) GetF() int32 {
@@ -6884,7 +7283,7 @@ type MultiKrum struct {
 
 func (x *MultiKrum) Reset() {
 	*x = MultiKrum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6896,7 +7295,7 @@ func (x *MultiKrum) String() string {
 func (*MultiKrum) ProtoMessage() {}
 
 func (x *MultiKrum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6909,7 +7308,7 @@ func (x *MultiKrum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MultiKrum.ProtoReflect.Descriptor instead.
 func (*MultiKrum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{86}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *MultiKrum) GetF() int32 {
@@ -6941,7 +7340,7 @@ type GeometricMedian struct {
 
 func (x *GeometricMedian) Reset() {
 	*x = GeometricMedian{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6953,7 +7352,7 @@ func (x *GeometricMedian) String() string {
 func (*GeometricMedian) ProtoMessage() {}
 
 func (x *GeometricMedian) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6966,7 +7365,7 @@ func (x *GeometricMedian) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GeometricMedian.ProtoReflect.Descriptor instead.
 func (*GeometricMedian) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{87}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *GeometricMedian) GetIterations() int32 {
@@ -7015,7 +7414,7 @@ type FedBuff struct {
 
 func (x *FedBuff) Reset() {
 	*x = FedBuff{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7027,7 +7426,7 @@ func (x *FedBuff) String() string {
 func (*FedBuff) ProtoMessage() {}
 
 func (x *FedBuff) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7040,7 +7439,7 @@ func (x *FedBuff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedBuff.ProtoReflect.Descriptor instead.
 func (*FedBuff) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{88}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *FedBuff) GetLr() float64 {
@@ -7108,7 +7507,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7120,7 +7519,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7133,7 +7532,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{89}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *Close) GetWhen() isClose_When {
@@ -7216,7 +7615,7 @@ type All struct {
 
 func (x *All) Reset() {
 	*x = All{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7228,7 +7627,7 @@ func (x *All) String() string {
 func (*All) ProtoMessage() {}
 
 func (x *All) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7241,7 +7640,7 @@ func (x *All) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use All.ProtoReflect.Descriptor instead.
 func (*All) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{90}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{97}
 }
 
 // Quorum closes a round when count participants have answered and grace has passed since, or when all have answered.
@@ -7256,7 +7655,7 @@ type Quorum struct {
 
 func (x *Quorum) Reset() {
 	*x = Quorum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7268,7 +7667,7 @@ func (x *Quorum) String() string {
 func (*Quorum) ProtoMessage() {}
 
 func (x *Quorum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7281,7 +7680,7 @@ func (x *Quorum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quorum.ProtoReflect.Descriptor instead.
 func (*Quorum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{91}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *Quorum) GetCount() int32 {
@@ -7308,7 +7707,7 @@ type Deadline struct {
 
 func (x *Deadline) Reset() {
 	*x = Deadline{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7320,7 +7719,7 @@ func (x *Deadline) String() string {
 func (*Deadline) ProtoMessage() {}
 
 func (x *Deadline) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7333,7 +7732,7 @@ func (x *Deadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deadline.ProtoReflect.Descriptor instead.
 func (*Deadline) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{92}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *Deadline) GetAfter() *durationpb.Duration {
@@ -7360,7 +7759,7 @@ type Adaptive struct {
 
 func (x *Adaptive) Reset() {
 	*x = Adaptive{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7372,7 +7771,7 @@ func (x *Adaptive) String() string {
 func (*Adaptive) ProtoMessage() {}
 
 func (x *Adaptive) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7385,7 +7784,7 @@ func (x *Adaptive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adaptive.ProtoReflect.Descriptor instead.
 func (*Adaptive) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{93}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *Adaptive) GetK() float64 {
@@ -7420,7 +7819,7 @@ type Checks struct {
 
 func (x *Checks) Reset() {
 	*x = Checks{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7432,7 +7831,7 @@ func (x *Checks) String() string {
 func (*Checks) ProtoMessage() {}
 
 func (x *Checks) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7445,7 +7844,7 @@ func (x *Checks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checks.ProtoReflect.Descriptor instead.
 func (*Checks) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{94}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *Checks) GetDrift() *Drift {
@@ -7477,7 +7876,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7489,7 +7888,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7502,7 +7901,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{95}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *Drift) GetEvery() int32 {
@@ -7541,7 +7940,7 @@ type Rank struct {
 
 func (x *Rank) Reset() {
 	*x = Rank{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7553,7 +7952,7 @@ func (x *Rank) String() string {
 func (*Rank) ProtoMessage() {}
 
 func (x *Rank) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7566,7 +7965,7 @@ func (x *Rank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rank.ProtoReflect.Descriptor instead.
 func (*Rank) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{96}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *Rank) GetEvery() int32 {
@@ -7601,7 +8000,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7613,7 +8012,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7626,7 +8025,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{97}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *Evaluate) GetEvery() int32 {
@@ -7651,7 +8050,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7663,7 +8062,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7676,7 +8075,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{98}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *Keep) GetLast() int32 {
@@ -7705,7 +8104,7 @@ var File_fedrelu_v1_spec_proto protoreflect.FileDescriptor
 const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\n" +
 	"\x15fedrelu/v1/spec.proto\x12\n" +
-	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xbc\f\n" +
+	"fedrelu.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe8\f\n" +
 	"\x04Spec\x12A\n" +
 	"\x04name\x18\x01 \x01(\tB(\xbaH%r#\x18d2\x1f^([A-Za-z0-9][A-Za-z0-9._-]*)?$H\x00R\x04name\x88\x01\x01\x12\x17\n" +
 	"\x04seed\x18\x02 \x01(\x04H\x01R\x04seed\x88\x01\x01\x12*\n" +
@@ -7743,7 +8142,8 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\tR\vonStateLost\x88\x01\x01\x12*\n" +
 	"\x06checks\x18\x10 \x01(\v2\x12.fedrelu.v1.ChecksR\x06checks\x120\n" +
 	"\bevaluate\x18\x11 \x01(\v2\x14.fedrelu.v1.EvaluateR\bevaluate\x12$\n" +
-	"\x04keep\x18\x12 \x01(\v2\x10.fedrelu.v1.KeepR\x04keepB\a\n" +
+	"\x04keep\x18\x12 \x01(\v2\x10.fedrelu.v1.KeepR\x04keep\x12*\n" +
+	"\x06faults\x18( \x01(\v2\x12.fedrelu.v1.FaultsR\x06faultsB\a\n" +
 	"\x05_nameB\a\n" +
 	"\x05_seedB\t\n" +
 	"\a_roundsB\a\n" +
@@ -7755,7 +8155,31 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"_weightingB\x10\n" +
 	"\x0e_on_divergenceB\b\n" +
 	"\x06_stateB\x10\n" +
-	"\x0e_on_state_lost\"O\n" +
+	"\x0e_on_state_lost\"=\n" +
+	"\x06Faults\x123\n" +
+	"\tbyzantine\x18\x01 \x01(\v2\x15.fedrelu.v1.ByzantineR\tbyzantine\"\x8b\x01\n" +
+	"\tByzantine\x12=\n" +
+	"\bfraction\x18\x01 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\bfraction\x88\x01\x01\x122\n" +
+	"\x06attack\x18\x02 \x01(\v2\x12.fedrelu.v1.AttackB\x06\xbaH\x03\xc8\x01\x01R\x06attackB\v\n" +
+	"\t_fraction\"\xfa\x01\n" +
+	"\x06Attack\x123\n" +
+	"\tsign_flip\x18\x01 \x01(\v2\x14.fedrelu.v1.SignFlipH\x00R\bsignFlip\x12<\n" +
+	"\fscaled_noise\x18\x02 \x01(\v2\x17.fedrelu.v1.ScaledNoiseH\x00R\vscaledNoise\x126\n" +
+	"\n" +
+	"label_flip\x18\x03 \x01(\v2\x15.fedrelu.v1.LabelFlipH\x00R\tlabelFlip\x126\n" +
+	"\n" +
+	"same_value\x18\x04 \x01(\v2\x15.fedrelu.v1.SameValueH\x00R\tsameValueB\r\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01\"J\n" +
+	"\bSignFlip\x124\n" +
+	"\x05scale\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05scale\x88\x01\x01B\b\n" +
+	"\x06_scale\"M\n" +
+	"\vScaledNoise\x124\n" +
+	"\x05scale\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05scale\x88\x01\x01B\b\n" +
+	"\x06_scale\"\v\n" +
+	"\tLabelFlip\"K\n" +
+	"\tSameValue\x124\n" +
+	"\x05value\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\xa2\x94\x1am\xc2H\x00R\x05value\x88\x01\x01B\b\n" +
+	"\x06_value\"O\n" +
 	"\x04Stop\x12:\n" +
 	"\baccuracy\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\baccuracy\x88\x01\x01B\v\n" +
 	"\t_accuracy\"\xd6\x02\n" +
@@ -8471,7 +8895,7 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
-var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 99)
+var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 106)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(StatePlace)(0),             // 0: fedrelu.v1.StatePlace
 	(OnStateLost)(0),            // 1: fedrelu.v1.OnStateLost
@@ -8486,233 +8910,247 @@ var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(Weighting)(0),              // 10: fedrelu.v1.Weighting
 	(OnDivergence)(0),           // 11: fedrelu.v1.OnDivergence
 	(*Spec)(nil),                // 12: fedrelu.v1.Spec
-	(*Stop)(nil),                // 13: fedrelu.v1.Stop
-	(*Data)(nil),                // 14: fedrelu.v1.Data
-	(*MNIST)(nil),               // 15: fedrelu.v1.MNIST
-	(*IDX)(nil),                 // 16: fedrelu.v1.IDX
-	(*Safetensors)(nil),         // 17: fedrelu.v1.Safetensors
-	(*CIFAR10)(nil),             // 18: fedrelu.v1.CIFAR10
-	(*CSV)(nil),                 // 19: fedrelu.v1.CSV
-	(*NPZ)(nil),                 // 20: fedrelu.v1.NPZ
-	(*Synthetic)(nil),           // 21: fedrelu.v1.Synthetic
-	(*Teacher)(nil),             // 22: fedrelu.v1.Teacher
-	(*LinearRegression)(nil),    // 23: fedrelu.v1.LinearRegression
-	(*FedProxDevices)(nil),      // 24: fedrelu.v1.FedProxDevices
-	(*GaussianClasses)(nil),     // 25: fedrelu.v1.GaussianClasses
-	(*UnivariateFunction)(nil),  // 26: fedrelu.v1.UnivariateFunction
-	(*Shards)(nil),              // 27: fedrelu.v1.Shards
-	(*Partition)(nil),           // 28: fedrelu.v1.Partition
-	(*IID)(nil),                 // 29: fedrelu.v1.IID
-	(*Contiguous)(nil),          // 30: fedrelu.v1.Contiguous
-	(*LabelShards)(nil),         // 31: fedrelu.v1.LabelShards
-	(*Labels)(nil),              // 32: fedrelu.v1.Labels
-	(*Dirichlet)(nil),           // 33: fedrelu.v1.Dirichlet
-	(*Quantity)(nil),            // 34: fedrelu.v1.Quantity
-	(*Natural)(nil),             // 35: fedrelu.v1.Natural
-	(*Explicit)(nil),            // 36: fedrelu.v1.Explicit
-	(*Model)(nil),               // 37: fedrelu.v1.Model
-	(*MLP)(nil),                 // 38: fedrelu.v1.MLP
-	(*CNN)(nil),                 // 39: fedrelu.v1.CNN
-	(*ResNet)(nil),              // 40: fedrelu.v1.ResNet
-	(*Shallow)(nil),             // 41: fedrelu.v1.Shallow
-	(*Activation)(nil),          // 42: fedrelu.v1.Activation
-	(*Layer)(nil),               // 43: fedrelu.v1.Layer
-	(*Linear)(nil),              // 44: fedrelu.v1.Linear
-	(*ReLU)(nil),                // 45: fedrelu.v1.ReLU
-	(*LeakyReLU)(nil),           // 46: fedrelu.v1.LeakyReLU
-	(*Conv2D)(nil),              // 47: fedrelu.v1.Conv2D
-	(*MaxPool2D)(nil),           // 48: fedrelu.v1.MaxPool2D
-	(*AvgPool2D)(nil),           // 49: fedrelu.v1.AvgPool2D
-	(*GlobalAvgPool2D)(nil),     // 50: fedrelu.v1.GlobalAvgPool2D
-	(*Flatten)(nil),             // 51: fedrelu.v1.Flatten
-	(*BatchNorm)(nil),           // 52: fedrelu.v1.BatchNorm
-	(*LayerNorm)(nil),           // 53: fedrelu.v1.LayerNorm
-	(*GroupNorm)(nil),           // 54: fedrelu.v1.GroupNorm
-	(*Residual)(nil),            // 55: fedrelu.v1.Residual
-	(*Scale)(nil),               // 56: fedrelu.v1.Scale
-	(*Softplus)(nil),            // 57: fedrelu.v1.Softplus
-	(*Init)(nil),                // 58: fedrelu.v1.Init
-	(*KaimingUniform)(nil),      // 59: fedrelu.v1.KaimingUniform
-	(*KaimingNormal)(nil),       // 60: fedrelu.v1.KaimingNormal
-	(*Xavier)(nil),              // 61: fedrelu.v1.Xavier
-	(*Gaussian)(nil),            // 62: fedrelu.v1.Gaussian
-	(*Identity)(nil),            // 63: fedrelu.v1.Identity
-	(*Zero)(nil),                // 64: fedrelu.v1.Zero
-	(*InitFile)(nil),            // 65: fedrelu.v1.InitFile
-	(*RandomSigns)(nil),         // 66: fedrelu.v1.RandomSigns
-	(*Regularize)(nil),          // 67: fedrelu.v1.Regularize
-	(*Local)(nil),               // 68: fedrelu.v1.Local
-	(*PostLocal)(nil),           // 69: fedrelu.v1.PostLocal
-	(*Schedule)(nil),            // 70: fedrelu.v1.Schedule
-	(*Constant)(nil),            // 71: fedrelu.v1.Constant
-	(*Step)(nil),                // 72: fedrelu.v1.Step
-	(*Exponential)(nil),         // 73: fedrelu.v1.Exponential
-	(*Cosine)(nil),              // 74: fedrelu.v1.Cosine
-	(*Warmup)(nil),              // 75: fedrelu.v1.Warmup
-	(*Optimizer)(nil),           // 76: fedrelu.v1.Optimizer
-	(*SGD)(nil),                 // 77: fedrelu.v1.SGD
-	(*AdamW)(nil),               // 78: fedrelu.v1.AdamW
-	(*Participation)(nil),       // 79: fedrelu.v1.Participation
-	(*Simulate)(nil),            // 80: fedrelu.v1.Simulate
-	(*Stragglers)(nil),          // 81: fedrelu.v1.Stragglers
-	(*Speed)(nil),               // 82: fedrelu.v1.Speed
-	(*LogNormal)(nil),           // 83: fedrelu.v1.LogNormal
-	(*UniformSpeed)(nil),        // 84: fedrelu.v1.UniformSpeed
-	(*Server)(nil),              // 85: fedrelu.v1.Server
-	(*FedAvg)(nil),              // 86: fedrelu.v1.FedAvg
-	(*FedAvgM)(nil),             // 87: fedrelu.v1.FedAvgM
-	(*DiLoCo)(nil),              // 88: fedrelu.v1.DiLoCo
-	(*SlowMo)(nil),              // 89: fedrelu.v1.SlowMo
-	(*FedAdagrad)(nil),          // 90: fedrelu.v1.FedAdagrad
-	(*FedAdam)(nil),             // 91: fedrelu.v1.FedAdam
-	(*FedYogi)(nil),             // 92: fedrelu.v1.FedYogi
-	(*FedNova)(nil),             // 93: fedrelu.v1.FedNova
-	(*Scaffold)(nil),            // 94: fedrelu.v1.Scaffold
-	(*Median)(nil),              // 95: fedrelu.v1.Median
-	(*TrimmedMean)(nil),         // 96: fedrelu.v1.TrimmedMean
-	(*Krum)(nil),                // 97: fedrelu.v1.Krum
-	(*MultiKrum)(nil),           // 98: fedrelu.v1.MultiKrum
-	(*GeometricMedian)(nil),     // 99: fedrelu.v1.GeometricMedian
-	(*FedBuff)(nil),             // 100: fedrelu.v1.FedBuff
-	(*Close)(nil),               // 101: fedrelu.v1.Close
-	(*All)(nil),                 // 102: fedrelu.v1.All
-	(*Quorum)(nil),              // 103: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 104: fedrelu.v1.Deadline
-	(*Adaptive)(nil),            // 105: fedrelu.v1.Adaptive
-	(*Checks)(nil),              // 106: fedrelu.v1.Checks
-	(*Drift)(nil),               // 107: fedrelu.v1.Drift
-	(*Rank)(nil),                // 108: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 109: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 110: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 111: google.protobuf.Duration
+	(*Faults)(nil),              // 13: fedrelu.v1.Faults
+	(*Byzantine)(nil),           // 14: fedrelu.v1.Byzantine
+	(*Attack)(nil),              // 15: fedrelu.v1.Attack
+	(*SignFlip)(nil),            // 16: fedrelu.v1.SignFlip
+	(*ScaledNoise)(nil),         // 17: fedrelu.v1.ScaledNoise
+	(*LabelFlip)(nil),           // 18: fedrelu.v1.LabelFlip
+	(*SameValue)(nil),           // 19: fedrelu.v1.SameValue
+	(*Stop)(nil),                // 20: fedrelu.v1.Stop
+	(*Data)(nil),                // 21: fedrelu.v1.Data
+	(*MNIST)(nil),               // 22: fedrelu.v1.MNIST
+	(*IDX)(nil),                 // 23: fedrelu.v1.IDX
+	(*Safetensors)(nil),         // 24: fedrelu.v1.Safetensors
+	(*CIFAR10)(nil),             // 25: fedrelu.v1.CIFAR10
+	(*CSV)(nil),                 // 26: fedrelu.v1.CSV
+	(*NPZ)(nil),                 // 27: fedrelu.v1.NPZ
+	(*Synthetic)(nil),           // 28: fedrelu.v1.Synthetic
+	(*Teacher)(nil),             // 29: fedrelu.v1.Teacher
+	(*LinearRegression)(nil),    // 30: fedrelu.v1.LinearRegression
+	(*FedProxDevices)(nil),      // 31: fedrelu.v1.FedProxDevices
+	(*GaussianClasses)(nil),     // 32: fedrelu.v1.GaussianClasses
+	(*UnivariateFunction)(nil),  // 33: fedrelu.v1.UnivariateFunction
+	(*Shards)(nil),              // 34: fedrelu.v1.Shards
+	(*Partition)(nil),           // 35: fedrelu.v1.Partition
+	(*IID)(nil),                 // 36: fedrelu.v1.IID
+	(*Contiguous)(nil),          // 37: fedrelu.v1.Contiguous
+	(*LabelShards)(nil),         // 38: fedrelu.v1.LabelShards
+	(*Labels)(nil),              // 39: fedrelu.v1.Labels
+	(*Dirichlet)(nil),           // 40: fedrelu.v1.Dirichlet
+	(*Quantity)(nil),            // 41: fedrelu.v1.Quantity
+	(*Natural)(nil),             // 42: fedrelu.v1.Natural
+	(*Explicit)(nil),            // 43: fedrelu.v1.Explicit
+	(*Model)(nil),               // 44: fedrelu.v1.Model
+	(*MLP)(nil),                 // 45: fedrelu.v1.MLP
+	(*CNN)(nil),                 // 46: fedrelu.v1.CNN
+	(*ResNet)(nil),              // 47: fedrelu.v1.ResNet
+	(*Shallow)(nil),             // 48: fedrelu.v1.Shallow
+	(*Activation)(nil),          // 49: fedrelu.v1.Activation
+	(*Layer)(nil),               // 50: fedrelu.v1.Layer
+	(*Linear)(nil),              // 51: fedrelu.v1.Linear
+	(*ReLU)(nil),                // 52: fedrelu.v1.ReLU
+	(*LeakyReLU)(nil),           // 53: fedrelu.v1.LeakyReLU
+	(*Conv2D)(nil),              // 54: fedrelu.v1.Conv2D
+	(*MaxPool2D)(nil),           // 55: fedrelu.v1.MaxPool2D
+	(*AvgPool2D)(nil),           // 56: fedrelu.v1.AvgPool2D
+	(*GlobalAvgPool2D)(nil),     // 57: fedrelu.v1.GlobalAvgPool2D
+	(*Flatten)(nil),             // 58: fedrelu.v1.Flatten
+	(*BatchNorm)(nil),           // 59: fedrelu.v1.BatchNorm
+	(*LayerNorm)(nil),           // 60: fedrelu.v1.LayerNorm
+	(*GroupNorm)(nil),           // 61: fedrelu.v1.GroupNorm
+	(*Residual)(nil),            // 62: fedrelu.v1.Residual
+	(*Scale)(nil),               // 63: fedrelu.v1.Scale
+	(*Softplus)(nil),            // 64: fedrelu.v1.Softplus
+	(*Init)(nil),                // 65: fedrelu.v1.Init
+	(*KaimingUniform)(nil),      // 66: fedrelu.v1.KaimingUniform
+	(*KaimingNormal)(nil),       // 67: fedrelu.v1.KaimingNormal
+	(*Xavier)(nil),              // 68: fedrelu.v1.Xavier
+	(*Gaussian)(nil),            // 69: fedrelu.v1.Gaussian
+	(*Identity)(nil),            // 70: fedrelu.v1.Identity
+	(*Zero)(nil),                // 71: fedrelu.v1.Zero
+	(*InitFile)(nil),            // 72: fedrelu.v1.InitFile
+	(*RandomSigns)(nil),         // 73: fedrelu.v1.RandomSigns
+	(*Regularize)(nil),          // 74: fedrelu.v1.Regularize
+	(*Local)(nil),               // 75: fedrelu.v1.Local
+	(*PostLocal)(nil),           // 76: fedrelu.v1.PostLocal
+	(*Schedule)(nil),            // 77: fedrelu.v1.Schedule
+	(*Constant)(nil),            // 78: fedrelu.v1.Constant
+	(*Step)(nil),                // 79: fedrelu.v1.Step
+	(*Exponential)(nil),         // 80: fedrelu.v1.Exponential
+	(*Cosine)(nil),              // 81: fedrelu.v1.Cosine
+	(*Warmup)(nil),              // 82: fedrelu.v1.Warmup
+	(*Optimizer)(nil),           // 83: fedrelu.v1.Optimizer
+	(*SGD)(nil),                 // 84: fedrelu.v1.SGD
+	(*AdamW)(nil),               // 85: fedrelu.v1.AdamW
+	(*Participation)(nil),       // 86: fedrelu.v1.Participation
+	(*Simulate)(nil),            // 87: fedrelu.v1.Simulate
+	(*Stragglers)(nil),          // 88: fedrelu.v1.Stragglers
+	(*Speed)(nil),               // 89: fedrelu.v1.Speed
+	(*LogNormal)(nil),           // 90: fedrelu.v1.LogNormal
+	(*UniformSpeed)(nil),        // 91: fedrelu.v1.UniformSpeed
+	(*Server)(nil),              // 92: fedrelu.v1.Server
+	(*FedAvg)(nil),              // 93: fedrelu.v1.FedAvg
+	(*FedAvgM)(nil),             // 94: fedrelu.v1.FedAvgM
+	(*DiLoCo)(nil),              // 95: fedrelu.v1.DiLoCo
+	(*SlowMo)(nil),              // 96: fedrelu.v1.SlowMo
+	(*FedAdagrad)(nil),          // 97: fedrelu.v1.FedAdagrad
+	(*FedAdam)(nil),             // 98: fedrelu.v1.FedAdam
+	(*FedYogi)(nil),             // 99: fedrelu.v1.FedYogi
+	(*FedNova)(nil),             // 100: fedrelu.v1.FedNova
+	(*Scaffold)(nil),            // 101: fedrelu.v1.Scaffold
+	(*Median)(nil),              // 102: fedrelu.v1.Median
+	(*TrimmedMean)(nil),         // 103: fedrelu.v1.TrimmedMean
+	(*Krum)(nil),                // 104: fedrelu.v1.Krum
+	(*MultiKrum)(nil),           // 105: fedrelu.v1.MultiKrum
+	(*GeometricMedian)(nil),     // 106: fedrelu.v1.GeometricMedian
+	(*FedBuff)(nil),             // 107: fedrelu.v1.FedBuff
+	(*Close)(nil),               // 108: fedrelu.v1.Close
+	(*All)(nil),                 // 109: fedrelu.v1.All
+	(*Quorum)(nil),              // 110: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 111: fedrelu.v1.Deadline
+	(*Adaptive)(nil),            // 112: fedrelu.v1.Adaptive
+	(*Checks)(nil),              // 113: fedrelu.v1.Checks
+	(*Drift)(nil),               // 114: fedrelu.v1.Drift
+	(*Rank)(nil),                // 115: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 116: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 117: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 118: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
-	13,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
-	14,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
-	27,  // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
-	37,  // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
+	20,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
+	21,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
+	34,  // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
+	44,  // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
 	5,   // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
 	6,   // 5: fedrelu.v1.Spec.precision:type_name -> fedrelu.v1.Precision
-	68,  // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
-	67,  // 7: fedrelu.v1.Spec.regularize:type_name -> fedrelu.v1.Regularize
-	79,  // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
-	85,  // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
+	75,  // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
+	74,  // 7: fedrelu.v1.Spec.regularize:type_name -> fedrelu.v1.Regularize
+	86,  // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
+	92,  // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
 	10,  // 10: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	101, // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
-	80,  // 12: fedrelu.v1.Spec.simulate:type_name -> fedrelu.v1.Simulate
+	108, // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	87,  // 12: fedrelu.v1.Spec.simulate:type_name -> fedrelu.v1.Simulate
 	11,  // 13: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	111, // 14: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	111, // 15: fedrelu.v1.Spec.task_limit:type_name -> google.protobuf.Duration
+	118, // 14: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	118, // 15: fedrelu.v1.Spec.task_limit:type_name -> google.protobuf.Duration
 	0,   // 16: fedrelu.v1.Spec.state:type_name -> fedrelu.v1.StatePlace
-	111, // 17: fedrelu.v1.Spec.state_deadline:type_name -> google.protobuf.Duration
+	118, // 17: fedrelu.v1.Spec.state_deadline:type_name -> google.protobuf.Duration
 	1,   // 18: fedrelu.v1.Spec.on_state_lost:type_name -> fedrelu.v1.OnStateLost
-	106, // 19: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	109, // 20: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	110, // 21: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
-	15,  // 22: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
-	16,  // 23: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
-	17,  // 24: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
-	18,  // 25: fedrelu.v1.Data.cifar10:type_name -> fedrelu.v1.CIFAR10
-	19,  // 26: fedrelu.v1.Data.csv:type_name -> fedrelu.v1.CSV
-	20,  // 27: fedrelu.v1.Data.npz:type_name -> fedrelu.v1.NPZ
-	21,  // 28: fedrelu.v1.Data.synthetic:type_name -> fedrelu.v1.Synthetic
-	22,  // 29: fedrelu.v1.Synthetic.teacher:type_name -> fedrelu.v1.Teacher
-	23,  // 30: fedrelu.v1.Synthetic.linear:type_name -> fedrelu.v1.LinearRegression
-	24,  // 31: fedrelu.v1.Synthetic.fedprox:type_name -> fedrelu.v1.FedProxDevices
-	25,  // 32: fedrelu.v1.Synthetic.gaussian:type_name -> fedrelu.v1.GaussianClasses
-	26,  // 33: fedrelu.v1.Synthetic.function:type_name -> fedrelu.v1.UnivariateFunction
-	2,   // 34: fedrelu.v1.UnivariateFunction.of:type_name -> fedrelu.v1.Univariate
-	28,  // 35: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
-	29,  // 36: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
-	30,  // 37: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
-	31,  // 38: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
-	32,  // 39: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
-	33,  // 40: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
-	34,  // 41: fedrelu.v1.Partition.quantity:type_name -> fedrelu.v1.Quantity
-	35,  // 42: fedrelu.v1.Partition.natural:type_name -> fedrelu.v1.Natural
-	36,  // 43: fedrelu.v1.Partition.explicit:type_name -> fedrelu.v1.Explicit
-	3,   // 44: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
-	38,  // 45: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
-	39,  // 46: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
-	40,  // 47: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
-	41,  // 48: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
-	43,  // 49: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
-	58,  // 50: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
-	42,  // 51: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
-	4,   // 52: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
-	42,  // 53: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
-	45,  // 54: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
-	46,  // 55: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	44,  // 56: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
-	45,  // 57: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
-	46,  // 58: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	47,  // 59: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
-	48,  // 60: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
-	49,  // 61: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
-	50,  // 62: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
-	51,  // 63: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
-	52,  // 64: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
-	53,  // 65: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
-	54,  // 66: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
-	55,  // 67: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
-	56,  // 68: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
-	57,  // 69: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
-	43,  // 70: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
-	43,  // 71: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
-	59,  // 72: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
-	60,  // 73: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
-	61,  // 74: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
-	62,  // 75: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
-	63,  // 76: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
-	64,  // 77: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
-	65,  // 78: fedrelu.v1.Init.file:type_name -> fedrelu.v1.InitFile
-	66,  // 79: fedrelu.v1.Init.random_signs:type_name -> fedrelu.v1.RandomSigns
-	7,   // 80: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
-	76,  // 81: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
-	70,  // 82: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
-	69,  // 83: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
-	71,  // 84: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
-	72,  // 85: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
-	73,  // 86: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
-	74,  // 87: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
-	75,  // 88: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
-	77,  // 89: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
-	78,  // 90: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
-	8,   // 91: fedrelu.v1.Participation.by:type_name -> fedrelu.v1.DrawBy
-	81,  // 92: fedrelu.v1.Simulate.stragglers:type_name -> fedrelu.v1.Stragglers
-	82,  // 93: fedrelu.v1.Simulate.speed:type_name -> fedrelu.v1.Speed
-	9,   // 94: fedrelu.v1.Simulate.partial:type_name -> fedrelu.v1.Partial
-	83,  // 95: fedrelu.v1.Speed.lognormal:type_name -> fedrelu.v1.LogNormal
-	84,  // 96: fedrelu.v1.Speed.uniform:type_name -> fedrelu.v1.UniformSpeed
-	86,  // 97: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
-	87,  // 98: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
-	88,  // 99: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
-	89,  // 100: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
-	90,  // 101: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
-	91,  // 102: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
-	92,  // 103: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
-	93,  // 104: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
-	94,  // 105: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
-	95,  // 106: fedrelu.v1.Server.median:type_name -> fedrelu.v1.Median
-	96,  // 107: fedrelu.v1.Server.trimmed_mean:type_name -> fedrelu.v1.TrimmedMean
-	97,  // 108: fedrelu.v1.Server.krum:type_name -> fedrelu.v1.Krum
-	98,  // 109: fedrelu.v1.Server.multi_krum:type_name -> fedrelu.v1.MultiKrum
-	99,  // 110: fedrelu.v1.Server.geometric_median:type_name -> fedrelu.v1.GeometricMedian
-	100, // 111: fedrelu.v1.Server.fedbuff:type_name -> fedrelu.v1.FedBuff
-	102, // 112: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	103, // 113: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	104, // 114: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	105, // 115: fedrelu.v1.Close.adaptive:type_name -> fedrelu.v1.Adaptive
-	111, // 116: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	111, // 117: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	111, // 118: fedrelu.v1.Adaptive.floor:type_name -> google.protobuf.Duration
-	107, // 119: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	108, // 120: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	121, // [121:121] is the sub-list for method output_type
-	121, // [121:121] is the sub-list for method input_type
-	121, // [121:121] is the sub-list for extension type_name
-	121, // [121:121] is the sub-list for extension extendee
-	0,   // [0:121] is the sub-list for field type_name
+	113, // 19: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	116, // 20: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	117, // 21: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	13,  // 22: fedrelu.v1.Spec.faults:type_name -> fedrelu.v1.Faults
+	14,  // 23: fedrelu.v1.Faults.byzantine:type_name -> fedrelu.v1.Byzantine
+	15,  // 24: fedrelu.v1.Byzantine.attack:type_name -> fedrelu.v1.Attack
+	16,  // 25: fedrelu.v1.Attack.sign_flip:type_name -> fedrelu.v1.SignFlip
+	17,  // 26: fedrelu.v1.Attack.scaled_noise:type_name -> fedrelu.v1.ScaledNoise
+	18,  // 27: fedrelu.v1.Attack.label_flip:type_name -> fedrelu.v1.LabelFlip
+	19,  // 28: fedrelu.v1.Attack.same_value:type_name -> fedrelu.v1.SameValue
+	22,  // 29: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
+	23,  // 30: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
+	24,  // 31: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
+	25,  // 32: fedrelu.v1.Data.cifar10:type_name -> fedrelu.v1.CIFAR10
+	26,  // 33: fedrelu.v1.Data.csv:type_name -> fedrelu.v1.CSV
+	27,  // 34: fedrelu.v1.Data.npz:type_name -> fedrelu.v1.NPZ
+	28,  // 35: fedrelu.v1.Data.synthetic:type_name -> fedrelu.v1.Synthetic
+	29,  // 36: fedrelu.v1.Synthetic.teacher:type_name -> fedrelu.v1.Teacher
+	30,  // 37: fedrelu.v1.Synthetic.linear:type_name -> fedrelu.v1.LinearRegression
+	31,  // 38: fedrelu.v1.Synthetic.fedprox:type_name -> fedrelu.v1.FedProxDevices
+	32,  // 39: fedrelu.v1.Synthetic.gaussian:type_name -> fedrelu.v1.GaussianClasses
+	33,  // 40: fedrelu.v1.Synthetic.function:type_name -> fedrelu.v1.UnivariateFunction
+	2,   // 41: fedrelu.v1.UnivariateFunction.of:type_name -> fedrelu.v1.Univariate
+	35,  // 42: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
+	36,  // 43: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
+	37,  // 44: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
+	38,  // 45: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
+	39,  // 46: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
+	40,  // 47: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
+	41,  // 48: fedrelu.v1.Partition.quantity:type_name -> fedrelu.v1.Quantity
+	42,  // 49: fedrelu.v1.Partition.natural:type_name -> fedrelu.v1.Natural
+	43,  // 50: fedrelu.v1.Partition.explicit:type_name -> fedrelu.v1.Explicit
+	3,   // 51: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
+	45,  // 52: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
+	46,  // 53: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
+	47,  // 54: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
+	48,  // 55: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
+	50,  // 56: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
+	65,  // 57: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
+	49,  // 58: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
+	4,   // 59: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
+	49,  // 60: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
+	52,  // 61: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
+	53,  // 62: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	51,  // 63: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
+	52,  // 64: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
+	53,  // 65: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	54,  // 66: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
+	55,  // 67: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
+	56,  // 68: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
+	57,  // 69: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
+	58,  // 70: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
+	59,  // 71: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
+	60,  // 72: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
+	61,  // 73: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
+	62,  // 74: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
+	63,  // 75: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
+	64,  // 76: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
+	50,  // 77: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
+	50,  // 78: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
+	66,  // 79: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
+	67,  // 80: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
+	68,  // 81: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
+	69,  // 82: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
+	70,  // 83: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
+	71,  // 84: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
+	72,  // 85: fedrelu.v1.Init.file:type_name -> fedrelu.v1.InitFile
+	73,  // 86: fedrelu.v1.Init.random_signs:type_name -> fedrelu.v1.RandomSigns
+	7,   // 87: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
+	83,  // 88: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
+	77,  // 89: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
+	76,  // 90: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
+	78,  // 91: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
+	79,  // 92: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
+	80,  // 93: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
+	81,  // 94: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
+	82,  // 95: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
+	84,  // 96: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
+	85,  // 97: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
+	8,   // 98: fedrelu.v1.Participation.by:type_name -> fedrelu.v1.DrawBy
+	88,  // 99: fedrelu.v1.Simulate.stragglers:type_name -> fedrelu.v1.Stragglers
+	89,  // 100: fedrelu.v1.Simulate.speed:type_name -> fedrelu.v1.Speed
+	9,   // 101: fedrelu.v1.Simulate.partial:type_name -> fedrelu.v1.Partial
+	90,  // 102: fedrelu.v1.Speed.lognormal:type_name -> fedrelu.v1.LogNormal
+	91,  // 103: fedrelu.v1.Speed.uniform:type_name -> fedrelu.v1.UniformSpeed
+	93,  // 104: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
+	94,  // 105: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
+	95,  // 106: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
+	96,  // 107: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
+	97,  // 108: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
+	98,  // 109: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
+	99,  // 110: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
+	100, // 111: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
+	101, // 112: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
+	102, // 113: fedrelu.v1.Server.median:type_name -> fedrelu.v1.Median
+	103, // 114: fedrelu.v1.Server.trimmed_mean:type_name -> fedrelu.v1.TrimmedMean
+	104, // 115: fedrelu.v1.Server.krum:type_name -> fedrelu.v1.Krum
+	105, // 116: fedrelu.v1.Server.multi_krum:type_name -> fedrelu.v1.MultiKrum
+	106, // 117: fedrelu.v1.Server.geometric_median:type_name -> fedrelu.v1.GeometricMedian
+	107, // 118: fedrelu.v1.Server.fedbuff:type_name -> fedrelu.v1.FedBuff
+	109, // 119: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	110, // 120: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	111, // 121: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	112, // 122: fedrelu.v1.Close.adaptive:type_name -> fedrelu.v1.Adaptive
+	118, // 123: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	118, // 124: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	118, // 125: fedrelu.v1.Adaptive.floor:type_name -> google.protobuf.Duration
+	114, // 126: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	115, // 127: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	128, // [128:128] is the sub-list for method output_type
+	128, // [128:128] is the sub-list for method input_type
+	128, // [128:128] is the sub-list for extension type_name
+	128, // [128:128] is the sub-list for extension extendee
+	0,   // [0:128] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -8721,8 +9159,18 @@ func file_fedrelu_v1_spec_proto_init() {
 		return
 	}
 	file_fedrelu_v1_spec_proto_msgTypes[0].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[1].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[2].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[2].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[3].OneofWrappers = []any{
+		(*Attack_SignFlip)(nil),
+		(*Attack_ScaledNoise)(nil),
+		(*Attack_LabelFlip)(nil),
+		(*Attack_SameValue)(nil),
+	}
+	file_fedrelu_v1_spec_proto_msgTypes[4].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[5].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[7].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[8].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[9].OneofWrappers = []any{
 		(*Data_Mnist)(nil),
 		(*Data_Idx)(nil),
 		(*Data_Safetensors)(nil),
@@ -8731,25 +9179,25 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Data_Npz)(nil),
 		(*Data_Synthetic)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[4].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[5].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[6].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[7].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[8].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[9].OneofWrappers = []any{
-		(*Synthetic_Teacher)(nil),
-		(*Synthetic_Linear)(nil),
-		(*Synthetic_Fedprox)(nil),
-		(*Synthetic_Gaussian)(nil),
-		(*Synthetic_Function)(nil),
-	}
-	file_fedrelu_v1_spec_proto_msgTypes[10].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[11].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[12].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[13].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[14].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[15].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[16].OneofWrappers = []any{
+		(*Synthetic_Teacher)(nil),
+		(*Synthetic_Linear)(nil),
+		(*Synthetic_Fedprox)(nil),
+		(*Synthetic_Gaussian)(nil),
+		(*Synthetic_Function)(nil),
+	}
+	file_fedrelu_v1_spec_proto_msgTypes[17].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[18].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[19].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[20].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[21].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[22].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[23].OneofWrappers = []any{
 		(*Partition_Iid)(nil),
 		(*Partition_Contiguous)(nil),
 		(*Partition_LabelShards)(nil),
@@ -8759,23 +9207,23 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Partition_Natural)(nil),
 		(*Partition_Explicit)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[19].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[20].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[21].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[22].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[26].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[27].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[28].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[29].OneofWrappers = []any{
 		(*Quantity_Power)(nil),
 		(*Quantity_Exponential)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[23].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[24].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[26].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[28].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[29].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[30].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[30].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[31].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[33].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[35].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[36].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[37].OneofWrappers = []any{
 		(*Activation_Relu)(nil),
 		(*Activation_LeakyRelu)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[31].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[38].OneofWrappers = []any{
 		(*Layer_Linear)(nil),
 		(*Layer_Relu)(nil),
 		(*Layer_LeakyRelu)(nil),
@@ -8791,16 +9239,16 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Layer_Scale)(nil),
 		(*Layer_Softplus)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[32].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[34].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[35].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[36].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[37].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[40].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[39].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[41].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[42].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[43].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[44].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[46].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[47].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[48].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[49].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[51].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[53].OneofWrappers = []any{
 		(*Init_KaimingUniform)(nil),
 		(*Init_KaimingNormal)(nil),
 		(*Init_Xavier)(nil),
@@ -8810,45 +9258,45 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Init_File)(nil),
 		(*Init_RandomSigns)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[50].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[51].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[53].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[54].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[55].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[56].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[57].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[58].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[60].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[61].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[62].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[63].OneofWrappers = []any{
 		(*Local_Epochs)(nil),
 		(*Local_Steps)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[57].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[58].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[64].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[65].OneofWrappers = []any{
 		(*Schedule_Constant)(nil),
 		(*Schedule_Step)(nil),
 		(*Schedule_Exponential)(nil),
 		(*Schedule_Cosine)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[60].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[61].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[62].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[63].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[64].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[67].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[68].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[69].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[70].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[71].OneofWrappers = []any{
 		(*Optimizer_Sgd)(nil),
 		(*Optimizer_Adamw)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[65].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[66].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[67].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[72].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[73].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[74].OneofWrappers = []any{
 		(*Participation_Fraction)(nil),
 		(*Participation_Count)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[68].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[69].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[70].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[75].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[76].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[77].OneofWrappers = []any{
 		(*Speed_Lognormal)(nil),
 		(*Speed_Uniform)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[71].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[72].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[73].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[78].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[79].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[80].OneofWrappers = []any{
 		(*Server_Fedavg)(nil),
 		(*Server_Fedavgm)(nil),
 		(*Server_Diloco)(nil),
@@ -8865,39 +9313,39 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Server_GeometricMedian)(nil),
 		(*Server_Fedbuff)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[74].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[75].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[76].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[77].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[78].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[79].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[80].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[81].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[82].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[83].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[84].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[85].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[86].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[87].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[88].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[89].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[89].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[91].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[92].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[93].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[94].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[95].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[96].OneofWrappers = []any{
 		(*Close_All)(nil),
 		(*Close_Quorum)(nil),
 		(*Close_Deadline)(nil),
 		(*Close_Adaptive)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[91].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[93].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[95].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[96].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[97].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[98].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[100].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[102].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[103].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[104].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[105].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
 			NumEnums:      12,
-			NumMessages:   99,
+			NumMessages:   106,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
