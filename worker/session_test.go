@@ -31,7 +31,7 @@ func TestHeldResultsAreOfferedAndPushedAgainWithoutTraining(t *testing.T) {
 	s, c, session := begin(t, defaultSpec)
 	start := s.model(1)
 	hash := c.serve(start)
-	// 1, 2 and 3, then 4: counted. 5 and 6: trained, not pushed.
+	// 1, 2 and 3, then 4: counted. 5 and 6: trained, their push breaks off.
 	var counted []wire.PushedTask
 	for _, ks := range [][]int{{1, 2, 3}, {4}} {
 		session.say(s.assign(1, hash, ks...))
@@ -43,8 +43,11 @@ func TestHeldResultsAreOfferedAndPushedAgainWithoutTraining(t *testing.T) {
 	}
 	session.say(s.assign(1, hash, 5, 6))
 	session.hearTrained(5, 6)
+	session.say(wire.Flush{Key: s.key(1)})
+	broken := c.push(5, 6) // what was counted is one sum before anything else is pushed
 	c.forget(hash)
 	session.end(errGone)
+	broken.fail(codes.Unavailable)
 
 	session, holding := c.again(s, 2)
 	if want := []wire.Holding{s.holding(1, start, 1, 2, 3, 4), s.holding(1, start, 5, 6)}; !reflect.DeepEqual(holding, want) {
