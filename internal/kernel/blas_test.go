@@ -75,13 +75,13 @@ func (l *layer[F]) results(t *testing.T, name string) [][]F {
 	}
 	w, v := l.weights(), NewWeights[F](l.in, l.out, true)
 	v.Load(l.velocity, l.vbias)
-	scratch := make([]F, w.Scratch())
+	w.Prepare(l.n, true)
 	y, dx := make([]F, l.n*l.out+Slack), make([]F, l.n*l.in+Slack)
 	w.Forward(y, l.inputs(), l.n, true)
-	w.InputGradient(dx, l.padded(), l.n, append(slices.Clone(l.mask), make([]F, Slack)...), scratch)
-	_, rows, bias := w.Gradient(w.Panels()-1, l.inputs(), l.padded(), l.n, scratch)
+	w.Backward(&Backward[F]{N: l.n, DY: l.padded(), DX: dx, Mask: append(slices.Clone(l.mask), make([]F, Slack)...)})
+	_, rows, bias := w.Gradient(w.Panels()-1, l.inputs(), l.padded(), l.n)
 	all := [][]F{y[:l.n*l.out], dx[:l.n*l.in], slices.Clone(rows), slices.Clone(bias)}
-	w.Update(v, l.inputs(), l.padded(), l.n, &l.sgd)
+	w.Backward(&Backward[F]{N: l.n, DY: l.padded(), SGD: &l.sgd, X: l.inputs(), Velocity: v})
 	for _, x := range []*Weights[F]{w, v} {
 		weight, bias := make([]F, l.out*l.in), make([]F, l.out)
 		x.Save(weight, bias)
