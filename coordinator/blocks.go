@@ -35,10 +35,14 @@ func (o *owner) model(block []float32) []float32 { return block[:o.job.Net.Param
 
 // publish makes a block the start of the next round.
 func (o *owner) publish(block []float32, h hashes) {
+	next := o.offered // it was published to be scored
+	if next == nil {
+		next = o.c.models.publish(h.travel, block, o.job.Layout().Size())
+	}
 	if o.start != nil {
 		o.start.release()
 	}
-	o.start = o.c.models.publish(h.travel, block, o.job.Layout().Size())
+	o.start, o.offered = next, nil
 }
 
 // read reads what was stored after a round.

@@ -23,7 +23,7 @@ func (o *owner) finish(ctx context.Context) error {
 		return err
 	}
 	rec := o.record(made)
-	if err := o.score(ctx, &rec, o.model(next)); err != nil {
+	if err := o.score(ctx, &rec, next, made); err != nil {
 		return err
 	}
 	waited := time.Now()
@@ -112,13 +112,22 @@ func (c *currentRound) account(rec *record.Round) {
 	}
 }
 
-// score evaluates the model where the spec asks for it.
-func (o *owner) score(ctx context.Context, rec *record.Round, block []float32) error {
+// score evaluates the model of a stored block where the spec asks for it and somebody has a test set.
+func (o *owner) score(ctx context.Context, rec *record.Round, block []float32, made hashes) error {
 	every := o.spec.EvaluateEvery
 	if every == 0 || rec.Number%every != 0 && rec.Number != o.spec.Rounds {
 		return nil
 	}
-	s, err := o.evaluator.Evaluate(ctx, block)
+	var s localsgd.Score
+	var err error
+	switch {
+	case o.evaluator != nil:
+		s, err = o.evaluator.Evaluate(ctx, o.model(block))
+	case o.hasTests():
+		s, err = o.scoreByWorkers(ctx, rec.Number, block, made)
+	default:
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -174,7 +174,7 @@ func (t *driftTask) choose(workers []*participant) round.WorkerID {
 	var other round.WorkerID
 	for _, p := range workers {
 		id := p.session.ID
-		if slices.Contains(t.tried, id) || !p.session.serves.Contains(t.shard) {
+		if slices.Contains(t.tried, id) || !p.serves.Contains(t.shard) {
 			continue
 		}
 		if id == t.holder {

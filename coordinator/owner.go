@@ -12,6 +12,7 @@ import (
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/coordinator/round"
 	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
 	"github.com/fedrelu/fedrelu/proto/spec"
 	"github.com/fedrelu/fedrelu/proto/wire"
 )
@@ -39,7 +40,8 @@ type owner struct {
 	job       *localsgd.Job
 	algorithm localsgd.Algorithm
 	states    shardStates
-	evaluator *localsgd.Evaluator
+	evaluator *localsgd.Evaluator // nil where the workers have the test sets
+	print     shard.Fingerprint
 
 	workers map[round.WorkerID]*participant
 	current *currentRound // nil between rounds
@@ -50,6 +52,9 @@ type owner struct {
 	start   *model   // of the round at hand: the last committed model
 	last    record.Round
 	times   round.Times // of this sitting's rounds
+	offered *model      // the next start, published before its commit; nil: it is not
+	scores  *evaluation // that workers carry out; nil: none
+	waiting *wait       // outside rounds; nil: for nothing that has a name
 
 	keeping     sync.Mutex // one push's states at a time are written
 	background  sync.WaitGroup
@@ -63,6 +68,8 @@ type participant struct {
 	state   participantState
 	reason  string                   // why it was refused
 	states  map[wire.ShardState]bool // of shards, that lie with it
+	serves  round.ShardSet
+	parts   map[int]shard.Part // that it has brought, where workers bring their own shards
 }
 
 type participantState int
@@ -172,14 +179,17 @@ func (o *owner) reachedTarget() bool {
 	return target > 0 && o.last.Number > 0 && o.last.TestAccuracy != nil && *o.last.TestAccuracy >= target
 }
 
-// enter makes the run the active one and tells all workers of it.
+// enter makes the run the active one and tells all workers of it, once.
 func (o *owner) enter() {
 	o.c.mu.Lock()
+	defer o.c.mu.Unlock()
+	if o.c.active == o {
+		return
+	}
 	o.c.active = o
 	for _, s := range o.c.sessions {
 		o.inbox.put(joined{s})
 	}
-	o.c.mu.Unlock()
 }
 
 // leave takes the run off the stage and answers whoever still waits for it.
@@ -197,6 +207,9 @@ func (o *owner) leave() {
 	}
 	if o.start != nil {
 		o.start.release()
+	}
+	if o.offered != nil {
+		o.offered.release()
 	}
 	if o.pending != nil {
 		o.pending.drop()

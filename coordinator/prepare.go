@@ -15,7 +15,7 @@ import (
 
 // prepare builds the run's job and brings it to its last committed round, making round 0 if there is none.
 func (o *owner) prepare(ctx context.Context) error {
-	if err := o.build(); errors.Is(err, errLocalOnly) {
+	if err := o.readSpec(); errors.Is(err, errLocalOnly) {
 		return err
 	} else if err != nil {
 		return &failure{err.Error()}
@@ -23,6 +23,12 @@ func (o *owner) prepare(ctx context.Context) error {
 	if o.run.Numerics != localsgd.Numerics {
 		return &failure{fmt.Sprintf("the run was begun with numerics version %d, this build computes with %d: its bits would differ",
 			o.run.Numerics, localsgd.Numerics)}
+	}
+	if err := o.gather(ctx); err != nil {
+		return err
+	}
+	if err := o.build(); err != nil {
+		return &failure{err.Error()}
 	}
 	loaded, err := o.load()
 	if err != nil {
@@ -34,26 +40,43 @@ func (o *owner) prepare(ctx context.Context) error {
 	return nil
 }
 
-// build makes the spec, the data and the job.
-func (o *owner) build() error {
-	var err error
+// readSpec reads the run's spec, and refuses what this coordinator may not run.
+func (o *owner) readSpec() (err error) {
 	if o.spec, err = spec.FromProto(o.run.Spec); err != nil {
 		return fmt.Errorf("reading the run's spec: %w", err)
 	}
 	if err := o.c.mayRun(o.spec); err != nil {
 		return fmt.Errorf("%w: %w", errLocalOnly, err)
 	}
+	return nil
+}
+
+// data returns what this process holds of the run's data, and its fingerprint.
+func (o *owner) data() (shard.Data, shard.Fingerprint, error) {
+	if d, own := o.spec.Data.(spec.Workers); own {
+		data, err := workload.Outline(d, sizesOf(o.run.Parts))
+		return data, shard.Fingerprint{}, err
+	}
 	cache := &o.c.data
 	if cache.of != o.spec.Source() {
 		began := time.Now()
 		data, err := workload.Load(o.spec.Source(), o.c.cfg.Data, shard.TrainY|shard.Testing)
 		if err != nil {
-			return err
+			return data, shard.Fingerprint{}, err
 		}
 		*cache = dataCache{of: o.spec.Source(), data: data, print: data.Fingerprint()}
 		o.log.Info("data loaded", "seconds", time.Since(began).Seconds())
 	}
-	if o.job, err = workload.Job(o.spec, cache.data); err != nil {
+	return cache.data, cache.print, nil
+}
+
+// build makes the data and the job.
+func (o *owner) build() error {
+	data, print, err := o.data()
+	if err != nil {
+		return err
+	}
+	if o.job, err = workload.Job(o.spec, data); err != nil {
 		return err
 	}
 	o.algorithm = workload.Algorithm(o.spec)
@@ -64,8 +87,11 @@ func (o *owner) build() error {
 		o.updates = newUpdates(o.c.cfg.Dir, 4*int64(o.job.Layout().Size()), updatesInMemory)
 	}
 	o.states = o.newShardStates()
-	o.evaluator = localsgd.NewEvaluator(o.job.Net, cache.data.Test, o.c.cfg.Parallel)
-	return o.checkPlanned(cache.print)
+	if data.Test != nil {
+		o.evaluator = localsgd.NewEvaluator(o.job.Net, data.Test, o.c.cfg.Parallel)
+	}
+	o.print = print
+	return o.checkPlanned(print)
 }
 
 // checkRule refuses rules whose rounds have no plan.
@@ -98,13 +124,13 @@ func (o *owner) begin(ctx context.Context) error {
 	}
 	made := o.hashes(block)
 	o.run.Layout = o.job.Net.Layout().Fingerprint()
-	o.run.Data = record.Data(o.c.data.print)
+	o.run.Data = record.Data(o.print)
 	o.run.ShardSizes = o.job.Shards.Sizes()
 	o.run.StartModel = made.model
 	o.run.Tensors = o.job.Net.Layout().Descs()
 	err := o.c.store.Update(o.run.ID, func(r *record.Run) error {
 		r.Layout, r.Data, r.ShardSizes, r.StartModel = o.run.Layout, o.run.Data, o.run.ShardSizes, o.run.StartModel
-		r.Tensors = o.run.Tensors
+		r.Tensors, r.Parts = o.run.Tensors, o.run.Parts
 		return nil
 	})
 	if err != nil {
@@ -112,7 +138,7 @@ func (o *owner) begin(ctx context.Context) error {
 	}
 	zero := record.Round{Number: 0, Model: made.model, RuleState: made.state, Time: time.Now(), MeasureDue: o.spec.Rank.Every > 0}
 	began := time.Now()
-	if err := o.score(ctx, &zero, o.model(block)); err != nil {
+	if err := o.score(ctx, &zero, block, made); err != nil {
 		return err
 	}
 	zero.Seconds.Aggregate = time.Since(began).Seconds()

@@ -14,11 +14,17 @@ type Progress struct {
 	Invited    int
 	Answered   int
 	Workers    int    // that take part
-	Phase      string // plan, train, aggregate, commit, committed, or measure
+	Phase      string // gather, plan, train, aggregate, evaluate, commit, committed, or measure
 	WaitingFor string // in words; empty: nothing
 	Awaited    []string
 	Since      time.Time // when the wait began
 	Until      time.Time // its deadline; zero: heartbeats alone bound it
+}
+
+// wait is a wait outside the machine of a round.
+type wait struct {
+	what         string
+	since, until time.Time
 }
 
 // progressEvery bounds how often progress is published while a phase goes on.
@@ -48,6 +54,9 @@ func (o *owner) say(phase string, always bool) {
 			p.WaitingFor, p.Since = "waiting for a worker that can measure the drift", m.absent
 			p.Until = m.absent.Add(o.c.cfg.MeasureGiveUp)
 		}
+	}
+	if w := o.waiting; w != nil {
+		p.WaitingFor, p.Since, p.Until = w.what, w.since, w.until
 	}
 	o.progress.current.Store(p)
 	// The phases are also what a test of kills at every phase looks at.

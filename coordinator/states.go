@@ -71,12 +71,12 @@ func (s *shardStates) stays(shard int) bool {
 // with workers only those that it has.
 func (o *owner) serves(p *participant) (round.ShardSet, error) {
 	if o.states.size == 0 || o.states.travels {
-		return p.session.serves, nil
+		return p.serves, nil
 	}
 	var can []round.Range
 	for k := range len(o.job.Shards) {
 		has := !o.states.stays(k) || p.states[wire.ShardState{Shard: k, Hash: o.states.current[k]}]
-		if has && p.session.serves.Contains(k) {
+		if has && p.serves.Contains(k) {
 			can = append(can, round.Range{First: k, Last: k})
 		}
 	}

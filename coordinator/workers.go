@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -18,9 +19,10 @@ func (o *owner) onJoined(s *Session) error {
 	if o.workers[s.ID] != nil {
 		return nil
 	}
-	o.workers[s.ID] = &participant{session: s, states: make(map[wire.ShardState]bool)}
+	o.workers[s.ID] = &participant{session: s, serves: s.serves, states: make(map[wire.ShardState]bool)}
 	o.c.tell(s, wire.StartRun{
 		Run: o.run.ID, Spec: o.run.Spec, Layout: o.run.Layout, Data: shard.Fingerprint(o.run.Data),
+		Own: o.recorded(s),
 	})
 	return nil
 }
@@ -33,6 +35,10 @@ func (o *owner) onLeft(s *Session, why error) error {
 	if o.pending != nil {
 		o.pending.lose(s.ID)
 		o.askForDrift()
+	}
+	if o.scores != nil {
+		o.scores.lose(s.ID)
+		o.askForScores()
 	}
 	return o.step(round.Lost{ID: s.ID, Why: why.Error()})
 }
@@ -57,6 +63,10 @@ func (o *owner) onMessage(s *Session, m wire.FromWorker) error {
 		return o.onSample(p, m)
 	case wire.DriftFailed:
 		return o.onDriftFailed(p, m)
+	case wire.Scored:
+		return o.onScored(p, m)
+	case wire.ScoreFailed:
+		return o.onScoreFailed(p, m)
 	default:
 		return o.onTaskMessage(p, m)
 	}
@@ -99,7 +109,7 @@ func (o *owner) onDiverged(p *participant, m wire.Diverged) error {
 
 // onReady takes a worker into the run after comparing its data.
 func (o *owner) onReady(p *participant, m wire.RunReady) error {
-	if err := o.adoptData(m.Data); err != nil {
+	if err := errors.Join(o.adoptData(m.Data), o.adoptOwn(p, m.Own)); err != nil {
 		p.state, p.reason = refused, err.Error()
 		o.log.Error("worker has other data", "worker", p.name(), "why", err)
 		return nil
@@ -109,6 +119,7 @@ func (o *owner) onReady(p *participant, m wire.RunReady) error {
 		p.states[s] = true
 	}
 	o.askForDrift()
+	o.askForScores()
 	if o.current == nil {
 		return nil // the next round takes in whoever is ready; nobody holds results of a round that has not begun
 	}

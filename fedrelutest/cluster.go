@@ -17,6 +17,7 @@ import (
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/coordinator/rpc"
 	"github.com/fedrelu/fedrelu/proto/spec"
+	"github.com/fedrelu/fedrelu/proto/wire"
 	"github.com/fedrelu/fedrelu/worker"
 )
 
@@ -29,6 +30,13 @@ type settings struct {
 	slots  int
 	logger *slog.Logger
 	wrap   func(net.Conn) net.Conn
+	brings map[int]brought
+}
+
+// brought is what a worker brings.
+type brought struct {
+	dir    string
+	shards []wire.Range
 }
 
 // Data makes relative data paths of the spec start in the folder dir.
@@ -45,6 +53,20 @@ func Logger(l *slog.Logger) Option { return func(s *settings) { s.logger = l } }
 
 // Connections wraps every connection of a worker, for example in one that delays.
 func Connections(wrap func(net.Conn) net.Conn) Option { return func(s *settings) { s.wrap = wrap } }
+
+// Brings makes a worker, counted from 0, serve these shards alone, with data from the folder dir instead of Data's.
+func Brings(worker int, dir string, shards ...int) Option {
+	b := brought{dir: dir}
+	for _, k := range shards {
+		b.shards = append(b.shards, wire.Range{First: k, Last: k})
+	}
+	return func(s *settings) {
+		if s.brings == nil {
+			s.brings = map[int]brought{}
+		}
+		s.brings[worker] = b
+	}
+}
 
 // Run is a run on a cluster.
 type Run struct {
@@ -118,8 +140,12 @@ func openWorker(t testing.TB, set settings, i int, listener *bufconn.Listener) *
 		}
 		return conn, err
 	}
+	b, brings := set.brings[i]
+	if !brings {
+		b.dir = set.data
+	}
 	w, err := worker.Open(worker.Config{
-		Name: fmt.Sprintf("worker-%d", i), Dir: t.TempDir(), Data: set.data, Slots: set.slots, Build: "test", Logger: set.logger,
+		Name: fmt.Sprintf("worker-%d", i), Dir: t.TempDir(), Data: b.dir, Shards: b.shards, Slots: set.slots, Build: "test", Logger: set.logger,
 		Dial: func(context.Context) (*grpc.ClientConn, error) {
 			return grpc.NewClient("passthrough:///in-process", grpc.WithContextDialer(dial),
 				grpc.WithTransportCredentials(insecure.NewCredentials()))

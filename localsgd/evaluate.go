@@ -21,6 +21,26 @@ type Score struct {
 	Classes  bool    // accuracy means something
 }
 
+// Sums are a score before it is divided: what the scores of several sets add up to.
+type Sums struct {
+	Loss     float64 // over the examples
+	Correct  int
+	Examples int
+}
+
+// Add adds the sums of another set. Sums of losses have an order: that of the shards.
+func (s *Sums) Add(more Sums) {
+	s.Loss += more.Loss
+	s.Correct += more.Correct
+	s.Examples += more.Examples
+}
+
+// Score divides. classes: the examples have class labels.
+func (s Sums) Score(classes bool) Score {
+	n := float64(s.Examples)
+	return Score{Loss: s.Loss / n, Accuracy: float64(s.Correct) / n, Classes: classes}
+}
+
 // Evaluator scores float32 models.
 type Evaluator = EvaluatorIn[float32]
 
@@ -50,6 +70,15 @@ func NewEvaluatorIn[F kernel.Float](net *relu.Network, set *shard.Set, parallel 
 // Evaluate scores the parameters. The result does not depend on the number of goroutines. It returns the context's error
 // when that ends it early.
 func (e *EvaluatorIn[F]) Evaluate(ctx context.Context, params []F) (Score, error) {
+	sums, err := e.Sums(ctx, params)
+	if err != nil {
+		return Score{}, err
+	}
+	return sums.Score(e.set.Classes > 0), nil
+}
+
+// Sums is Evaluate without the division.
+func (e *EvaluatorIn[F]) Sums(ctx context.Context, params []F) (Sums, error) {
 	// All share one copy of the parameters in the kernels' order: for a large model that is what counts.
 	e.machines[0].Hold(params)
 	for _, m := range e.machines[1:] {
@@ -64,16 +93,13 @@ func (e *EvaluatorIn[F]) Evaluate(ctx context.Context, params []F) (Score, error
 		m.Release(nil)
 	}
 	if err := ctx.Err(); err != nil {
-		return Score{}, fmt.Errorf("evaluating: %w", err)
+		return Sums{}, fmt.Errorf("evaluating: %w", err)
 	}
-	s := Score{Classes: e.set.Classes > 0}
-	correct := 0
+	s := Sums{Examples: e.set.Len()}
 	for b := range e.losses {
 		s.Loss += e.losses[b]
-		correct += e.correct[b]
+		s.Correct += e.correct[b]
 	}
-	s.Loss /= float64(e.set.Len())
-	s.Accuracy = float64(correct) / float64(e.set.Len())
 	return s, nil
 }
 

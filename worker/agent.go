@@ -38,7 +38,7 @@ func newAgent(cfg *Config, states string) *agent {
 		cfg: cfg, log: cfg.Logger,
 		events: make(chan event), inbox: make(chan event), done: make(chan struct{}),
 		pusher: newHand(), fetcher: newHand(), load: newHand(),
-		loader: &loader{root: cfg.Data, file: states},
+		loader: &loader{root: cfg.Data, served: cfg.serves, must: len(cfg.Shards) > 0, file: states},
 	}
 	for range cfg.Slots {
 		a.slots = append(a.slots, &slot{hand: newHand()})

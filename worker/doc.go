@@ -5,7 +5,7 @@
 //
 //   - One goroutine, the agent, owns everything that the worker knows of a run: tasks, models, results, measurements. It
 //     never waits for the network, the disk or a computation. What takes long is an order, carried out by a hand: one
-//     goroutine for each slot (training, adding, measuring), one that pushes, one that fetches, one that loads. A block or
+//     goroutine for each slot (training, adding, measuring, scoring), one that pushes, one that fetches, one that loads. A block or
 //     sum named in an order belongs to that hand until its event comes back. There are no locks.
 //   - A session has two goroutines: one reads the stream, one writes it, heartbeats included, so that these pass whatever
 //     is computed. A coordinator that takes nothing for as long as it would wait for a heartbeat is given up.
@@ -17,6 +17,7 @@
 //   - Nothing is pushed in a session before the coordinator has spoken of the round in it: only then has it judged what
 //     was offered.
 //   - A result counts whole. When one shard of a sum is abandoned the sum is void, and the others are reported Dropped.
+//   - Where it brings its own shards it serves those that lie in its folder, and no example leaves it.
 //   - A task that diverged is reported as such; any other failure, of a task or a measurement, is reported with its reason
 //     and tried elsewhere. Nothing that the coordinator sends makes the worker panic.
 //

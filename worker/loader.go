@@ -16,12 +16,15 @@ import (
 // loader makes jobs of specs. It keeps the last data set and the last job, so that sessions that come again, and runs on
 // the same data, do not load again. Its hand uses it while busy, the agent otherwise.
 type loader struct {
-	root string
+	root   string
+	served func(shard int) bool
+	must   bool // every shard that is served has to be here
 
 	source spec.Source // of data; zero: nothing is loaded
 	data   shard.Data
 	print  shard.Fingerprint
-	spec   []byte // of gear
+	own    *workload.Own // where the worker brings its own shards; data.Train is then theirs, print zero
+	spec   []byte        // of gear
 	gear   *gear
 
 	file   string       // where states of shards are kept
@@ -45,7 +48,12 @@ func (l *loader) load(m wire.StartRun) error {
 	if err != nil {
 		return fmt.Errorf("reading the spec: %w", err)
 	}
-	if err := l.loadData(s.Source(), m.Data); err != nil {
+	if d, own := s.Data.(spec.Workers); own {
+		err = l.loadOwn(d, s.Shards.Count, m.Own)
+	} else {
+		err = l.loadData(s.Source(), m.Data)
+	}
+	if err != nil {
 		return err
 	}
 	if !l.has(m.Spec) {
@@ -81,11 +89,48 @@ func (l *loader) loadData(source spec.Source, want shard.Fingerprint) error {
 			return err
 		}
 	}
-	*l = loader{root: l.root, file: l.file, states: l.states} // before the new data come: one set at a time
+	l.drop() // before the new data come: one set at a time
 	data, err := workload.Load(source, l.root, shard.Training)
 	if err != nil {
 		return fmt.Errorf("loading the run's data: %w", err)
 	}
 	l.source, l.data, l.print = source, data, data.Fingerprint()
 	return l.print.Check(want)
+}
+
+// drop lets go of all that was loaded.
+func (l *loader) drop() {
+	*l = loader{root: l.root, served: l.served, must: l.must, file: l.file, states: l.states}
+}
+
+// loadOwn is loadData for shards that this worker brings: want is what is recorded of them.
+func (l *loader) loadOwn(d spec.Workers, count int, want []wire.OwnShard) error {
+	source := spec.Source{Data: d}
+	if l.own != nil && l.source == source && len(l.data.Train.Given) == count {
+		err := checkOwn(l.own, want)
+		if err == nil || !errors.Is(err, shard.ErrOtherData) {
+			return err
+		}
+	}
+	l.drop()
+	own, err := workload.LoadOwn(d, l.root, &workload.Served{Count: count, Has: l.served, Must: l.must})
+	if err != nil {
+		return fmt.Errorf("loading this worker's shards: %w", err)
+	}
+	l.source, l.data, l.own = source, shard.Data{Train: own.Train}, own
+	return checkOwn(own, want)
+}
+
+// checkOwn compares the shards that are here with what is recorded of them.
+func checkOwn(own *workload.Own, want []wire.OwnShard) error {
+	for _, w := range want {
+		part, here := own.Parts[w.Shard]
+		if !here {
+			continue // somebody else may have it
+		}
+		if err := part.Check(w.Part); err != nil {
+			return fmt.Errorf("shard %d is not what the run began with: %w", w.Shard, err)
+		}
+	}
+	return nil
 }

@@ -47,6 +47,8 @@ func (a *agent) measure(m wire.Measure) {
 			a.failMeasure(one, fmt.Sprintf("%v is not open at this worker", m.Key))
 		case s >= len(run.gear.job.Shards):
 			a.failMeasure(one, fmt.Sprintf("the run has %d shards", len(run.gear.job.Shards)))
+		case !run.has(s):
+			a.failMeasure(one, "this worker does not have the shard")
 		case len(run.measures) >= maxMeasures:
 			a.failMeasure(one, fmt.Sprintf("%d measurements wait already", len(run.measures)))
 		case !slices.Contains(run.measures, one):

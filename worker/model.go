@@ -141,6 +141,7 @@ func (a *agent) failModel(hash tensor.Hash, reason string) {
 		}
 		r.tasks = nil
 	}
+	a.failScores(hash, reason)
 	a.run.measures = slices.DeleteFunc(a.run.measures, func(m measure) bool {
 		needed := m.model == hash || m.start == hash && !a.run.ends.has(m.end())
 		if needed {
@@ -167,6 +168,9 @@ func (a *agent) sweepModels() {
 
 func (r *run) wants(hash tensor.Hash) bool {
 	if hash == r.latest || r.round != nil && hash == r.round.start {
+		return true
+	}
+	if len(r.scores) > 0 && hash == r.scores[0].model {
 		return true
 	}
 	return len(r.measures) > 0 && (hash == r.measures[0].start || hash == r.measures[0].model)

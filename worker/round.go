@@ -132,7 +132,7 @@ func (a *agent) enqueue(r *round, t task) {
 	switch shards := len(a.run.gear.job.Shards); {
 	case t.Shard >= shards:
 		a.failTask(r, t.Shard, fmt.Sprintf("the run has %d shards", shards))
-	case !a.cfg.serves(t.Shard):
+	case !a.cfg.serves(t.Shard) || !a.run.has(t.Shard):
 		a.failTask(r, t.Shard, "this worker does not serve the shard")
 	case !a.run.gear.makesState(t.State):
 		a.failTask(r, t.Shard, "the shards of this run have no states")

@@ -3,7 +3,10 @@ package worker
 import (
 	"bytes"
 	"context"
+	"maps"
+	"slices"
 
+	"github.com/fedrelu/fedrelu/internal/workload"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 	"github.com/fedrelu/fedrelu/proto/wire"
@@ -14,8 +17,9 @@ type run struct {
 	announced wire.StartRun
 	gear      *gear // nil: not loaded yet
 	data      shard.Fingerprint
-	asked     bool // StartRun of this session is not answered
-	ready     bool // RunReady has gone out in this session
+	own       *workload.Own // nil unless the worker brings its own shards
+	asked     bool          // StartRun of this session is not answered
+	ready     bool          // RunReady has gone out in this session
 
 	round *round // nil: none was assigned
 
@@ -25,6 +29,8 @@ type run struct {
 
 	measures  []measure
 	measuring *measurement
+	scores    []score
+	scoring   *scoring
 	ends      ends
 }
 
@@ -45,7 +51,7 @@ func (a *agent) startRun(m wire.StartRun) {
 // detach forgets what belongs to a session: the coordinator hands out anew what has not begun.
 func (r *run) detach() {
 	r.asked, r.ready = false, false
-	r.measures = nil
+	r.measures, r.scores = nil, nil
 	if r.round != nil {
 		r.round.detach()
 	}
@@ -78,6 +84,9 @@ func (r *run) cancel() {
 	}
 	if r.measuring != nil {
 		r.measuring.cancel()
+	}
+	if r.scoring != nil {
+		r.scoring.cancel()
 	}
 	if r.fetch != nil {
 		r.fetch()
@@ -133,7 +142,7 @@ func (e loaded) apply(a *agent) {
 		return
 	}
 	a.gear = a.loader.gear
-	run.gear, run.data = a.gear, a.loader.print
+	run.gear, run.data, run.own = a.gear, a.loader.print, a.loader.own
 }
 
 // answerStart answers StartRun once the run is loaded and no result is on its way from an earlier session.
@@ -143,7 +152,7 @@ func (a *agent) answerStart() {
 		return
 	}
 	run.asked, run.ready = false, true
-	ready := wire.RunReady{Run: run.announced.Run, Data: run.data}
+	ready := wire.RunReady{Run: run.announced.Run, Data: run.data, Own: run.brought()}
 	if run.round != nil {
 		ready.Holding = run.round.offer()
 	}
@@ -153,3 +162,17 @@ func (a *agent) answerStart() {
 	a.say(ready)
 	a.log.Info("ready for a run", "run", ready.Run, "holding", len(ready.Holding))
 }
+
+// brought lists the shards that this worker has brought.
+func (r *run) brought() (own []wire.OwnShard) {
+	if r.own == nil {
+		return nil
+	}
+	for _, k := range slices.Sorted(maps.Keys(r.own.Parts)) {
+		own = append(own, wire.OwnShard{Shard: k, Part: r.own.Parts[k]})
+	}
+	return own
+}
+
+// has tells whether the shard's examples are here.
+func (r *run) has(shard int) bool { return len(r.gear.job.Shards[shard]) > 0 }

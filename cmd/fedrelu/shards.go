@@ -10,6 +10,7 @@ import (
 	"github.com/fedrelu/fedrelu/cmd/fedrelu/view"
 	"github.com/fedrelu/fedrelu/internal/workload"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
+	"github.com/fedrelu/fedrelu/proto/spec"
 )
 
 func newShards(a *app) *cobra.Command {
@@ -21,7 +22,8 @@ func newShards(a *app) *cobra.Command {
 		Short: "Print the label counts of a spec's shards and how unlike they are",
 		Long: `Split the training set of a spec into its shards, as a run would, and count the labels in each: a table, one JSON document
 with --json, and with -o a drawing as well. Below the table stand the spread of the sizes, the mean entropy of a shard's
-labels in nats, and the mean total variation of a shard's labels from those of all shards together (0: alike).`,
+labels in nats, and the mean total variation of a shard's labels from those of all shards together (0: alike). Of shards
+that workers bring, those that lie here are counted.`,
 		Example: `  fedrelu shards examples/mnist-noniid.yaml
   fedrelu shards examples/mnist-noniid.yaml -o shards.svg
   fedrelu shards examples/mnist.yaml --set 'shards.partition={dirichlet: {alpha: 0.3}}' --json`,
@@ -56,13 +58,30 @@ func splitShards(path string, set []string) (view.Shards, error) {
 	if err != nil {
 		return view.Shards{}, err
 	}
-	data, err := workload.Load(s.Source(), "", shard.TrainY)
+	name := s.Shards.Partition.String()
+	train, err := trainingLabels(s)
 	if err != nil {
 		return view.Shards{}, &codeError{exitUsage, err}
 	}
-	shards, err := shard.Split(s.Shards.Partition, data.Train, s.Shards.Count, s.Shards.Limit, s.Seed)
+	shards, err := workload.Split(s, train)
 	if err != nil {
-		return view.Shards{}, &codeError{exitUsage, fmt.Errorf("shards: %w", err)}
+		return view.Shards{}, &codeError{exitUsage, err}
 	}
-	return view.NewShards(s.Shards.Partition.String(), shards, data.Train.Labels, data.Train.Classes), nil
+	if _, own := s.Data.(spec.Workers); own {
+		name = "workers"
+	}
+	return view.NewShards(name, shards, train.Labels, train.Classes), nil
+}
+
+// trainingLabels loads what shards are made of. Of those that workers bring it takes what is here.
+func trainingLabels(s *spec.Spec) (*shard.Set, error) {
+	if d, own := s.Data.(spec.Workers); own {
+		o, err := workload.LoadOwn(d, "", &workload.Served{Count: s.Shards.Count, Has: func(int) bool { return true }})
+		if err != nil {
+			return nil, err
+		}
+		return o.Train, nil
+	}
+	data, err := workload.Load(s.Source(), "", shard.TrainY)
+	return data.Train, err
 }

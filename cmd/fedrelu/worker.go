@@ -14,7 +14,10 @@ import (
 )
 
 const workerLong = `Join a coordinator and compute its tasks until told to stop (Ctrl-C, SIGTERM). A coordinator that is gone is looked for
-for ever, with growing pauses. A worker that is started again with the same --name and --dir takes its old place.`
+for ever, with growing pauses. A worker that is started again with the same --name and --dir takes its old place.
+
+Under data.workers a worker brings its own shards: shard 3 lies in the folder 3 of --data, or, where --shards names one shard,
+in --data itself. Without --shards it serves the shards whose folders are there.`
 
 // workerOptions are the flags of worker.
 type workerOptions struct {
@@ -30,7 +33,8 @@ func newWorker(a *app) *cobra.Command {
 		Short: "Join a coordinator and compute for it",
 		Long:  workerLong,
 		Example: `  fedrelu worker --coordinator host:7070
-  fedrelu worker --coordinator host:7070 --name left --shards 0-49 --slots 2 --data /srv/data`,
+  fedrelu worker --coordinator host:7070 --name left --shards 0-49 --slots 2 --data /srv/data
+  fedrelu worker --coordinator host:7070 --name clinic --shards 3 --data /srv/clinic`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.work(cmd.Context(), a) },
 	}

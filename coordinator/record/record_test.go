@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/fedrelu/fedrelu/localsgd/shard"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
@@ -107,6 +108,11 @@ func drawRun(t *rapid.T) Run {
 		Tensors:    []tensor.Desc{{Name: "0.weight", Shape: []int{3, 4}}, {Name: "1.running_mean", Shape: []int{3}, Buffer: true}},
 		StartModel: drawHash(t, "start"), Keep: Keep{Last: 3, Every: rapid.IntRange(0, 9).Draw(t, "every"), Best: true},
 		Wall: time.Duration(rapid.Int64Range(0, math.MaxInt64).Draw(t, "wall")), Started: drawTime(t), Ended: drawTime(t),
+	}
+	if rapid.Bool().Draw(t, "own shards") {
+		for _, n := range r.ShardSizes {
+			r.Parts = append(r.Parts, shard.Part{Examples: n, Tests: rapid.IntRange(0, 9).Draw(t, "tests"), Data: shard.Fingerprint(r.Data)})
+		}
 	}
 	if rapid.Bool().Draw(t, "committed") {
 		r.Committed = &Commit{Round: 7, Seconds: rapid.Float64Range(0, 1e9).Draw(t, "seconds")}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fedrelu/fedrelu/localsgd/shard"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
@@ -79,6 +80,7 @@ type Run struct {
 	Ended      time.Time     // of its last sitting; zero while it runs or never ran
 	Committed  *Commit       // of the last round, while no later entry says it
 	Tensors    []tensor.Desc // of the model's layout, in the order of the block; empty until the run was planned, unless the start model was submitted
+	Parts      []shard.Part  // by shard, what its worker alone holds; empty unless every worker brings its own shards
 }
 
 const (
@@ -103,6 +105,10 @@ func (r *Run) Validate() error {
 	f.check(len(r.ShardSizes) <= MaxShards, "shard_sizes", len(r.ShardSizes), "at most 2^24")
 	for _, n := range r.ShardSizes {
 		f.check(n >= 0, "shard_sizes", n, "not negative")
+	}
+	f.check(len(r.Parts) == 0 || len(r.Parts) == len(r.ShardSizes), "parts", len(r.Parts), "one for each shard, or none")
+	for k, p := range r.Parts {
+		f.check(p.Tests >= 0 && k < len(r.ShardSizes) && p.Examples == r.ShardSizes[k], "parts.examples", p.Examples, "the shard's size")
 	}
 	f.small("keep.last", r.Keep.Last)
 	f.small("keep.every", r.Keep.Every)

@@ -13,7 +13,8 @@ import (
 )
 
 // Load opens the data of a spec, relative paths taken from the folder root, and loads the arrays that are needed. With the
-// training labels come the groups and the lists of shards, where the partition wants them.
+// training labels come the groups and the lists of shards, where the partition wants them. Data that workers bring have to be
+// all in this place: then they are joined, in the order of shards.
 func Load(source spec.Source, root string, need shard.Need) (shard.Data, error) {
 	source = source.Under(root)
 	data, err := loadArrays(source, need)
@@ -54,6 +55,12 @@ func loadArrays(source spec.Source, need shard.Need) (shard.Data, error) {
 		return data, nil
 	case spec.CSV:
 		return loadCSV(d, source.Groups, need)
+	case spec.Workers:
+		own, err := LoadOwn(d, "", nil)
+		if err != nil {
+			return shard.Data{}, err
+		}
+		return own.all()
 	}
 	return shard.Data{}, fmt.Errorf("loading data of kind %T: unknown", source.Data)
 }

@@ -15,9 +15,9 @@ import (
 
 // Job builds what the tasks of a spec's run depend on. data needs the training labels, and either set's features' shape.
 func Job(s *spec.Spec, data shard.Data) (*localsgd.Job, error) {
-	shards, err := shard.Split(s.Shards.Partition, data.Train, s.Shards.Count, s.Shards.Limit, s.Seed)
+	shards, err := Split(s, data.Train)
 	if err != nil {
-		return nil, fmt.Errorf("shards: %w", err)
+		return nil, err
 	}
 	like := *data.Train
 	if like.Shape == nil && data.Test != nil {
@@ -37,6 +37,21 @@ func Job(s *spec.Spec, data shard.Data) (*localsgd.Job, error) {
 		return nil, err
 	}
 	return job, algorithm.Check(job)
+}
+
+// Split gives the examples of a training set to the shards of a spec. Shards that this process does not hold are empty.
+func Split(s *spec.Spec, train *shard.Set) (shard.Shards, error) {
+	if _, own := s.Data.(spec.Workers); own {
+		if len(train.Given) != s.Shards.Count {
+			return nil, fmt.Errorf("shards.count is %d, and data.workers has %d shards", s.Shards.Count, len(train.Given))
+		}
+		return train.Given, nil
+	}
+	shards, err := shard.Split(s.Shards.Partition, train, s.Shards.Count, s.Shards.Limit, s.Seed)
+	if err != nil {
+		return nil, fmt.Errorf("shards: %w", err)
+	}
+	return shards, nil
 }
 
 // Algorithm returns the participation, weighting, rule and simulated clock of a spec.

@@ -17,6 +17,7 @@ type CSV struct {
 	Label      string // the name of the label's column, or its number from 0
 	Regression bool   // the label is a number to be predicted, and no class
 	NoHeader   bool   // the first row is an example already; columns are called by their numbers
+	Numbers    bool   // class labels that are words are refused: another file would number them otherwise
 }
 
 // LoadCSV loads a training and a test set from CSV files: a row for each example, all columns but the label's (and the
@@ -47,7 +48,7 @@ func LoadCSV(files Files, format CSV, need Need) (Data, error) {
 	if need.Has(Training) {
 		d.Train = &train.set
 	}
-	if err := errors.Join(sameColumns(train, test), numberClasses(train, test)); err != nil {
+	if err := errors.Join(sameColumns(train, test), numberClasses(train, test, format.Numbers)); err != nil {
 		return Data{}, err
 	}
 	return d, d.check()

@@ -48,19 +48,24 @@ func whole(word string, limit int64) (int64, bool) {
 	return int64(v), true
 }
 
-// numberClasses gives the words of the labels their numbers, which the training set decides.
-func numberClasses(train, test *csvSet) error {
+// numberClasses gives the words of the labels their numbers, which the training set decides; numbers: labels must be
+// whole numbers.
+func numberClasses(train, test *csvSet, numbers bool) error {
 	if train == nil || train.classes.list == nil {
 		return nil
 	}
-	if _, numbers := whole(train.classes.list[0], MaxClasses); !numbers {
+	if _, is := whole(train.classes.list[0], MaxClasses); !is && !numbers {
 		return wordClasses(train, test)
+	}
+	why := ", as the first training label is one"
+	if numbers {
+		why = ""
 	}
 	for _, s := range []*csvSet{train, test} {
 		if s == nil || s.classes.list == nil {
 			continue
 		}
-		if err := s.setNumbers(); err != nil {
+		if err := s.setNumbers(why); err != nil {
 			return err
 		}
 		s.set.Classes, s.set.Outputs = train.set.Classes, train.set.Classes
@@ -68,14 +73,14 @@ func numberClasses(train, test *csvSet) error {
 	return nil
 }
 
-// setNumbers takes every label as a number.
-func (s *csvSet) setNumbers() error {
+// setNumbers takes every label as a number; why says why it has to be one.
+func (s *csvSet) setNumbers(why string) error {
 	numbers := make([]int32, len(s.classes.list))
 	for w, word := range s.classes.list {
 		n, ok := whole(word, MaxClasses)
 		if !ok {
-			return fmt.Errorf("%s:%d: %w: label %s, want a whole number from 0 to %d, as the first training label is one",
-				s.table.name, s.classes.lines[w], ErrData, clipped(word), MaxClasses-1)
+			return fmt.Errorf("%s:%d: %w: label %s, want a whole number from 0 to %d%s",
+				s.table.name, s.classes.lines[w], ErrData, clipped(word), MaxClasses-1, why)
 		}
 		numbers[w] = int32(n)
 	}

@@ -27,7 +27,35 @@ func LoadIDX(fsys fs.FS, need Need) (Data, error) {
 	if err != nil {
 		return Data{}, err
 	}
-	var d Data
+	d, err := loadIDXSets(fsys, files, need)
+	if err != nil {
+		return Data{}, err
+	}
+	if err := checkIDXClasses(d, files); err != nil {
+		return Data{}, err
+	}
+	return d, d.check()
+}
+
+// LoadIDXShard loads all files of a folder that holds one shard of a larger set: classes may be missing, and so may both
+// files of the test set.
+func LoadIDXShard(fsys fs.FS) (Data, error) {
+	files, err := findIDX(fsys)
+	if err != nil {
+		return Data{}, err
+	}
+	need := All
+	if files.byRole[testImages] == "" && files.byRole[testLabels] == "" {
+		need = Training
+	}
+	d, err := loadIDXSets(fsys, files, need)
+	if err != nil {
+		return Data{}, err
+	}
+	return d, d.check()
+}
+
+func loadIDXSets(fsys fs.FS, files idxFiles, need Need) (d Data, err error) {
 	if need.Has(Training) {
 		if d.Train, err = loadIDXSet(fsys, files, idxRoles{need.Has(TrainX), trainImages, need.Has(TrainY), trainLabels}); err != nil {
 			return Data{}, fmt.Errorf("loading the training set: %w", err)
@@ -38,10 +66,7 @@ func LoadIDX(fsys fs.FS, need Need) (Data, error) {
 			return Data{}, fmt.Errorf("loading the test set: %w", err)
 		}
 	}
-	if err := checkIDXClasses(d, files); err != nil {
-		return Data{}, err
-	}
-	return d, d.check()
+	return d, nil
 }
 
 // idxFiles holds the file chosen for each role, and why a role has none.

@@ -231,7 +231,7 @@ func FuzzCSV(f *testing.F) {
 	f.Add("1,2\n3,4\n", "0", true, true)
 	f.Add("\ufeff\"a\n\",y\n1,\"\"\"\"\n", "y", false, false)
 	f.Fuzz(func(t *testing.T, text, label string, regression, noHeader bool) {
-		d, err := loadCSV(text, CSV{label, regression, noHeader}, All)
+		d, err := loadCSV(text, CSV{Label: label, Regression: regression, NoHeader: noHeader}, All)
 		if err != nil {
 			return
 		}

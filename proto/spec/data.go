@@ -6,7 +6,7 @@ import (
 	"github.com/fedrelu/fedrelu/localsgd/shard"
 )
 
-// Data says where the examples come from: MNIST, IDX, Safetensors, CIFAR10, CSV, NPZ or Synthetic. All are comparable.
+// Data says where the examples come from: MNIST, IDX, Safetensors, CIFAR10, CSV, NPZ, Synthetic or Workers. All are comparable.
 type Data interface {
 	// Under returns the same data with relative paths taken from the folder dir.
 	Under(dir string) Data
@@ -34,6 +34,39 @@ type CSV struct {
 
 // NPZ is a file of NumPy's for each set, with the arrays x and y.
 type NPZ struct{ Train, Test string }
+
+// Workers is a folder for each shard, on the machine of the worker that serves it.
+type Workers struct {
+	Dir      string // where the folders are
+	Format   WorkerFormat
+	Dims     [4]int // of one example; the shape ends before the first 0
+	Classes  int    // 0: targets
+	Targets  int    // numbers to be predicted; 0: classes
+	Label    string // of CSV, as the following
+	NoHeader bool
+}
+
+// WorkerFormat is the kind of a worker's files.
+type WorkerFormat int
+
+// The kinds of files that workers may bring.
+const (
+	WorkerIDX WorkerFormat = iota
+	WorkerCSV
+	WorkerNPZ
+	WorkerSafetensors
+)
+
+// Like returns a set without examples that says what all of them are like.
+func (d Workers) Like() *shard.Set {
+	s := &shard.Set{Classes: d.Classes, Outputs: d.Classes + d.Targets}
+	for _, n := range d.Dims {
+		if n > 0 {
+			s.Shape = append(s.Shape, n)
+		}
+	}
+	return s
+}
 
 // Source is all that a spec's data are loaded from. It is comparable: equal sources are the same data, unless somebody
 // writes to the files.
@@ -97,6 +130,12 @@ func (d CSV) Under(dir string) Data {
 
 // Under implements Data.
 func (d NPZ) Under(dir string) Data { return NPZ{Train: under(dir, d.Train), Test: under(dir, d.Test)} }
+
+// Under implements Data.
+func (d Workers) Under(dir string) Data {
+	d.Dir = under(dir, d.Dir)
+	return d
+}
 
 func under(dir, path string) string {
 	if filepath.IsAbs(path) {

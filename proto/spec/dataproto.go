@@ -16,6 +16,9 @@ func fillData(d *pb.Data) {
 	if s := d.GetSynthetic(); s != nil {
 		fillSynthetic(s)
 	}
+	if w := d.GetWorkers(); w != nil {
+		fillWorkers(w)
+	}
 }
 
 func dataFrom(m *pb.Data) Data {
@@ -34,6 +37,8 @@ func dataFrom(m *pb.Data) Data {
 		return NPZ{Train: source.Npz.GetTrain(), Test: source.Npz.GetTest()}
 	case *pb.Data_Synthetic:
 		return Synthetic{syntheticFrom(source.Synthetic)}
+	case *pb.Data_Workers:
+		return workersFrom(source.Workers)
 	}
 	panic(fmt.Sprintf("spec: no conversion of %T", m.Source))
 }
@@ -92,6 +97,8 @@ func dataTo(d Data) *pb.Data {
 		return &pb.Data{Source: &pb.Data_Npz{Npz: &pb.NPZ{Train: &d.Train, Test: &d.Test}}}
 	case Synthetic:
 		return &pb.Data{Source: &pb.Data_Synthetic{Synthetic: syntheticTo(d.Source)}}
+	case Workers:
+		return &pb.Data{Source: &pb.Data_Workers{Workers: workersTo(d)}}
 	}
 	return &pb.Data{}
 }

@@ -41,6 +41,9 @@ func fillDefaults(s *pb.Spec) {
 	if f := s.Data.GetSynthetic().GetFedprox(); f != nil {
 		fillDevices(section(&s.Shards), f)
 	}
+	if s.Data.GetWorkers() != nil {
+		fillPartition(section(&s.Shards))
+	}
 	fillShards(section(&s.Shards))
 	if s.Model != nil {
 		fillModel(s.Model)

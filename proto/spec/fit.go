@@ -13,6 +13,7 @@ const maxParameters = 1<<31 - 1
 // fit notes where values that are good alone do not go together. What depends on the data is checked where they are.
 func (r *reader) fit(s *pb.Spec) {
 	r.fitData(s)
+	r.fitWorkers(s)
 	r.fitShards(s)
 	r.fitParticipants(s)
 	r.fitTraining(s)

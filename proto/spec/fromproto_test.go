@@ -40,7 +40,7 @@ func TestFromProto(t *testing.T) {
 		{"not finite", func(s *pb.Spec) { s.Stop = &pb.Stop{Accuracy: proto.Float64(math.NaN())} }, "stop.accuracy: must be"},
 		{"enum", func(s *pb.Spec) { s.Loss = pb.Loss(7).Enum() }, "loss: "},
 		{"unspecified enum", func(s *pb.Spec) { s.Loss = pb.Loss_LOSS_UNSPECIFIED.Enum() }, "loss: "},
-		{"no choice", func(s *pb.Spec) { s.Data.Source = nil }, "data: exactly one of [mnist idx safetensors cifar10 csv npz synthetic] is required"},
+		{"no choice", func(s *pb.Spec) { s.Data.Source = nil }, "data: exactly one of [mnist idx safetensors cifar10 csv npz synthetic workers] is required"},
 		{"two choices", func(s *pb.Spec) { s.Model.Layers = []*pb.Layer{{Kind: &pb.Layer_Relu{Relu: &pb.ReLU{}}}} },
 			"model: exactly one of [mlp cnn resnet shallow layers] is required"},
 		{"empty layer", func(s *pb.Spec) { s.Model = &pb.Model{Layers: []*pb.Layer{{}}} },
@@ -62,7 +62,7 @@ func TestFromProto(t *testing.T) {
 }
 
 func TestFromProtoBytes(t *testing.T) {
-	refused(t, nil, "data: exactly one of [mnist idx safetensors cifar10 csv npz synthetic] is required\nmodel: exactly one of [mlp cnn resnet shallow layers] is required")
+	refused(t, nil, "data: exactly one of [mnist idx safetensors cifar10 csv npz synthetic workers] is required\nmodel: exactly one of [mlp cnn resnet shallow layers] is required")
 	refused(t, []byte{0xff}, "the bytes are not a spec: ")
 	refused(t, make([]byte, maxSize+1), "the spec has 1048577 bytes, at most 1048576 are allowed")
 }

@@ -15,7 +15,7 @@ func EncodeToWorker(m ToWorker) *fedreluv1.CoordinatorMessage {
 			Session: m.Session, HeartbeatMillis: uint32(m.Heartbeat.Milliseconds()), LostMillis: uint32(m.Lost.Milliseconds()), Build: m.Build}}}
 	case StartRun:
 		return &fedreluv1.CoordinatorMessage{Message: &fedreluv1.CoordinatorMessage_StartRun{StartRun: &fedreluv1.StartRun{
-			Run: m.Run, Spec: m.Spec, LayoutFingerprint: m.Layout[:], Data: encodeFingerprint(m.Data)}}}
+			Run: m.Run, Spec: m.Spec, LayoutFingerprint: m.Layout[:], Data: encodeFingerprint(m.Data), Own: encodeOwn(m.Own)}}}
 	case Assign:
 		return &fedreluv1.CoordinatorMessage{Message: &fedreluv1.CoordinatorMessage_Assign{Assign: encodeAssign(m)}}
 	case Flush:
@@ -28,6 +28,9 @@ func EncodeToWorker(m ToWorker) *fedreluv1.CoordinatorMessage {
 		return &fedreluv1.CoordinatorMessage{Message: &fedreluv1.CoordinatorMessage_Measure{Measure: &fedreluv1.Measure{
 			Run: m.Run, Round: uint32(m.Round), Shards: encodeShards(m.Shards),
 			StartSha256: m.Start[:], ModelSha256: m.Model[:], Probe: uint32(m.Probe), Steps: encodeShards(m.Steps)}}}
+	case Score:
+		return &fedreluv1.CoordinatorMessage{Message: &fedreluv1.CoordinatorMessage_Score{Score: &fedreluv1.Score{
+			Run: m.Run, Round: uint32(m.Round), Shards: encodeShards(m.Shards), ModelSha256: m.Model[:]}}}
 	case CloseRun:
 		return &fedreluv1.CoordinatorMessage{Message: &fedreluv1.CoordinatorMessage_CloseRun{CloseRun: &fedreluv1.CloseRun{Run: m.Run}}}
 	}
@@ -51,6 +54,8 @@ func DecodeToWorker(c *fedreluv1.CoordinatorMessage) (ToWorker, error) {
 		return Abandon{key, shards}, err
 	case *fedreluv1.CoordinatorMessage_Measure:
 		return decodeMeasure(m.Measure)
+	case *fedreluv1.CoordinatorMessage_Score:
+		return decodeScore(m.Score)
 	case *fedreluv1.CoordinatorMessage_CloseRun:
 		run, err := decodeRun(m.CloseRun.GetRun())
 		return CloseRun{run}, err
@@ -82,7 +87,10 @@ func decodeStartRun(m *fedreluv1.StartRun) (ToWorker, error) {
 	if s.Layout, err = decodeHash("layout_fingerprint", m.GetLayoutFingerprint()); err != nil {
 		return s, err
 	}
-	s.Data, err = decodeFingerprint(m.GetData())
+	if s.Data, err = decodeFingerprint(m.GetData()); err != nil {
+		return s, err
+	}
+	s.Own, err = decodeOwn(m.GetOwn())
 	return s, err
 }
 

@@ -41,12 +41,19 @@ type RunReady struct {
 	Data    shard.Fingerprint
 	Holding []Holding
 	States  []ShardState // that lie at the worker; none where they travel
+	Own     []OwnShard   // ascending; only where every worker brings its own shards, and Data is then zero
 }
 
 // ShardState names a state that a shard has of its own.
 type ShardState struct {
 	Shard int
 	Hash  tensor.Hash
+}
+
+// OwnShard is a shard that the worker has brought.
+type OwnShard struct {
+	Shard int
+	shard.Part
 }
 
 // Holding is one result, an update or a sum that counts only whole, of a round with this start model.
@@ -100,6 +107,20 @@ type DriftFailed struct {
 	Reason string
 }
 
+// Scored is the score of a round's model on one shard's test set: sums over its examples.
+type Scored struct {
+	Key
+	Shard int
+	Sums  localsgd.Sums
+}
+
+// ScoreFailed reports an evaluation that could not be done here.
+type ScoreFailed struct {
+	Key
+	Shard  int
+	Reason string
+}
+
 func (Hello) fromWorker()       {}
 func (Heartbeat) fromWorker()   {}
 func (RunReady) fromWorker()    {}
@@ -110,6 +131,8 @@ func (Diverged) fromWorker()    {}
 func (Dropped) fromWorker()     {}
 func (DriftSample) fromWorker() {}
 func (DriftFailed) fromWorker() {}
+func (Scored) fromWorker()      {}
+func (ScoreFailed) fromWorker() {}
 
 // Welcome admits a worker.
 type Welcome struct {
@@ -125,6 +148,7 @@ type StartRun struct {
 	Spec   []byte // the spec message, all defaults filled in
 	Layout tensor.Hash
 	Data   shard.Fingerprint
+	Own    []OwnShard // what is recorded of the shards that the worker may bring, ascending; none: nothing yet
 }
 
 // Assign hands out tasks of one round, to be trained in their order.
@@ -162,6 +186,13 @@ type Measure struct {
 	Steps        []int // of each shard's task, as in Task; nil: all
 }
 
+// Score asks for the score of a model, which is not committed yet, on the worker's own test sets.
+type Score struct {
+	Key
+	Shards []int
+	Model  tensor.Hash
+}
+
 // CloseRun says that a run is over: everything of it can go.
 type CloseRun struct{ Run string }
 
@@ -171,6 +202,7 @@ func (Assign) toWorker()   {}
 func (Flush) toWorker()    {}
 func (Abandon) toWorker()  {}
 func (Measure) toWorker()  {}
+func (Score) toWorker()    {}
 func (CloseRun) toWorker() {}
 
 // Push is the header of a push: what its payload is.

@@ -30,6 +30,11 @@ func fromWorkerSamples() []FromWorker {
 		Hello{Protocol: 1, Numerics: 2, Build: "b", Name: "w", Instance: Instance{9}, Token: []byte("t"), Shards: []Range{{0, 3}, {5, 5}}, Slots: 2},
 		Heartbeat{},
 		RunReady{Run: "r1", Data: shard.Fingerprint{TrainX: hash, TrainY: hash}, Holding: []Holding{{Round: 7, Start: hash, Shards: []int{1, 4}}}, States: []ShardState{{3, hash}}},
+		RunReady{Run: "r1", Own: []OwnShard{
+			{Shard: 1, Part: shard.Part{Examples: 5, Tests: 2, Data: shard.Fingerprint{TrainX: hash, TestY: hash}}}, {Shard: 7, Part: shard.Part{Examples: 1}},
+		}},
+		Scored{Key: Key{"r1", 2}, Shard: 3, Sums: localsgd.Sums{Loss: 1.5, Correct: 2, Examples: 4}},
+		ScoreFailed{Key: Key{"r1", 2}, Shard: 3, Reason: "no"},
 		RunRefused{"r1", "why"},
 		Trained{key, []int{1, 2}},
 		TaskFailed{key, 3, "why"},

@@ -24,6 +24,13 @@ func EncodeFromWorker(m FromWorker) *fedreluv1.WorkerMessage {
 	case DriftFailed:
 		return &fedreluv1.WorkerMessage{Message: &fedreluv1.WorkerMessage_DriftFailed{DriftFailed: &fedreluv1.DriftFailed{
 			Run: m.Run, Round: uint32(m.Round), Shard: uint32(m.Shard), Reason: m.Reason}}}
+	case Scored:
+		return &fedreluv1.WorkerMessage{Message: &fedreluv1.WorkerMessage_Scored{Scored: &fedreluv1.Scored{
+			Run: m.Run, Round: uint32(m.Round), Shard: uint32(m.Shard),
+			LossSum: m.Sums.Loss, Correct: uint64(m.Sums.Correct), Examples: uint64(m.Sums.Examples)}}}
+	case ScoreFailed:
+		return &fedreluv1.WorkerMessage{Message: &fedreluv1.WorkerMessage_ScoreFailed{ScoreFailed: &fedreluv1.ScoreFailed{
+			Run: m.Run, Round: uint32(m.Round), Shard: uint32(m.Shard), Reason: m.Reason}}}
 	}
 	return encodeTaskMessage(m)
 }
@@ -75,6 +82,11 @@ func DecodeFromWorker(w *fedreluv1.WorkerMessage) (FromWorker, error) {
 		return Diverged{key, shard, int(m.Diverged.GetStep()), decodeReason(m.Diverged.GetDetail())}, err
 	case *fedreluv1.WorkerMessage_DriftSample:
 		return decodeSample(m.DriftSample)
+	case *fedreluv1.WorkerMessage_Scored:
+		return decodeScored(m.Scored)
+	case *fedreluv1.WorkerMessage_ScoreFailed:
+		key, shard, err := decodeTask(m.ScoreFailed)
+		return ScoreFailed{key, shard, decodeReason(m.ScoreFailed.GetReason())}, err
 	}
 	return nil, malformed("message", "of no kind that this version knows")
 }
@@ -139,7 +151,7 @@ func decodeHello(m *fedreluv1.Hello) (Hello, error) {
 }
 
 func encodeRunReady(m RunReady) *fedreluv1.RunReady {
-	r := &fedreluv1.RunReady{Run: m.Run, Data: encodeFingerprint(m.Data)}
+	r := &fedreluv1.RunReady{Run: m.Run, Data: encodeFingerprint(m.Data), Own: encodeOwn(m.Own)}
 	for _, h := range m.Holding {
 		r.Holding = append(r.Holding, &fedreluv1.Holding{Round: uint32(h.Round), StartSha256: h.Start[:], Shards: encodeShards(h.Shards)})
 	}
@@ -174,6 +186,9 @@ func decodeRunReady(m *fedreluv1.RunReady) (RunReady, error) {
 			return r, err
 		}
 		r.Holding = append(r.Holding, Holding{key.Round, start, shards})
+	}
+	if r.Own, err = decodeOwn(m.GetOwn()); err != nil {
+		return r, err
 	}
 	return r, r.decodeStates(m.GetStates())
 }

@@ -169,7 +169,9 @@ type RunRecord struct {
 	// The tensors of the model in the order of their block; empty until the run was planned, unless start_given.
 	Tensors []*TensorDesc `protobuf:"bytes,19,rep,name=tensors,proto3" json:"tensors,omitempty"`
 	// start_model was submitted with the run, and is kept as long as the run is.
-	StartGiven    bool `protobuf:"varint,20,opt,name=start_given,json=startGiven,proto3" json:"start_given,omitempty"`
+	StartGiven bool `protobuf:"varint,20,opt,name=start_given,json=startGiven,proto3" json:"start_given,omitempty"`
+	// By shard, what its worker alone holds of it; empty unless every worker brings its own shards.
+	Parts         []*PartRecord `protobuf:"bytes,21,rep,name=parts,proto3" json:"parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -344,6 +346,75 @@ func (x *RunRecord) GetStartGiven() bool {
 	return false
 }
 
+func (x *RunRecord) GetParts() []*PartRecord {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+// PartRecord says of one shard's own sets how large they are and what they hash to.
+type PartRecord struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Examples uint64                 `protobuf:"varint,1,opt,name=examples,proto3" json:"examples,omitempty"`
+	// Examples to be tested on; 0: there is no test file.
+	Tests         uint64           `protobuf:"varint,2,opt,name=tests,proto3" json:"tests,omitempty"`
+	Data          *DataFingerprint `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PartRecord) Reset() {
+	*x = PartRecord{}
+	mi := &file_fedrelu_v1_record_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PartRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PartRecord) ProtoMessage() {}
+
+func (x *PartRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_record_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PartRecord.ProtoReflect.Descriptor instead.
+func (*PartRecord) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *PartRecord) GetExamples() uint64 {
+	if x != nil {
+		return x.Examples
+	}
+	return 0
+}
+
+func (x *PartRecord) GetTests() uint64 {
+	if x != nil {
+		return x.Tests
+	}
+	return 0
+}
+
+func (x *PartRecord) GetData() *DataFingerprint {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type TensorDesc struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -356,7 +427,7 @@ type TensorDesc struct {
 
 func (x *TensorDesc) Reset() {
 	*x = TensorDesc{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[1]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -368,7 +439,7 @@ func (x *TensorDesc) String() string {
 func (*TensorDesc) ProtoMessage() {}
 
 func (x *TensorDesc) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[1]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -381,7 +452,7 @@ func (x *TensorDesc) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TensorDesc.ProtoReflect.Descriptor instead.
 func (*TensorDesc) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{1}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *TensorDesc) GetName() string {
@@ -418,7 +489,7 @@ type DataFingerprint struct {
 
 func (x *DataFingerprint) Reset() {
 	*x = DataFingerprint{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[2]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -430,7 +501,7 @@ func (x *DataFingerprint) String() string {
 func (*DataFingerprint) ProtoMessage() {}
 
 func (x *DataFingerprint) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[2]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -443,7 +514,7 @@ func (x *DataFingerprint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataFingerprint.ProtoReflect.Descriptor instead.
 func (*DataFingerprint) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{2}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *DataFingerprint) GetTrainX() []byte {
@@ -486,7 +557,7 @@ type KeepRule struct {
 
 func (x *KeepRule) Reset() {
 	*x = KeepRule{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[3]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -498,7 +569,7 @@ func (x *KeepRule) String() string {
 func (*KeepRule) ProtoMessage() {}
 
 func (x *KeepRule) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[3]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -511,7 +582,7 @@ func (x *KeepRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepRule.ProtoReflect.Descriptor instead.
 func (*KeepRule) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{3}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *KeepRule) GetLast() uint32 {
@@ -550,7 +621,7 @@ type EntryRecord struct {
 
 func (x *EntryRecord) Reset() {
 	*x = EntryRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[4]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -562,7 +633,7 @@ func (x *EntryRecord) String() string {
 func (*EntryRecord) ProtoMessage() {}
 
 func (x *EntryRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[4]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -575,7 +646,7 @@ func (x *EntryRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntryRecord.ProtoReflect.Descriptor instead.
 func (*EntryRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{4}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *EntryRecord) GetSeq() uint64 {
@@ -632,7 +703,7 @@ type CommitRecord struct {
 
 func (x *CommitRecord) Reset() {
 	*x = CommitRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[5]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -644,7 +715,7 @@ func (x *CommitRecord) String() string {
 func (*CommitRecord) ProtoMessage() {}
 
 func (x *CommitRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[5]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -657,7 +728,7 @@ func (x *CommitRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitRecord.ProtoReflect.Descriptor instead.
 func (*CommitRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{5}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CommitRecord) GetRound() uint32 {
@@ -719,7 +790,7 @@ type RoundRecord struct {
 
 func (x *RoundRecord) Reset() {
 	*x = RoundRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[6]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -731,7 +802,7 @@ func (x *RoundRecord) String() string {
 func (*RoundRecord) ProtoMessage() {}
 
 func (x *RoundRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[6]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -744,7 +815,7 @@ func (x *RoundRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundRecord.ProtoReflect.Descriptor instead.
 func (*RoundRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{6}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RoundRecord) GetNumber() uint32 {
@@ -947,7 +1018,7 @@ type DivergedTask struct {
 
 func (x *DivergedTask) Reset() {
 	*x = DivergedTask{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[7]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -959,7 +1030,7 @@ func (x *DivergedTask) String() string {
 func (*DivergedTask) ProtoMessage() {}
 
 func (x *DivergedTask) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[7]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -972,7 +1043,7 @@ func (x *DivergedTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DivergedTask.ProtoReflect.Descriptor instead.
 func (*DivergedTask) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{7}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DivergedTask) GetShard() uint32 {
@@ -1006,7 +1077,7 @@ type AbsentShards struct {
 
 func (x *AbsentShards) Reset() {
 	*x = AbsentShards{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1018,7 +1089,7 @@ func (x *AbsentShards) String() string {
 func (*AbsentShards) ProtoMessage() {}
 
 func (x *AbsentShards) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1031,7 +1102,7 @@ func (x *AbsentShards) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbsentShards.ProtoReflect.Descriptor instead.
 func (*AbsentShards) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{8}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AbsentShards) GetShards() []uint32 {
@@ -1058,7 +1129,7 @@ type RoundWorker struct {
 
 func (x *RoundWorker) Reset() {
 	*x = RoundWorker{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1141,7 @@ func (x *RoundWorker) String() string {
 func (*RoundWorker) ProtoMessage() {}
 
 func (x *RoundWorker) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +1154,7 @@ func (x *RoundWorker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundWorker.ProtoReflect.Descriptor instead.
 func (*RoundWorker) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{9}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RoundWorker) GetName() string {
@@ -1114,7 +1185,7 @@ type RoundSeconds struct {
 
 func (x *RoundSeconds) Reset() {
 	*x = RoundSeconds{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1126,7 +1197,7 @@ func (x *RoundSeconds) String() string {
 func (*RoundSeconds) ProtoMessage() {}
 
 func (x *RoundSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1139,7 +1210,7 @@ func (x *RoundSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundSeconds.ProtoReflect.Descriptor instead.
 func (*RoundSeconds) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{10}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RoundSeconds) GetTrain() float64 {
@@ -1194,7 +1265,7 @@ type MeasuredRecord struct {
 
 func (x *MeasuredRecord) Reset() {
 	*x = MeasuredRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1277,7 @@ func (x *MeasuredRecord) String() string {
 func (*MeasuredRecord) ProtoMessage() {}
 
 func (x *MeasuredRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1290,7 @@ func (x *MeasuredRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeasuredRecord.ProtoReflect.Descriptor instead.
 func (*MeasuredRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{11}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *MeasuredRecord) GetRound() uint32 {
@@ -1291,7 +1362,7 @@ type DriftRecord struct {
 
 func (x *DriftRecord) Reset() {
 	*x = DriftRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1303,7 +1374,7 @@ func (x *DriftRecord) String() string {
 func (*DriftRecord) ProtoMessage() {}
 
 func (x *DriftRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1316,7 +1387,7 @@ func (x *DriftRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriftRecord.ProtoReflect.Descriptor instead.
 func (*DriftRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{12}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DriftRecord) GetModel() string {
@@ -1404,7 +1475,7 @@ type LayerRecord struct {
 
 func (x *LayerRecord) Reset() {
 	*x = LayerRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1416,7 +1487,7 @@ func (x *LayerRecord) String() string {
 func (*LayerRecord) ProtoMessage() {}
 
 func (x *LayerRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1429,7 +1500,7 @@ func (x *LayerRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerRecord.ProtoReflect.Descriptor instead.
 func (*LayerRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{13}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LayerRecord) GetName() string {
@@ -1483,7 +1554,7 @@ type SpectrumRecord struct {
 
 func (x *SpectrumRecord) Reset() {
 	*x = SpectrumRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1495,7 +1566,7 @@ func (x *SpectrumRecord) String() string {
 func (*SpectrumRecord) ProtoMessage() {}
 
 func (x *SpectrumRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1508,7 +1579,7 @@ func (x *SpectrumRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpectrumRecord.ProtoReflect.Descriptor instead.
 func (*SpectrumRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{14}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SpectrumRecord) GetRank() uint32 {
@@ -1577,7 +1648,7 @@ type RankAt struct {
 
 func (x *RankAt) Reset() {
 	*x = RankAt{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1589,7 +1660,7 @@ func (x *RankAt) String() string {
 func (*RankAt) ProtoMessage() {}
 
 func (x *RankAt) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1602,7 +1673,7 @@ func (x *RankAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankAt.ProtoReflect.Descriptor instead.
 func (*RankAt) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{15}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RankAt) GetEpsilon() float64 {
@@ -1630,7 +1701,7 @@ type DamagedRecord struct {
 
 func (x *DamagedRecord) Reset() {
 	*x = DamagedRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +1713,7 @@ func (x *DamagedRecord) String() string {
 func (*DamagedRecord) ProtoMessage() {}
 
 func (x *DamagedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +1726,7 @@ func (x *DamagedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DamagedRecord.ProtoReflect.Descriptor instead.
 func (*DamagedRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{16}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DamagedRecord) GetEntries() []*DamagedEntry {
@@ -1684,7 +1755,7 @@ type DamagedEntry struct {
 
 func (x *DamagedEntry) Reset() {
 	*x = DamagedEntry{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1696,7 +1767,7 @@ func (x *DamagedEntry) String() string {
 func (*DamagedEntry) ProtoMessage() {}
 
 func (x *DamagedEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1709,7 +1780,7 @@ func (x *DamagedEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DamagedEntry.ProtoReflect.Descriptor instead.
 func (*DamagedEntry) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{17}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DamagedEntry) GetSeq() uint64 {
@@ -1746,7 +1817,7 @@ type RepairedRecord struct {
 
 func (x *RepairedRecord) Reset() {
 	*x = RepairedRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1758,7 +1829,7 @@ func (x *RepairedRecord) String() string {
 func (*RepairedRecord) ProtoMessage() {}
 
 func (x *RepairedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1771,7 +1842,7 @@ func (x *RepairedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairedRecord.ProtoReflect.Descriptor instead.
 func (*RepairedRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{18}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RepairedRecord) GetRound() uint32 {
@@ -1807,7 +1878,7 @@ var File_fedrelu_v1_record_proto protoreflect.FileDescriptor
 const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\n" +
 	"\x17fedrelu/v1/record.proto\x12\n" +
-	"fedrelu.v1\"\x82\x05\n" +
+	"fedrelu.v1\"\xb0\x05\n" +
 	"\tRunRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1833,7 +1904,13 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\tcommitted\x18\x12 \x01(\v2\x18.fedrelu.v1.CommitRecordR\tcommitted\x120\n" +
 	"\atensors\x18\x13 \x03(\v2\x16.fedrelu.v1.TensorDescR\atensors\x12\x1f\n" +
 	"\vstart_given\x18\x14 \x01(\bR\n" +
-	"startGiven\"N\n" +
+	"startGiven\x12,\n" +
+	"\x05parts\x18\x15 \x03(\v2\x16.fedrelu.v1.PartRecordR\x05parts\"o\n" +
+	"\n" +
+	"PartRecord\x12\x1a\n" +
+	"\bexamples\x18\x01 \x01(\x04R\bexamples\x12\x14\n" +
+	"\x05tests\x18\x02 \x01(\x04R\x05tests\x12/\n" +
+	"\x04data\x18\x03 \x01(\v2\x1b.fedrelu.v1.DataFingerprintR\x04data\"N\n" +
 	"\n" +
 	"TensorDesc\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -2005,52 +2082,55 @@ func file_fedrelu_v1_record_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_fedrelu_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_fedrelu_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_fedrelu_v1_record_proto_goTypes = []any{
 	(RunStatus)(0),          // 0: fedrelu.v1.RunStatus
 	(EntryKind)(0),          // 1: fedrelu.v1.EntryKind
 	(*RunRecord)(nil),       // 2: fedrelu.v1.RunRecord
-	(*TensorDesc)(nil),      // 3: fedrelu.v1.TensorDesc
-	(*DataFingerprint)(nil), // 4: fedrelu.v1.DataFingerprint
-	(*KeepRule)(nil),        // 5: fedrelu.v1.KeepRule
-	(*EntryRecord)(nil),     // 6: fedrelu.v1.EntryRecord
-	(*CommitRecord)(nil),    // 7: fedrelu.v1.CommitRecord
-	(*RoundRecord)(nil),     // 8: fedrelu.v1.RoundRecord
-	(*DivergedTask)(nil),    // 9: fedrelu.v1.DivergedTask
-	(*AbsentShards)(nil),    // 10: fedrelu.v1.AbsentShards
-	(*RoundWorker)(nil),     // 11: fedrelu.v1.RoundWorker
-	(*RoundSeconds)(nil),    // 12: fedrelu.v1.RoundSeconds
-	(*MeasuredRecord)(nil),  // 13: fedrelu.v1.MeasuredRecord
-	(*DriftRecord)(nil),     // 14: fedrelu.v1.DriftRecord
-	(*LayerRecord)(nil),     // 15: fedrelu.v1.LayerRecord
-	(*SpectrumRecord)(nil),  // 16: fedrelu.v1.SpectrumRecord
-	(*RankAt)(nil),          // 17: fedrelu.v1.RankAt
-	(*DamagedRecord)(nil),   // 18: fedrelu.v1.DamagedRecord
-	(*DamagedEntry)(nil),    // 19: fedrelu.v1.DamagedEntry
-	(*RepairedRecord)(nil),  // 20: fedrelu.v1.RepairedRecord
+	(*PartRecord)(nil),      // 3: fedrelu.v1.PartRecord
+	(*TensorDesc)(nil),      // 4: fedrelu.v1.TensorDesc
+	(*DataFingerprint)(nil), // 5: fedrelu.v1.DataFingerprint
+	(*KeepRule)(nil),        // 6: fedrelu.v1.KeepRule
+	(*EntryRecord)(nil),     // 7: fedrelu.v1.EntryRecord
+	(*CommitRecord)(nil),    // 8: fedrelu.v1.CommitRecord
+	(*RoundRecord)(nil),     // 9: fedrelu.v1.RoundRecord
+	(*DivergedTask)(nil),    // 10: fedrelu.v1.DivergedTask
+	(*AbsentShards)(nil),    // 11: fedrelu.v1.AbsentShards
+	(*RoundWorker)(nil),     // 12: fedrelu.v1.RoundWorker
+	(*RoundSeconds)(nil),    // 13: fedrelu.v1.RoundSeconds
+	(*MeasuredRecord)(nil),  // 14: fedrelu.v1.MeasuredRecord
+	(*DriftRecord)(nil),     // 15: fedrelu.v1.DriftRecord
+	(*LayerRecord)(nil),     // 16: fedrelu.v1.LayerRecord
+	(*SpectrumRecord)(nil),  // 17: fedrelu.v1.SpectrumRecord
+	(*RankAt)(nil),          // 18: fedrelu.v1.RankAt
+	(*DamagedRecord)(nil),   // 19: fedrelu.v1.DamagedRecord
+	(*DamagedEntry)(nil),    // 20: fedrelu.v1.DamagedEntry
+	(*RepairedRecord)(nil),  // 21: fedrelu.v1.RepairedRecord
 }
 var file_fedrelu_v1_record_proto_depIdxs = []int32{
 	0,  // 0: fedrelu.v1.RunRecord.status:type_name -> fedrelu.v1.RunStatus
-	4,  // 1: fedrelu.v1.RunRecord.data:type_name -> fedrelu.v1.DataFingerprint
-	5,  // 2: fedrelu.v1.RunRecord.keep:type_name -> fedrelu.v1.KeepRule
-	7,  // 3: fedrelu.v1.RunRecord.committed:type_name -> fedrelu.v1.CommitRecord
-	3,  // 4: fedrelu.v1.RunRecord.tensors:type_name -> fedrelu.v1.TensorDesc
-	1,  // 5: fedrelu.v1.EntryRecord.kind:type_name -> fedrelu.v1.EntryKind
-	7,  // 6: fedrelu.v1.EntryRecord.committed:type_name -> fedrelu.v1.CommitRecord
-	9,  // 7: fedrelu.v1.RoundRecord.diverged:type_name -> fedrelu.v1.DivergedTask
-	11, // 8: fedrelu.v1.RoundRecord.workers:type_name -> fedrelu.v1.RoundWorker
-	12, // 9: fedrelu.v1.RoundRecord.seconds:type_name -> fedrelu.v1.RoundSeconds
-	10, // 10: fedrelu.v1.RoundRecord.absent:type_name -> fedrelu.v1.AbsentShards
-	14, // 11: fedrelu.v1.MeasuredRecord.drift:type_name -> fedrelu.v1.DriftRecord
-	15, // 12: fedrelu.v1.MeasuredRecord.layers:type_name -> fedrelu.v1.LayerRecord
-	16, // 13: fedrelu.v1.LayerRecord.spectrum:type_name -> fedrelu.v1.SpectrumRecord
-	17, // 14: fedrelu.v1.SpectrumRecord.ranks:type_name -> fedrelu.v1.RankAt
-	19, // 15: fedrelu.v1.DamagedRecord.entries:type_name -> fedrelu.v1.DamagedEntry
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	5,  // 1: fedrelu.v1.RunRecord.data:type_name -> fedrelu.v1.DataFingerprint
+	6,  // 2: fedrelu.v1.RunRecord.keep:type_name -> fedrelu.v1.KeepRule
+	8,  // 3: fedrelu.v1.RunRecord.committed:type_name -> fedrelu.v1.CommitRecord
+	4,  // 4: fedrelu.v1.RunRecord.tensors:type_name -> fedrelu.v1.TensorDesc
+	3,  // 5: fedrelu.v1.RunRecord.parts:type_name -> fedrelu.v1.PartRecord
+	5,  // 6: fedrelu.v1.PartRecord.data:type_name -> fedrelu.v1.DataFingerprint
+	1,  // 7: fedrelu.v1.EntryRecord.kind:type_name -> fedrelu.v1.EntryKind
+	8,  // 8: fedrelu.v1.EntryRecord.committed:type_name -> fedrelu.v1.CommitRecord
+	10, // 9: fedrelu.v1.RoundRecord.diverged:type_name -> fedrelu.v1.DivergedTask
+	12, // 10: fedrelu.v1.RoundRecord.workers:type_name -> fedrelu.v1.RoundWorker
+	13, // 11: fedrelu.v1.RoundRecord.seconds:type_name -> fedrelu.v1.RoundSeconds
+	11, // 12: fedrelu.v1.RoundRecord.absent:type_name -> fedrelu.v1.AbsentShards
+	15, // 13: fedrelu.v1.MeasuredRecord.drift:type_name -> fedrelu.v1.DriftRecord
+	16, // 14: fedrelu.v1.MeasuredRecord.layers:type_name -> fedrelu.v1.LayerRecord
+	17, // 15: fedrelu.v1.LayerRecord.spectrum:type_name -> fedrelu.v1.SpectrumRecord
+	18, // 16: fedrelu.v1.SpectrumRecord.ranks:type_name -> fedrelu.v1.RankAt
+	20, // 17: fedrelu.v1.DamagedRecord.entries:type_name -> fedrelu.v1.DamagedEntry
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_record_proto_init() }
@@ -2058,15 +2138,15 @@ func file_fedrelu_v1_record_proto_init() {
 	if File_fedrelu_v1_record_proto != nil {
 		return
 	}
-	file_fedrelu_v1_record_proto_msgTypes[6].OneofWrappers = []any{}
-	file_fedrelu_v1_record_proto_msgTypes[12].OneofWrappers = []any{}
+	file_fedrelu_v1_record_proto_msgTypes[7].OneofWrappers = []any{}
+	file_fedrelu_v1_record_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_record_proto_rawDesc), len(file_fedrelu_v1_record_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -129,6 +129,61 @@ func (OnStateLost) EnumDescriptor() ([]byte, []int) {
 	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{1}
 }
 
+type WorkerFormat int32
+
+const (
+	WorkerFormat_WORKER_FORMAT_UNSPECIFIED WorkerFormat = 0
+	WorkerFormat_WORKER_FORMAT_IDX         WorkerFormat = 1
+	WorkerFormat_WORKER_FORMAT_CSV         WorkerFormat = 2
+	WorkerFormat_WORKER_FORMAT_NPZ         WorkerFormat = 3
+	WorkerFormat_WORKER_FORMAT_SAFETENSORS WorkerFormat = 4
+)
+
+// Enum value maps for WorkerFormat.
+var (
+	WorkerFormat_name = map[int32]string{
+		0: "WORKER_FORMAT_UNSPECIFIED",
+		1: "WORKER_FORMAT_IDX",
+		2: "WORKER_FORMAT_CSV",
+		3: "WORKER_FORMAT_NPZ",
+		4: "WORKER_FORMAT_SAFETENSORS",
+	}
+	WorkerFormat_value = map[string]int32{
+		"WORKER_FORMAT_UNSPECIFIED": 0,
+		"WORKER_FORMAT_IDX":         1,
+		"WORKER_FORMAT_CSV":         2,
+		"WORKER_FORMAT_NPZ":         3,
+		"WORKER_FORMAT_SAFETENSORS": 4,
+	}
+)
+
+func (x WorkerFormat) Enum() *WorkerFormat {
+	p := new(WorkerFormat)
+	*p = x
+	return p
+}
+
+func (x WorkerFormat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (WorkerFormat) Descriptor() protoreflect.EnumDescriptor {
+	return file_fedrelu_v1_spec_proto_enumTypes[2].Descriptor()
+}
+
+func (WorkerFormat) Type() protoreflect.EnumType {
+	return &file_fedrelu_v1_spec_proto_enumTypes[2]
+}
+
+func (x WorkerFormat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use WorkerFormat.Descriptor instead.
+func (WorkerFormat) EnumDescriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{2}
+}
+
 type Univariate int32
 
 const (
@@ -168,11 +223,11 @@ func (x Univariate) String() string {
 }
 
 func (Univariate) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[2].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[3].Descriptor()
 }
 
 func (Univariate) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[2]
+	return &file_fedrelu_v1_spec_proto_enumTypes[3]
 }
 
 func (x Univariate) Number() protoreflect.EnumNumber {
@@ -181,7 +236,7 @@ func (x Univariate) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Univariate.Descriptor instead.
 func (Univariate) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{2}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{3}
 }
 
 type DirichletForm int32
@@ -219,11 +274,11 @@ func (x DirichletForm) String() string {
 }
 
 func (DirichletForm) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[3].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[4].Descriptor()
 }
 
 func (DirichletForm) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[3]
+	return &file_fedrelu_v1_spec_proto_enumTypes[4]
 }
 
 func (x DirichletForm) Number() protoreflect.EnumNumber {
@@ -232,7 +287,7 @@ func (x DirichletForm) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DirichletForm.Descriptor instead.
 func (DirichletForm) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{3}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{4}
 }
 
 type Norm int32
@@ -271,11 +326,11 @@ func (x Norm) String() string {
 }
 
 func (Norm) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[4].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[5].Descriptor()
 }
 
 func (Norm) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[4]
+	return &file_fedrelu_v1_spec_proto_enumTypes[5]
 }
 
 func (x Norm) Number() protoreflect.EnumNumber {
@@ -284,7 +339,7 @@ func (x Norm) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Norm.Descriptor instead.
 func (Norm) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{4}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{5}
 }
 
 type Loss int32
@@ -321,11 +376,11 @@ func (x Loss) String() string {
 }
 
 func (Loss) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[5].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[6].Descriptor()
 }
 
 func (Loss) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[5]
+	return &file_fedrelu_v1_spec_proto_enumTypes[6]
 }
 
 func (x Loss) Number() protoreflect.EnumNumber {
@@ -334,7 +389,7 @@ func (x Loss) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Loss.Descriptor instead.
 func (Loss) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{5}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{6}
 }
 
 type Precision int32
@@ -370,11 +425,11 @@ func (x Precision) String() string {
 }
 
 func (Precision) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[6].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[7].Descriptor()
 }
 
 func (Precision) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[6]
+	return &file_fedrelu_v1_spec_proto_enumTypes[7]
 }
 
 func (x Precision) Number() protoreflect.EnumNumber {
@@ -383,7 +438,7 @@ func (x Precision) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Precision.Descriptor instead.
 func (Precision) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{6}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{7}
 }
 
 type Order int32
@@ -429,11 +484,11 @@ func (x Order) String() string {
 }
 
 func (Order) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[7].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[8].Descriptor()
 }
 
 func (Order) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[7]
+	return &file_fedrelu_v1_spec_proto_enumTypes[8]
 }
 
 func (x Order) Number() protoreflect.EnumNumber {
@@ -442,7 +497,7 @@ func (x Order) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Order.Descriptor instead.
 func (Order) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{7}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{8}
 }
 
 type DrawBy int32
@@ -481,11 +536,11 @@ func (x DrawBy) String() string {
 }
 
 func (DrawBy) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[8].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[9].Descriptor()
 }
 
 func (DrawBy) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[8]
+	return &file_fedrelu_v1_spec_proto_enumTypes[9]
 }
 
 func (x DrawBy) Number() protoreflect.EnumNumber {
@@ -494,7 +549,7 @@ func (x DrawBy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DrawBy.Descriptor instead.
 func (DrawBy) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{8}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{9}
 }
 
 type Partial int32
@@ -532,11 +587,11 @@ func (x Partial) String() string {
 }
 
 func (Partial) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[9].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[10].Descriptor()
 }
 
 func (Partial) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[9]
+	return &file_fedrelu_v1_spec_proto_enumTypes[10]
 }
 
 func (x Partial) Number() protoreflect.EnumNumber {
@@ -545,7 +600,7 @@ func (x Partial) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Partial.Descriptor instead.
 func (Partial) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{9}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{10}
 }
 
 type Weighting int32
@@ -582,11 +637,11 @@ func (x Weighting) String() string {
 }
 
 func (Weighting) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[10].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[11].Descriptor()
 }
 
 func (Weighting) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[10]
+	return &file_fedrelu_v1_spec_proto_enumTypes[11]
 }
 
 func (x Weighting) Number() protoreflect.EnumNumber {
@@ -595,7 +650,7 @@ func (x Weighting) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Weighting.Descriptor instead.
 func (Weighting) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{10}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{11}
 }
 
 type OnDivergence int32
@@ -633,11 +688,11 @@ func (x OnDivergence) String() string {
 }
 
 func (OnDivergence) Descriptor() protoreflect.EnumDescriptor {
-	return file_fedrelu_v1_spec_proto_enumTypes[11].Descriptor()
+	return file_fedrelu_v1_spec_proto_enumTypes[12].Descriptor()
 }
 
 func (OnDivergence) Type() protoreflect.EnumType {
-	return &file_fedrelu_v1_spec_proto_enumTypes[11]
+	return &file_fedrelu_v1_spec_proto_enumTypes[12]
 }
 
 func (x OnDivergence) Number() protoreflect.EnumNumber {
@@ -646,7 +701,7 @@ func (x OnDivergence) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnDivergence.Descriptor instead.
 func (OnDivergence) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{11}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{12}
 }
 
 // Spec describes a run. It is the schema of the YAML file: a field is a key of the same name, an enum value is written
@@ -1373,6 +1428,7 @@ type Data struct {
 	//	*Data_Csv
 	//	*Data_Npz
 	//	*Data_Synthetic
+	//	*Data_Workers
 	Source        isData_Source `protobuf_oneof:"source"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1478,6 +1534,15 @@ func (x *Data) GetSynthetic() *Synthetic {
 	return nil
 }
 
+func (x *Data) GetWorkers() *WorkerData {
+	if x != nil {
+		if x, ok := x.Source.(*Data_Workers); ok {
+			return x.Workers
+		}
+	}
+	return nil
+}
+
 type isData_Source interface {
 	isData_Source()
 }
@@ -1517,6 +1582,11 @@ type Data_Synthetic struct {
 	Synthetic *Synthetic `protobuf:"bytes,7,opt,name=synthetic,proto3,oneof"`
 }
 
+type Data_Workers struct {
+	// Every worker brings its own shards, and nobody else sees them.
+	Workers *WorkerData `protobuf:"bytes,8,opt,name=workers,proto3,oneof"`
+}
+
 func (*Data_Mnist) isData_Source() {}
 
 func (*Data_Idx) isData_Source() {}
@@ -1530,6 +1600,8 @@ func (*Data_Csv) isData_Source() {}
 func (*Data_Npz) isData_Source() {}
 
 func (*Data_Synthetic) isData_Source() {}
+
+func (*Data_Workers) isData_Source() {}
 
 type MNIST struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1787,6 +1859,138 @@ func (x *CSV) GetHeader() bool {
 	return false
 }
 
+// WorkerData is a folder for each shard, on the machine of the worker that serves it. The shard numbers name the folders; a
+// worker that serves one shard alone may have its files in dir itself. They are called train and test with the format's
+// name as their ending; for idx they are the four files of MNIST's form. A shard may have no test file. Class labels are
+// whole numbers.
+type WorkerData struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Format *WorkerFormat          `protobuf:"varint,1,opt,name=format,proto3,enum=fedrelu.v1.WorkerFormat,oneof" json:"format,omitempty"`
+	// The shape of one example: [1, 28, 28]; for csv the number of columns of features.
+	Shape []int32 `protobuf:"varint,2,rep,packed,name=shape,proto3" json:"shape,omitempty"`
+	// Types that are valid to be assigned to Answer:
+	//
+	//	*WorkerData_Classes
+	//	*WorkerData_Targets
+	Answer isWorkerData_Answer `protobuf_oneof:"answer"`
+	// Default ".": the folder of the spec for run, and --data of each worker.
+	Dir *string `protobuf:"bytes,5,opt,name=dir,proto3,oneof" json:"dir,omitempty"`
+	// csv: as in data.csv, and needed there. Default "".
+	Label *string `protobuf:"bytes,6,opt,name=label,proto3,oneof" json:"label,omitempty"`
+	// csv: as in data.csv. Default true.
+	Header        *bool `protobuf:"varint,7,opt,name=header,proto3,oneof" json:"header,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkerData) Reset() {
+	*x = WorkerData{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkerData) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkerData) ProtoMessage() {}
+
+func (x *WorkerData) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkerData.ProtoReflect.Descriptor instead.
+func (*WorkerData) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *WorkerData) GetFormat() WorkerFormat {
+	if x != nil && x.Format != nil {
+		return *x.Format
+	}
+	return WorkerFormat_WORKER_FORMAT_UNSPECIFIED
+}
+
+func (x *WorkerData) GetShape() []int32 {
+	if x != nil {
+		return x.Shape
+	}
+	return nil
+}
+
+func (x *WorkerData) GetAnswer() isWorkerData_Answer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *WorkerData) GetClasses() int32 {
+	if x != nil {
+		if x, ok := x.Answer.(*WorkerData_Classes); ok {
+			return x.Classes
+		}
+	}
+	return 0
+}
+
+func (x *WorkerData) GetTargets() int32 {
+	if x != nil {
+		if x, ok := x.Answer.(*WorkerData_Targets); ok {
+			return x.Targets
+		}
+	}
+	return 0
+}
+
+func (x *WorkerData) GetDir() string {
+	if x != nil && x.Dir != nil {
+		return *x.Dir
+	}
+	return ""
+}
+
+func (x *WorkerData) GetLabel() string {
+	if x != nil && x.Label != nil {
+		return *x.Label
+	}
+	return ""
+}
+
+func (x *WorkerData) GetHeader() bool {
+	if x != nil && x.Header != nil {
+		return *x.Header
+	}
+	return false
+}
+
+type isWorkerData_Answer interface {
+	isWorkerData_Answer()
+}
+
+type WorkerData_Classes struct {
+	// Labels are 0 to classes - 1.
+	Classes int32 `protobuf:"varint,3,opt,name=classes,proto3,oneof"`
+}
+
+type WorkerData_Targets struct {
+	// So many numbers are to be predicted of each example; 1 for csv.
+	Targets int32 `protobuf:"varint,4,opt,name=targets,proto3,oneof"`
+}
+
+func (*WorkerData_Classes) isWorkerData_Answer() {}
+
+func (*WorkerData_Targets) isWorkerData_Answer() {}
+
 type NPZ struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Train         *string                `protobuf:"bytes,1,opt,name=train,proto3,oneof" json:"train,omitempty"`
@@ -1797,7 +2001,7 @@ type NPZ struct {
 
 func (x *NPZ) Reset() {
 	*x = NPZ{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +2013,7 @@ func (x *NPZ) String() string {
 func (*NPZ) ProtoMessage() {}
 
 func (x *NPZ) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +2026,7 @@ func (x *NPZ) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NPZ.ProtoReflect.Descriptor instead.
 func (*NPZ) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{15}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *NPZ) GetTrain() string {
@@ -1859,7 +2063,7 @@ type Synthetic struct {
 
 func (x *Synthetic) Reset() {
 	*x = Synthetic{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1871,7 +2075,7 @@ func (x *Synthetic) String() string {
 func (*Synthetic) ProtoMessage() {}
 
 func (x *Synthetic) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1884,7 +2088,7 @@ func (x *Synthetic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Synthetic.ProtoReflect.Descriptor instead.
 func (*Synthetic) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{16}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Synthetic) GetSeed() uint64 {
@@ -2006,7 +2210,7 @@ type Teacher struct {
 
 func (x *Teacher) Reset() {
 	*x = Teacher{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2018,7 +2222,7 @@ func (x *Teacher) String() string {
 func (*Teacher) ProtoMessage() {}
 
 func (x *Teacher) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2031,7 +2235,7 @@ func (x *Teacher) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Teacher.ProtoReflect.Descriptor instead.
 func (*Teacher) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{17}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Teacher) GetTrain() int32 {
@@ -2094,7 +2298,7 @@ type LinearRegression struct {
 
 func (x *LinearRegression) Reset() {
 	*x = LinearRegression{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2106,7 +2310,7 @@ func (x *LinearRegression) String() string {
 func (*LinearRegression) ProtoMessage() {}
 
 func (x *LinearRegression) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2119,7 +2323,7 @@ func (x *LinearRegression) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinearRegression.ProtoReflect.Descriptor instead.
 func (*LinearRegression) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{18}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LinearRegression) GetTrain() int32 {
@@ -2177,7 +2381,7 @@ type FedProxDevices struct {
 
 func (x *FedProxDevices) Reset() {
 	*x = FedProxDevices{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2189,7 +2393,7 @@ func (x *FedProxDevices) String() string {
 func (*FedProxDevices) ProtoMessage() {}
 
 func (x *FedProxDevices) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2202,7 +2406,7 @@ func (x *FedProxDevices) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedProxDevices.ProtoReflect.Descriptor instead.
 func (*FedProxDevices) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{19}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *FedProxDevices) GetAlpha() float64 {
@@ -2267,7 +2471,7 @@ type GaussianClasses struct {
 
 func (x *GaussianClasses) Reset() {
 	*x = GaussianClasses{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2279,7 +2483,7 @@ func (x *GaussianClasses) String() string {
 func (*GaussianClasses) ProtoMessage() {}
 
 func (x *GaussianClasses) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2292,7 +2496,7 @@ func (x *GaussianClasses) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GaussianClasses.ProtoReflect.Descriptor instead.
 func (*GaussianClasses) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{20}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GaussianClasses) GetTrain() int32 {
@@ -2353,7 +2557,7 @@ type UnivariateFunction struct {
 
 func (x *UnivariateFunction) Reset() {
 	*x = UnivariateFunction{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2365,7 +2569,7 @@ func (x *UnivariateFunction) String() string {
 func (*UnivariateFunction) ProtoMessage() {}
 
 func (x *UnivariateFunction) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2378,7 +2582,7 @@ func (x *UnivariateFunction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnivariateFunction.ProtoReflect.Descriptor instead.
 func (*UnivariateFunction) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{21}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *UnivariateFunction) GetTrain() int32 {
@@ -2423,7 +2627,7 @@ type Shards struct {
 
 func (x *Shards) Reset() {
 	*x = Shards{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2435,7 +2639,7 @@ func (x *Shards) String() string {
 func (*Shards) ProtoMessage() {}
 
 func (x *Shards) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2448,7 +2652,7 @@ func (x *Shards) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shards.ProtoReflect.Descriptor instead.
 func (*Shards) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{22}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Shards) GetCount() int32 {
@@ -2492,7 +2696,7 @@ type Partition struct {
 
 func (x *Partition) Reset() {
 	*x = Partition{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2504,7 +2708,7 @@ func (x *Partition) String() string {
 func (*Partition) ProtoMessage() {}
 
 func (x *Partition) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2517,7 +2721,7 @@ func (x *Partition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partition.ProtoReflect.Descriptor instead.
 func (*Partition) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{23}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Partition) GetForm() isPartition_Form {
@@ -2666,7 +2870,7 @@ type IID struct {
 
 func (x *IID) Reset() {
 	*x = IID{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2678,7 +2882,7 @@ func (x *IID) String() string {
 func (*IID) ProtoMessage() {}
 
 func (x *IID) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +2895,7 @@ func (x *IID) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IID.ProtoReflect.Descriptor instead.
 func (*IID) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{24}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{25}
 }
 
 type Contiguous struct {
@@ -2704,7 +2908,7 @@ type Contiguous struct {
 
 func (x *Contiguous) Reset() {
 	*x = Contiguous{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2716,7 +2920,7 @@ func (x *Contiguous) String() string {
 func (*Contiguous) ProtoMessage() {}
 
 func (x *Contiguous) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2729,7 +2933,7 @@ func (x *Contiguous) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contiguous.ProtoReflect.Descriptor instead.
 func (*Contiguous) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{25}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Contiguous) GetSizes() []int32 {
@@ -2749,7 +2953,7 @@ type LabelShards struct {
 
 func (x *LabelShards) Reset() {
 	*x = LabelShards{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2761,7 +2965,7 @@ func (x *LabelShards) String() string {
 func (*LabelShards) ProtoMessage() {}
 
 func (x *LabelShards) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2774,7 +2978,7 @@ func (x *LabelShards) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LabelShards.ProtoReflect.Descriptor instead.
 func (*LabelShards) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{26}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LabelShards) GetPerShard() int32 {
@@ -2794,7 +2998,7 @@ type Labels struct {
 
 func (x *Labels) Reset() {
 	*x = Labels{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2806,7 +3010,7 @@ func (x *Labels) String() string {
 func (*Labels) ProtoMessage() {}
 
 func (x *Labels) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2819,7 +3023,7 @@ func (x *Labels) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Labels.ProtoReflect.Descriptor instead.
 func (*Labels) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{27}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Labels) GetPerShard() int32 {
@@ -2841,7 +3045,7 @@ type Dirichlet struct {
 
 func (x *Dirichlet) Reset() {
 	*x = Dirichlet{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2853,7 +3057,7 @@ func (x *Dirichlet) String() string {
 func (*Dirichlet) ProtoMessage() {}
 
 func (x *Dirichlet) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2866,7 +3070,7 @@ func (x *Dirichlet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dirichlet.ProtoReflect.Descriptor instead.
 func (*Dirichlet) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{28}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Dirichlet) GetAlpha() float64 {
@@ -2897,7 +3101,7 @@ type Quantity struct {
 
 func (x *Quantity) Reset() {
 	*x = Quantity{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2909,7 +3113,7 @@ func (x *Quantity) String() string {
 func (*Quantity) ProtoMessage() {}
 
 func (x *Quantity) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2922,7 +3126,7 @@ func (x *Quantity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quantity.ProtoReflect.Descriptor instead.
 func (*Quantity) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{29}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Quantity) GetLaw() isQuantity_Law {
@@ -2980,7 +3184,7 @@ type Natural struct {
 
 func (x *Natural) Reset() {
 	*x = Natural{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2992,7 +3196,7 @@ func (x *Natural) String() string {
 func (*Natural) ProtoMessage() {}
 
 func (x *Natural) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3005,7 +3209,7 @@ func (x *Natural) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Natural.ProtoReflect.Descriptor instead.
 func (*Natural) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{30}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Natural) GetBy() string {
@@ -3026,7 +3230,7 @@ type Explicit struct {
 
 func (x *Explicit) Reset() {
 	*x = Explicit{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3038,7 +3242,7 @@ func (x *Explicit) String() string {
 func (*Explicit) ProtoMessage() {}
 
 func (x *Explicit) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3051,7 +3255,7 @@ func (x *Explicit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explicit.ProtoReflect.Descriptor instead.
 func (*Explicit) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{31}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Explicit) GetFile() string {
@@ -3080,7 +3284,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3092,7 +3296,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3105,7 +3309,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{32}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Model) GetMlp() *MLP {
@@ -3175,7 +3379,7 @@ type MLP struct {
 
 func (x *MLP) Reset() {
 	*x = MLP{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3187,7 +3391,7 @@ func (x *MLP) String() string {
 func (*MLP) ProtoMessage() {}
 
 func (x *MLP) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[33]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3200,7 +3404,7 @@ func (x *MLP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MLP.ProtoReflect.Descriptor instead.
 func (*MLP) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{33}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *MLP) GetHidden() []int32 {
@@ -3247,7 +3451,7 @@ type CNN struct {
 
 func (x *CNN) Reset() {
 	*x = CNN{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3259,7 +3463,7 @@ func (x *CNN) String() string {
 func (*CNN) ProtoMessage() {}
 
 func (x *CNN) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[34]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3272,7 +3476,7 @@ func (x *CNN) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CNN.ProtoReflect.Descriptor instead.
 func (*CNN) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{34}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{35}
 }
 
 // ResNet is the residual network of He et al. 2016 for small images, with batch norm.
@@ -3288,7 +3492,7 @@ type ResNet struct {
 
 func (x *ResNet) Reset() {
 	*x = ResNet{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3300,7 +3504,7 @@ func (x *ResNet) String() string {
 func (*ResNet) ProtoMessage() {}
 
 func (x *ResNet) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[35]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3313,7 +3517,7 @@ func (x *ResNet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResNet.ProtoReflect.Descriptor instead.
 func (*ResNet) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{35}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ResNet) GetDepth() int32 {
@@ -3344,7 +3548,7 @@ type Shallow struct {
 
 func (x *Shallow) Reset() {
 	*x = Shallow{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3356,7 +3560,7 @@ func (x *Shallow) String() string {
 func (*Shallow) ProtoMessage() {}
 
 func (x *Shallow) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[36]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3369,7 +3573,7 @@ func (x *Shallow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shallow.ProtoReflect.Descriptor instead.
 func (*Shallow) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{36}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Shallow) GetWidth() int32 {
@@ -3407,7 +3611,7 @@ type Activation struct {
 
 func (x *Activation) Reset() {
 	*x = Activation{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3419,7 +3623,7 @@ func (x *Activation) String() string {
 func (*Activation) ProtoMessage() {}
 
 func (x *Activation) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[37]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3432,7 +3636,7 @@ func (x *Activation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activation.ProtoReflect.Descriptor instead.
 func (*Activation) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{37}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Activation) GetFunction() isActivation_Function {
@@ -3502,7 +3706,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3514,7 +3718,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[38]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3527,7 +3731,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{38}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Layer) GetKind() isLayer_Kind {
@@ -3763,7 +3967,7 @@ type Linear struct {
 
 func (x *Linear) Reset() {
 	*x = Linear{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3775,7 +3979,7 @@ func (x *Linear) String() string {
 func (*Linear) ProtoMessage() {}
 
 func (x *Linear) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[39]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3788,7 +3992,7 @@ func (x *Linear) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Linear.ProtoReflect.Descriptor instead.
 func (*Linear) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{39}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Linear) GetIn() int32 {
@@ -3820,7 +4024,7 @@ type ReLU struct {
 
 func (x *ReLU) Reset() {
 	*x = ReLU{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3832,7 +4036,7 @@ func (x *ReLU) String() string {
 func (*ReLU) ProtoMessage() {}
 
 func (x *ReLU) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[40]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3845,7 +4049,7 @@ func (x *ReLU) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReLU.ProtoReflect.Descriptor instead.
 func (*ReLU) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{40}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{41}
 }
 
 type LeakyReLU struct {
@@ -3858,7 +4062,7 @@ type LeakyReLU struct {
 
 func (x *LeakyReLU) Reset() {
 	*x = LeakyReLU{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3870,7 +4074,7 @@ func (x *LeakyReLU) String() string {
 func (*LeakyReLU) ProtoMessage() {}
 
 func (x *LeakyReLU) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[41]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3883,7 +4087,7 @@ func (x *LeakyReLU) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeakyReLU.ProtoReflect.Descriptor instead.
 func (*LeakyReLU) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{41}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *LeakyReLU) GetSlope() float64 {
@@ -3911,7 +4115,7 @@ type Conv2D struct {
 
 func (x *Conv2D) Reset() {
 	*x = Conv2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3923,7 +4127,7 @@ func (x *Conv2D) String() string {
 func (*Conv2D) ProtoMessage() {}
 
 func (x *Conv2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[42]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3936,7 +4140,7 @@ func (x *Conv2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Conv2D.ProtoReflect.Descriptor instead.
 func (*Conv2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{42}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Conv2D) GetIn() int32 {
@@ -3992,7 +4196,7 @@ type MaxPool2D struct {
 
 func (x *MaxPool2D) Reset() {
 	*x = MaxPool2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4004,7 +4208,7 @@ func (x *MaxPool2D) String() string {
 func (*MaxPool2D) ProtoMessage() {}
 
 func (x *MaxPool2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[43]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4017,7 +4221,7 @@ func (x *MaxPool2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaxPool2D.ProtoReflect.Descriptor instead.
 func (*MaxPool2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{43}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *MaxPool2D) GetKernel() int32 {
@@ -4045,7 +4249,7 @@ type AvgPool2D struct {
 
 func (x *AvgPool2D) Reset() {
 	*x = AvgPool2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4057,7 +4261,7 @@ func (x *AvgPool2D) String() string {
 func (*AvgPool2D) ProtoMessage() {}
 
 func (x *AvgPool2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[44]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4070,7 +4274,7 @@ func (x *AvgPool2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AvgPool2D.ProtoReflect.Descriptor instead.
 func (*AvgPool2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{44}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AvgPool2D) GetKernel() int32 {
@@ -4096,7 +4300,7 @@ type GlobalAvgPool2D struct {
 
 func (x *GlobalAvgPool2D) Reset() {
 	*x = GlobalAvgPool2D{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4108,7 +4312,7 @@ func (x *GlobalAvgPool2D) String() string {
 func (*GlobalAvgPool2D) ProtoMessage() {}
 
 func (x *GlobalAvgPool2D) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[45]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4121,7 +4325,7 @@ func (x *GlobalAvgPool2D) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GlobalAvgPool2D.ProtoReflect.Descriptor instead.
 func (*GlobalAvgPool2D) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{45}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{46}
 }
 
 type Flatten struct {
@@ -4132,7 +4336,7 @@ type Flatten struct {
 
 func (x *Flatten) Reset() {
 	*x = Flatten{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4144,7 +4348,7 @@ func (x *Flatten) String() string {
 func (*Flatten) ProtoMessage() {}
 
 func (x *Flatten) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[46]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4157,7 +4361,7 @@ func (x *Flatten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flatten.ProtoReflect.Descriptor instead.
 func (*Flatten) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{46}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{47}
 }
 
 // BatchNorm normalises each feature over the batch in training, by running statistics in evaluation.
@@ -4176,7 +4380,7 @@ type BatchNorm struct {
 
 func (x *BatchNorm) Reset() {
 	*x = BatchNorm{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4188,7 +4392,7 @@ func (x *BatchNorm) String() string {
 func (*BatchNorm) ProtoMessage() {}
 
 func (x *BatchNorm) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[47]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4201,7 +4405,7 @@ func (x *BatchNorm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchNorm.ProtoReflect.Descriptor instead.
 func (*BatchNorm) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{47}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *BatchNorm) GetFeatures() int32 {
@@ -4244,7 +4448,7 @@ type LayerNorm struct {
 
 func (x *LayerNorm) Reset() {
 	*x = LayerNorm{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4256,7 +4460,7 @@ func (x *LayerNorm) String() string {
 func (*LayerNorm) ProtoMessage() {}
 
 func (x *LayerNorm) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[48]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4269,7 +4473,7 @@ func (x *LayerNorm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerNorm.ProtoReflect.Descriptor instead.
 func (*LayerNorm) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{48}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *LayerNorm) GetFeatures() int32 {
@@ -4299,7 +4503,7 @@ type GroupNorm struct {
 
 func (x *GroupNorm) Reset() {
 	*x = GroupNorm{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4311,7 +4515,7 @@ func (x *GroupNorm) String() string {
 func (*GroupNorm) ProtoMessage() {}
 
 func (x *GroupNorm) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[49]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4324,7 +4528,7 @@ func (x *GroupNorm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupNorm.ProtoReflect.Descriptor instead.
 func (*GroupNorm) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{49}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *GroupNorm) GetGroups() int32 {
@@ -4360,7 +4564,7 @@ type Residual struct {
 
 func (x *Residual) Reset() {
 	*x = Residual{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4372,7 +4576,7 @@ func (x *Residual) String() string {
 func (*Residual) ProtoMessage() {}
 
 func (x *Residual) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[50]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4385,7 +4589,7 @@ func (x *Residual) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Residual.ProtoReflect.Descriptor instead.
 func (*Residual) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{50}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Residual) GetBody() []*Layer {
@@ -4411,7 +4615,7 @@ type Scale struct {
 
 func (x *Scale) Reset() {
 	*x = Scale{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4423,7 +4627,7 @@ func (x *Scale) String() string {
 func (*Scale) ProtoMessage() {}
 
 func (x *Scale) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[51]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4436,7 +4640,7 @@ func (x *Scale) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scale.ProtoReflect.Descriptor instead.
 func (*Scale) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{51}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Scale) GetFactor() float64 {
@@ -4454,7 +4658,7 @@ type Softplus struct {
 
 func (x *Softplus) Reset() {
 	*x = Softplus{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4466,7 +4670,7 @@ func (x *Softplus) String() string {
 func (*Softplus) ProtoMessage() {}
 
 func (x *Softplus) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[52]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4479,7 +4683,7 @@ func (x *Softplus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Softplus.ProtoReflect.Descriptor instead.
 func (*Softplus) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{52}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{53}
 }
 
 // Init draws the model of round 0. Default kaiming_uniform.
@@ -4502,7 +4706,7 @@ type Init struct {
 
 func (x *Init) Reset() {
 	*x = Init{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4514,7 +4718,7 @@ func (x *Init) String() string {
 func (*Init) ProtoMessage() {}
 
 func (x *Init) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[53]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4527,7 +4731,7 @@ func (x *Init) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Init.ProtoReflect.Descriptor instead.
 func (*Init) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{53}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Init) GetKind() isInit_Kind {
@@ -4678,7 +4882,7 @@ type KaimingUniform struct {
 
 func (x *KaimingUniform) Reset() {
 	*x = KaimingUniform{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4690,7 +4894,7 @@ func (x *KaimingUniform) String() string {
 func (*KaimingUniform) ProtoMessage() {}
 
 func (x *KaimingUniform) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[54]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4703,7 +4907,7 @@ func (x *KaimingUniform) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KaimingUniform.ProtoReflect.Descriptor instead.
 func (*KaimingUniform) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{54}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{55}
 }
 
 type KaimingNormal struct {
@@ -4714,7 +4918,7 @@ type KaimingNormal struct {
 
 func (x *KaimingNormal) Reset() {
 	*x = KaimingNormal{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4726,7 +4930,7 @@ func (x *KaimingNormal) String() string {
 func (*KaimingNormal) ProtoMessage() {}
 
 func (x *KaimingNormal) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[55]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4739,7 +4943,7 @@ func (x *KaimingNormal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KaimingNormal.ProtoReflect.Descriptor instead.
 func (*KaimingNormal) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{55}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{56}
 }
 
 type Xavier struct {
@@ -4750,7 +4954,7 @@ type Xavier struct {
 
 func (x *Xavier) Reset() {
 	*x = Xavier{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4762,7 +4966,7 @@ func (x *Xavier) String() string {
 func (*Xavier) ProtoMessage() {}
 
 func (x *Xavier) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[56]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4775,7 +4979,7 @@ func (x *Xavier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Xavier.ProtoReflect.Descriptor instead.
 func (*Xavier) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{56}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{57}
 }
 
 type Gaussian struct {
@@ -4788,7 +4992,7 @@ type Gaussian struct {
 
 func (x *Gaussian) Reset() {
 	*x = Gaussian{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4800,7 +5004,7 @@ func (x *Gaussian) String() string {
 func (*Gaussian) ProtoMessage() {}
 
 func (x *Gaussian) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[57]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4813,7 +5017,7 @@ func (x *Gaussian) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gaussian.ProtoReflect.Descriptor instead.
 func (*Gaussian) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{57}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Gaussian) GetStd() float64 {
@@ -4835,7 +5039,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4847,7 +5051,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[58]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4860,7 +5064,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{58}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Identity) GetC() float64 {
@@ -4885,7 +5089,7 @@ type Zero struct {
 
 func (x *Zero) Reset() {
 	*x = Zero{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4897,7 +5101,7 @@ func (x *Zero) String() string {
 func (*Zero) ProtoMessage() {}
 
 func (x *Zero) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[59]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4910,7 +5114,7 @@ func (x *Zero) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Zero.ProtoReflect.Descriptor instead.
 func (*Zero) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{59}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{60}
 }
 
 type InitFile struct {
@@ -4923,7 +5127,7 @@ type InitFile struct {
 
 func (x *InitFile) Reset() {
 	*x = InitFile{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4935,7 +5139,7 @@ func (x *InitFile) String() string {
 func (*InitFile) ProtoMessage() {}
 
 func (x *InitFile) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[60]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4948,7 +5152,7 @@ func (x *InitFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InitFile.ProtoReflect.Descriptor instead.
 func (*InitFile) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{60}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *InitFile) GetSafetensors() string {
@@ -4970,7 +5174,7 @@ type RandomSigns struct {
 
 func (x *RandomSigns) Reset() {
 	*x = RandomSigns{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4982,7 +5186,7 @@ func (x *RandomSigns) String() string {
 func (*RandomSigns) ProtoMessage() {}
 
 func (x *RandomSigns) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[61]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4995,7 +5199,7 @@ func (x *RandomSigns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RandomSigns.ProtoReflect.Descriptor instead.
 func (*RandomSigns) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{61}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *RandomSigns) GetStd() float64 {
@@ -5024,7 +5228,7 @@ type Regularize struct {
 
 func (x *Regularize) Reset() {
 	*x = Regularize{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5036,7 +5240,7 @@ func (x *Regularize) String() string {
 func (*Regularize) ProtoMessage() {}
 
 func (x *Regularize) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[62]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5049,7 +5253,7 @@ func (x *Regularize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Regularize.ProtoReflect.Descriptor instead.
 func (*Regularize) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{62}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Regularize) GetPathNorm() float64 {
@@ -5094,7 +5298,7 @@ type Local struct {
 
 func (x *Local) Reset() {
 	*x = Local{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5106,7 +5310,7 @@ func (x *Local) String() string {
 func (*Local) ProtoMessage() {}
 
 func (x *Local) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[63]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5119,7 +5323,7 @@ func (x *Local) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Local.ProtoReflect.Descriptor instead.
 func (*Local) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{63}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Local) GetLength() isLocal_Length {
@@ -5253,7 +5457,7 @@ type PostLocal struct {
 
 func (x *PostLocal) Reset() {
 	*x = PostLocal{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5265,7 +5469,7 @@ func (x *PostLocal) String() string {
 func (*PostLocal) ProtoMessage() {}
 
 func (x *PostLocal) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[64]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5278,7 +5482,7 @@ func (x *PostLocal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PostLocal.ProtoReflect.Descriptor instead.
 func (*PostLocal) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{64}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *PostLocal) GetUntil() int32 {
@@ -5308,7 +5512,7 @@ type Schedule struct {
 
 func (x *Schedule) Reset() {
 	*x = Schedule{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5320,7 +5524,7 @@ func (x *Schedule) String() string {
 func (*Schedule) ProtoMessage() {}
 
 func (x *Schedule) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[65]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5333,7 +5537,7 @@ func (x *Schedule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schedule.ProtoReflect.Descriptor instead.
 func (*Schedule) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{65}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Schedule) GetForm() isSchedule_Form {
@@ -5422,7 +5626,7 @@ type Constant struct {
 
 func (x *Constant) Reset() {
 	*x = Constant{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5434,7 +5638,7 @@ func (x *Constant) String() string {
 func (*Constant) ProtoMessage() {}
 
 func (x *Constant) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[66]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5447,7 +5651,7 @@ func (x *Constant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Constant.ProtoReflect.Descriptor instead.
 func (*Constant) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{66}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{67}
 }
 
 // Step multiplies the rate by gamma after every size rounds.
@@ -5462,7 +5666,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5474,7 +5678,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[67]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5487,7 +5691,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{67}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Step) GetSize() int32 {
@@ -5514,7 +5718,7 @@ type Exponential struct {
 
 func (x *Exponential) Reset() {
 	*x = Exponential{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5526,7 +5730,7 @@ func (x *Exponential) String() string {
 func (*Exponential) ProtoMessage() {}
 
 func (x *Exponential) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[68]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5539,7 +5743,7 @@ func (x *Exponential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exponential.ProtoReflect.Descriptor instead.
 func (*Exponential) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{68}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Exponential) GetGamma() float64 {
@@ -5562,7 +5766,7 @@ type Cosine struct {
 
 func (x *Cosine) Reset() {
 	*x = Cosine{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5574,7 +5778,7 @@ func (x *Cosine) String() string {
 func (*Cosine) ProtoMessage() {}
 
 func (x *Cosine) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[69]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5587,7 +5791,7 @@ func (x *Cosine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cosine.ProtoReflect.Descriptor instead.
 func (*Cosine) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{69}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Cosine) GetRounds() int32 {
@@ -5617,7 +5821,7 @@ type Warmup struct {
 
 func (x *Warmup) Reset() {
 	*x = Warmup{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5629,7 +5833,7 @@ func (x *Warmup) String() string {
 func (*Warmup) ProtoMessage() {}
 
 func (x *Warmup) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[70]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5642,7 +5846,7 @@ func (x *Warmup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warmup.ProtoReflect.Descriptor instead.
 func (*Warmup) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{70}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Warmup) GetRounds() int32 {
@@ -5673,7 +5877,7 @@ type Optimizer struct {
 
 func (x *Optimizer) Reset() {
 	*x = Optimizer{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5685,7 +5889,7 @@ func (x *Optimizer) String() string {
 func (*Optimizer) ProtoMessage() {}
 
 func (x *Optimizer) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[71]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5698,7 +5902,7 @@ func (x *Optimizer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Optimizer.ProtoReflect.Descriptor instead.
 func (*Optimizer) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{71}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Optimizer) GetKind() isOptimizer_Kind {
@@ -5761,7 +5965,7 @@ type SGD struct {
 
 func (x *SGD) Reset() {
 	*x = SGD{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5773,7 +5977,7 @@ func (x *SGD) String() string {
 func (*SGD) ProtoMessage() {}
 
 func (x *SGD) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[72]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5786,7 +5990,7 @@ func (x *SGD) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SGD.ProtoReflect.Descriptor instead.
 func (*SGD) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{72}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *SGD) GetLr() float64 {
@@ -5843,7 +6047,7 @@ type AdamW struct {
 
 func (x *AdamW) Reset() {
 	*x = AdamW{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5855,7 +6059,7 @@ func (x *AdamW) String() string {
 func (*AdamW) ProtoMessage() {}
 
 func (x *AdamW) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[73]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5868,7 +6072,7 @@ func (x *AdamW) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdamW.ProtoReflect.Descriptor instead.
 func (*AdamW) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{73}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *AdamW) GetLr() float64 {
@@ -5925,7 +6129,7 @@ type Participation struct {
 
 func (x *Participation) Reset() {
 	*x = Participation{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5937,7 +6141,7 @@ func (x *Participation) String() string {
 func (*Participation) ProtoMessage() {}
 
 func (x *Participation) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[74]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5950,7 +6154,7 @@ func (x *Participation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Participation.ProtoReflect.Descriptor instead.
 func (*Participation) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{74}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Participation) GetAmount() isParticipation_Amount {
@@ -6029,7 +6233,7 @@ type Simulate struct {
 
 func (x *Simulate) Reset() {
 	*x = Simulate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6041,7 +6245,7 @@ func (x *Simulate) String() string {
 func (*Simulate) ProtoMessage() {}
 
 func (x *Simulate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[75]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6054,7 +6258,7 @@ func (x *Simulate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Simulate.ProtoReflect.Descriptor instead.
 func (*Simulate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{75}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Simulate) GetStragglers() *Stragglers {
@@ -6104,7 +6308,7 @@ type Stragglers struct {
 
 func (x *Stragglers) Reset() {
 	*x = Stragglers{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6116,7 +6320,7 @@ func (x *Stragglers) String() string {
 func (*Stragglers) ProtoMessage() {}
 
 func (x *Stragglers) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[76]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6129,7 +6333,7 @@ func (x *Stragglers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stragglers.ProtoReflect.Descriptor instead.
 func (*Stragglers) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{76}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Stragglers) GetFraction() float64 {
@@ -6152,7 +6356,7 @@ type Speed struct {
 
 func (x *Speed) Reset() {
 	*x = Speed{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6164,7 +6368,7 @@ func (x *Speed) String() string {
 func (*Speed) ProtoMessage() {}
 
 func (x *Speed) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[77]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6177,7 +6381,7 @@ func (x *Speed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Speed.ProtoReflect.Descriptor instead.
 func (*Speed) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{77}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Speed) GetDistribution() isSpeed_Distribution {
@@ -6232,7 +6436,7 @@ type LogNormal struct {
 
 func (x *LogNormal) Reset() {
 	*x = LogNormal{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6244,7 +6448,7 @@ func (x *LogNormal) String() string {
 func (*LogNormal) ProtoMessage() {}
 
 func (x *LogNormal) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[78]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6257,7 +6461,7 @@ func (x *LogNormal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogNormal.ProtoReflect.Descriptor instead.
 func (*LogNormal) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{78}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *LogNormal) GetSigma() float64 {
@@ -6277,7 +6481,7 @@ type UniformSpeed struct {
 
 func (x *UniformSpeed) Reset() {
 	*x = UniformSpeed{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6289,7 +6493,7 @@ func (x *UniformSpeed) String() string {
 func (*UniformSpeed) ProtoMessage() {}
 
 func (x *UniformSpeed) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[79]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6302,7 +6506,7 @@ func (x *UniformSpeed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UniformSpeed.ProtoReflect.Descriptor instead.
 func (*UniformSpeed) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{79}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *UniformSpeed) GetLow() float64 {
@@ -6346,7 +6550,7 @@ type Server struct {
 
 func (x *Server) Reset() {
 	*x = Server{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6358,7 +6562,7 @@ func (x *Server) String() string {
 func (*Server) ProtoMessage() {}
 
 func (x *Server) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[80]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6371,7 +6575,7 @@ func (x *Server) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Server.ProtoReflect.Descriptor instead.
 func (*Server) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{80}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Server) GetRule() isServer_Rule {
@@ -6621,7 +6825,7 @@ type FedAvg struct {
 
 func (x *FedAvg) Reset() {
 	*x = FedAvg{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6633,7 +6837,7 @@ func (x *FedAvg) String() string {
 func (*FedAvg) ProtoMessage() {}
 
 func (x *FedAvg) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[81]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6646,7 +6850,7 @@ func (x *FedAvg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvg.ProtoReflect.Descriptor instead.
 func (*FedAvg) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{81}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *FedAvg) GetLr() float64 {
@@ -6671,7 +6875,7 @@ type FedAvgM struct {
 
 func (x *FedAvgM) Reset() {
 	*x = FedAvgM{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6683,7 +6887,7 @@ func (x *FedAvgM) String() string {
 func (*FedAvgM) ProtoMessage() {}
 
 func (x *FedAvgM) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[82]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6696,7 +6900,7 @@ func (x *FedAvgM) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAvgM.ProtoReflect.Descriptor instead.
 func (*FedAvgM) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{82}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *FedAvgM) GetLr() float64 {
@@ -6733,7 +6937,7 @@ type DiLoCo struct {
 
 func (x *DiLoCo) Reset() {
 	*x = DiLoCo{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6745,7 +6949,7 @@ func (x *DiLoCo) String() string {
 func (*DiLoCo) ProtoMessage() {}
 
 func (x *DiLoCo) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[83]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6758,7 +6962,7 @@ func (x *DiLoCo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiLoCo.ProtoReflect.Descriptor instead.
 func (*DiLoCo) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{83}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *DiLoCo) GetLr() float64 {
@@ -6788,7 +6992,7 @@ type SlowMo struct {
 
 func (x *SlowMo) Reset() {
 	*x = SlowMo{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6800,7 +7004,7 @@ func (x *SlowMo) String() string {
 func (*SlowMo) ProtoMessage() {}
 
 func (x *SlowMo) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[84]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6813,7 +7017,7 @@ func (x *SlowMo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlowMo.ProtoReflect.Descriptor instead.
 func (*SlowMo) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{84}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *SlowMo) GetLr() float64 {
@@ -6845,7 +7049,7 @@ type FedAdagrad struct {
 
 func (x *FedAdagrad) Reset() {
 	*x = FedAdagrad{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6857,7 +7061,7 @@ func (x *FedAdagrad) String() string {
 func (*FedAdagrad) ProtoMessage() {}
 
 func (x *FedAdagrad) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[85]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6870,7 +7074,7 @@ func (x *FedAdagrad) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAdagrad.ProtoReflect.Descriptor instead.
 func (*FedAdagrad) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{85}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *FedAdagrad) GetLr() float64 {
@@ -6910,7 +7114,7 @@ type FedAdam struct {
 
 func (x *FedAdam) Reset() {
 	*x = FedAdam{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6922,7 +7126,7 @@ func (x *FedAdam) String() string {
 func (*FedAdam) ProtoMessage() {}
 
 func (x *FedAdam) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[86]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6935,7 +7139,7 @@ func (x *FedAdam) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedAdam.ProtoReflect.Descriptor instead.
 func (*FedAdam) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{86}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *FedAdam) GetLr() float64 {
@@ -6982,7 +7186,7 @@ type FedYogi struct {
 
 func (x *FedYogi) Reset() {
 	*x = FedYogi{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6994,7 +7198,7 @@ func (x *FedYogi) String() string {
 func (*FedYogi) ProtoMessage() {}
 
 func (x *FedYogi) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[87]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7007,7 +7211,7 @@ func (x *FedYogi) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedYogi.ProtoReflect.Descriptor instead.
 func (*FedYogi) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{87}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *FedYogi) GetLr() float64 {
@@ -7049,7 +7253,7 @@ type FedNova struct {
 
 func (x *FedNova) Reset() {
 	*x = FedNova{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7061,7 +7265,7 @@ func (x *FedNova) String() string {
 func (*FedNova) ProtoMessage() {}
 
 func (x *FedNova) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[88]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7074,7 +7278,7 @@ func (x *FedNova) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedNova.ProtoReflect.Descriptor instead.
 func (*FedNova) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{88}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *FedNova) GetLr() float64 {
@@ -7098,7 +7302,7 @@ type Scaffold struct {
 
 func (x *Scaffold) Reset() {
 	*x = Scaffold{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7110,7 +7314,7 @@ func (x *Scaffold) String() string {
 func (*Scaffold) ProtoMessage() {}
 
 func (x *Scaffold) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[89]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7123,7 +7327,7 @@ func (x *Scaffold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scaffold.ProtoReflect.Descriptor instead.
 func (*Scaffold) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{89}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *Scaffold) GetLr() float64 {
@@ -7149,7 +7353,7 @@ type Median struct {
 
 func (x *Median) Reset() {
 	*x = Median{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7161,7 +7365,7 @@ func (x *Median) String() string {
 func (*Median) ProtoMessage() {}
 
 func (x *Median) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[90]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7174,7 +7378,7 @@ func (x *Median) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Median.ProtoReflect.Descriptor instead.
 func (*Median) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{90}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{91}
 }
 
 // TrimmedMean (Yin et al. 2018) drops the smallest and largest values of each parameter and takes the mean of the rest,
@@ -7189,7 +7393,7 @@ type TrimmedMean struct {
 
 func (x *TrimmedMean) Reset() {
 	*x = TrimmedMean{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7201,7 +7405,7 @@ func (x *TrimmedMean) String() string {
 func (*TrimmedMean) ProtoMessage() {}
 
 func (x *TrimmedMean) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[91]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7214,7 +7418,7 @@ func (x *TrimmedMean) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrimmedMean.ProtoReflect.Descriptor instead.
 func (*TrimmedMean) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{91}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *TrimmedMean) GetBeta() float64 {
@@ -7235,7 +7439,7 @@ type Krum struct {
 
 func (x *Krum) Reset() {
 	*x = Krum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7247,7 +7451,7 @@ func (x *Krum) String() string {
 func (*Krum) ProtoMessage() {}
 
 func (x *Krum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[92]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7260,7 +7464,7 @@ func (x *Krum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Krum.ProtoReflect.Descriptor instead.
 func (*Krum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{92}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *Krum) GetF() int32 {
@@ -7283,7 +7487,7 @@ type MultiKrum struct {
 
 func (x *MultiKrum) Reset() {
 	*x = MultiKrum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7295,7 +7499,7 @@ func (x *MultiKrum) String() string {
 func (*MultiKrum) ProtoMessage() {}
 
 func (x *MultiKrum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[93]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7308,7 +7512,7 @@ func (x *MultiKrum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MultiKrum.ProtoReflect.Descriptor instead.
 func (*MultiKrum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{93}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *MultiKrum) GetF() int32 {
@@ -7340,7 +7544,7 @@ type GeometricMedian struct {
 
 func (x *GeometricMedian) Reset() {
 	*x = GeometricMedian{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7352,7 +7556,7 @@ func (x *GeometricMedian) String() string {
 func (*GeometricMedian) ProtoMessage() {}
 
 func (x *GeometricMedian) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[94]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7365,7 +7569,7 @@ func (x *GeometricMedian) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GeometricMedian.ProtoReflect.Descriptor instead.
 func (*GeometricMedian) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{94}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *GeometricMedian) GetIterations() int32 {
@@ -7414,7 +7618,7 @@ type FedBuff struct {
 
 func (x *FedBuff) Reset() {
 	*x = FedBuff{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7426,7 +7630,7 @@ func (x *FedBuff) String() string {
 func (*FedBuff) ProtoMessage() {}
 
 func (x *FedBuff) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[95]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7439,7 +7643,7 @@ func (x *FedBuff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedBuff.ProtoReflect.Descriptor instead.
 func (*FedBuff) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{95}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *FedBuff) GetLr() float64 {
@@ -7507,7 +7711,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7519,7 +7723,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7532,7 +7736,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{96}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *Close) GetWhen() isClose_When {
@@ -7615,7 +7819,7 @@ type All struct {
 
 func (x *All) Reset() {
 	*x = All{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7627,7 +7831,7 @@ func (x *All) String() string {
 func (*All) ProtoMessage() {}
 
 func (x *All) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7640,7 +7844,7 @@ func (x *All) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use All.ProtoReflect.Descriptor instead.
 func (*All) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{97}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{98}
 }
 
 // Quorum closes a round when count participants have answered and grace has passed since, or when all have answered.
@@ -7655,7 +7859,7 @@ type Quorum struct {
 
 func (x *Quorum) Reset() {
 	*x = Quorum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7667,7 +7871,7 @@ func (x *Quorum) String() string {
 func (*Quorum) ProtoMessage() {}
 
 func (x *Quorum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7680,7 +7884,7 @@ func (x *Quorum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quorum.ProtoReflect.Descriptor instead.
 func (*Quorum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{98}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *Quorum) GetCount() int32 {
@@ -7707,7 +7911,7 @@ type Deadline struct {
 
 func (x *Deadline) Reset() {
 	*x = Deadline{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[99]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7719,7 +7923,7 @@ func (x *Deadline) String() string {
 func (*Deadline) ProtoMessage() {}
 
 func (x *Deadline) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[99]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7732,7 +7936,7 @@ func (x *Deadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deadline.ProtoReflect.Descriptor instead.
 func (*Deadline) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{99}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *Deadline) GetAfter() *durationpb.Duration {
@@ -7759,7 +7963,7 @@ type Adaptive struct {
 
 func (x *Adaptive) Reset() {
 	*x = Adaptive{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[100]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7771,7 +7975,7 @@ func (x *Adaptive) String() string {
 func (*Adaptive) ProtoMessage() {}
 
 func (x *Adaptive) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[100]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7784,7 +7988,7 @@ func (x *Adaptive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adaptive.ProtoReflect.Descriptor instead.
 func (*Adaptive) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{100}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *Adaptive) GetK() float64 {
@@ -7819,7 +8023,7 @@ type Checks struct {
 
 func (x *Checks) Reset() {
 	*x = Checks{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[101]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7831,7 +8035,7 @@ func (x *Checks) String() string {
 func (*Checks) ProtoMessage() {}
 
 func (x *Checks) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[101]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7844,7 +8048,7 @@ func (x *Checks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checks.ProtoReflect.Descriptor instead.
 func (*Checks) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{101}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *Checks) GetDrift() *Drift {
@@ -7876,7 +8080,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[102]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7888,7 +8092,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[102]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7901,7 +8105,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{102}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *Drift) GetEvery() int32 {
@@ -7940,7 +8144,7 @@ type Rank struct {
 
 func (x *Rank) Reset() {
 	*x = Rank{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[103]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7952,7 +8156,7 @@ func (x *Rank) String() string {
 func (*Rank) ProtoMessage() {}
 
 func (x *Rank) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[103]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7965,7 +8169,7 @@ func (x *Rank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rank.ProtoReflect.Descriptor instead.
 func (*Rank) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{103}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *Rank) GetEvery() int32 {
@@ -8000,7 +8204,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8012,7 +8216,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8025,7 +8229,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{104}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *Evaluate) GetEvery() int32 {
@@ -8050,7 +8254,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8062,7 +8266,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8075,7 +8279,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{105}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *Keep) GetLast() int32 {
@@ -8182,7 +8386,7 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x06_value\"O\n" +
 	"\x04Stop\x12:\n" +
 	"\baccuracy\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\baccuracy\x88\x01\x01B\v\n" +
-	"\t_accuracy\"\xd6\x02\n" +
+	"\t_accuracy\"\x8a\x03\n" +
 	"\x04Data\x12)\n" +
 	"\x05mnist\x18\x01 \x01(\v2\x11.fedrelu.v1.MNISTH\x00R\x05mnist\x12#\n" +
 	"\x03idx\x18\x02 \x01(\v2\x0f.fedrelu.v1.IDXH\x00R\x03idx\x12;\n" +
@@ -8190,7 +8394,8 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\acifar10\x18\x04 \x01(\v2\x13.fedrelu.v1.CIFAR10H\x00R\acifar10\x12#\n" +
 	"\x03csv\x18\x05 \x01(\v2\x0f.fedrelu.v1.CSVH\x00R\x03csv\x12#\n" +
 	"\x03npz\x18\x06 \x01(\v2\x0f.fedrelu.v1.NPZH\x00R\x03npz\x125\n" +
-	"\tsynthetic\x18\a \x01(\v2\x15.fedrelu.v1.SyntheticH\x00R\tsyntheticB\x0f\n" +
+	"\tsynthetic\x18\a \x01(\v2\x15.fedrelu.v1.SyntheticH\x00R\tsynthetic\x122\n" +
+	"\aworkers\x18\b \x01(\v2\x16.fedrelu.v1.WorkerDataH\x00R\aworkersB\x0f\n" +
 	"\x06source\x12\x05\xbaH\x02\b\x01\"\a\n" +
 	"\x05MNIST\"3\n" +
 	"\x03IDX\x12$\n" +
@@ -8223,6 +8428,22 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x05_testB\b\n" +
 	"\x06_labelB\r\n" +
 	"\v_regressionB\t\n" +
+	"\a_header\"\xef\x02\n" +
+	"\n" +
+	"WorkerData\x12D\n" +
+	"\x06format\x18\x01 \x01(\x0e2\x18.fedrelu.v1.WorkerFormatB\r\xbaH\n" +
+	"\xc8\x01\x01\x82\x01\x04\x10\x01 \x00H\x01R\x06format\x88\x01\x01\x12+\n" +
+	"\x05shape\x18\x02 \x03(\x05B\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\x04\"\t\x1a\a\x18\x80\x80\x80\b(\x01R\x05shape\x12'\n" +
+	"\aclasses\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80@(\x01H\x00R\aclasses\x12'\n" +
+	"\atargets\x18\x04 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80@(\x01H\x00R\atargets\x12!\n" +
+	"\x03dir\x18\x05 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80 H\x02R\x03dir\x88\x01\x01\x12#\n" +
+	"\x05label\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aH\x03R\x05label\x88\x01\x01\x12\x1b\n" +
+	"\x06header\x18\a \x01(\bH\x04R\x06header\x88\x01\x01B\x0f\n" +
+	"\x06answer\x12\x05\xbaH\x02\b\x01B\t\n" +
+	"\a_formatB\x06\n" +
+	"\x04_dirB\b\n" +
+	"\x06_labelB\t\n" +
 	"\a_header\"j\n" +
 	"\x03NPZ\x12(\n" +
 	"\x05train\x18\x01 \x01(\tB\r\xbaH\n" +
@@ -8835,7 +9056,13 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\vOnStateLost\x12\x1d\n" +
 	"\x19ON_STATE_LOST_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12ON_STATE_LOST_FAIL\x10\x01\x12\x17\n" +
-	"\x13ON_STATE_LOST_FRESH\x10\x02*e\n" +
+	"\x13ON_STATE_LOST_FRESH\x10\x02*\x91\x01\n" +
+	"\fWorkerFormat\x12\x1d\n" +
+	"\x19WORKER_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11WORKER_FORMAT_IDX\x10\x01\x12\x15\n" +
+	"\x11WORKER_FORMAT_CSV\x10\x02\x12\x15\n" +
+	"\x11WORKER_FORMAT_NPZ\x10\x03\x12\x1d\n" +
+	"\x19WORKER_FORMAT_SAFETENSORS\x10\x04*e\n" +
 	"\n" +
 	"Univariate\x12\x1a\n" +
 	"\x16UNIVARIATE_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -8894,263 +9121,267 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 	return file_fedrelu_v1_spec_proto_rawDescData
 }
 
-var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
-var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 106)
+var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
+var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 107)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(StatePlace)(0),             // 0: fedrelu.v1.StatePlace
 	(OnStateLost)(0),            // 1: fedrelu.v1.OnStateLost
-	(Univariate)(0),             // 2: fedrelu.v1.Univariate
-	(DirichletForm)(0),          // 3: fedrelu.v1.DirichletForm
-	(Norm)(0),                   // 4: fedrelu.v1.Norm
-	(Loss)(0),                   // 5: fedrelu.v1.Loss
-	(Precision)(0),              // 6: fedrelu.v1.Precision
-	(Order)(0),                  // 7: fedrelu.v1.Order
-	(DrawBy)(0),                 // 8: fedrelu.v1.DrawBy
-	(Partial)(0),                // 9: fedrelu.v1.Partial
-	(Weighting)(0),              // 10: fedrelu.v1.Weighting
-	(OnDivergence)(0),           // 11: fedrelu.v1.OnDivergence
-	(*Spec)(nil),                // 12: fedrelu.v1.Spec
-	(*Faults)(nil),              // 13: fedrelu.v1.Faults
-	(*Byzantine)(nil),           // 14: fedrelu.v1.Byzantine
-	(*Attack)(nil),              // 15: fedrelu.v1.Attack
-	(*SignFlip)(nil),            // 16: fedrelu.v1.SignFlip
-	(*ScaledNoise)(nil),         // 17: fedrelu.v1.ScaledNoise
-	(*LabelFlip)(nil),           // 18: fedrelu.v1.LabelFlip
-	(*SameValue)(nil),           // 19: fedrelu.v1.SameValue
-	(*Stop)(nil),                // 20: fedrelu.v1.Stop
-	(*Data)(nil),                // 21: fedrelu.v1.Data
-	(*MNIST)(nil),               // 22: fedrelu.v1.MNIST
-	(*IDX)(nil),                 // 23: fedrelu.v1.IDX
-	(*Safetensors)(nil),         // 24: fedrelu.v1.Safetensors
-	(*CIFAR10)(nil),             // 25: fedrelu.v1.CIFAR10
-	(*CSV)(nil),                 // 26: fedrelu.v1.CSV
-	(*NPZ)(nil),                 // 27: fedrelu.v1.NPZ
-	(*Synthetic)(nil),           // 28: fedrelu.v1.Synthetic
-	(*Teacher)(nil),             // 29: fedrelu.v1.Teacher
-	(*LinearRegression)(nil),    // 30: fedrelu.v1.LinearRegression
-	(*FedProxDevices)(nil),      // 31: fedrelu.v1.FedProxDevices
-	(*GaussianClasses)(nil),     // 32: fedrelu.v1.GaussianClasses
-	(*UnivariateFunction)(nil),  // 33: fedrelu.v1.UnivariateFunction
-	(*Shards)(nil),              // 34: fedrelu.v1.Shards
-	(*Partition)(nil),           // 35: fedrelu.v1.Partition
-	(*IID)(nil),                 // 36: fedrelu.v1.IID
-	(*Contiguous)(nil),          // 37: fedrelu.v1.Contiguous
-	(*LabelShards)(nil),         // 38: fedrelu.v1.LabelShards
-	(*Labels)(nil),              // 39: fedrelu.v1.Labels
-	(*Dirichlet)(nil),           // 40: fedrelu.v1.Dirichlet
-	(*Quantity)(nil),            // 41: fedrelu.v1.Quantity
-	(*Natural)(nil),             // 42: fedrelu.v1.Natural
-	(*Explicit)(nil),            // 43: fedrelu.v1.Explicit
-	(*Model)(nil),               // 44: fedrelu.v1.Model
-	(*MLP)(nil),                 // 45: fedrelu.v1.MLP
-	(*CNN)(nil),                 // 46: fedrelu.v1.CNN
-	(*ResNet)(nil),              // 47: fedrelu.v1.ResNet
-	(*Shallow)(nil),             // 48: fedrelu.v1.Shallow
-	(*Activation)(nil),          // 49: fedrelu.v1.Activation
-	(*Layer)(nil),               // 50: fedrelu.v1.Layer
-	(*Linear)(nil),              // 51: fedrelu.v1.Linear
-	(*ReLU)(nil),                // 52: fedrelu.v1.ReLU
-	(*LeakyReLU)(nil),           // 53: fedrelu.v1.LeakyReLU
-	(*Conv2D)(nil),              // 54: fedrelu.v1.Conv2D
-	(*MaxPool2D)(nil),           // 55: fedrelu.v1.MaxPool2D
-	(*AvgPool2D)(nil),           // 56: fedrelu.v1.AvgPool2D
-	(*GlobalAvgPool2D)(nil),     // 57: fedrelu.v1.GlobalAvgPool2D
-	(*Flatten)(nil),             // 58: fedrelu.v1.Flatten
-	(*BatchNorm)(nil),           // 59: fedrelu.v1.BatchNorm
-	(*LayerNorm)(nil),           // 60: fedrelu.v1.LayerNorm
-	(*GroupNorm)(nil),           // 61: fedrelu.v1.GroupNorm
-	(*Residual)(nil),            // 62: fedrelu.v1.Residual
-	(*Scale)(nil),               // 63: fedrelu.v1.Scale
-	(*Softplus)(nil),            // 64: fedrelu.v1.Softplus
-	(*Init)(nil),                // 65: fedrelu.v1.Init
-	(*KaimingUniform)(nil),      // 66: fedrelu.v1.KaimingUniform
-	(*KaimingNormal)(nil),       // 67: fedrelu.v1.KaimingNormal
-	(*Xavier)(nil),              // 68: fedrelu.v1.Xavier
-	(*Gaussian)(nil),            // 69: fedrelu.v1.Gaussian
-	(*Identity)(nil),            // 70: fedrelu.v1.Identity
-	(*Zero)(nil),                // 71: fedrelu.v1.Zero
-	(*InitFile)(nil),            // 72: fedrelu.v1.InitFile
-	(*RandomSigns)(nil),         // 73: fedrelu.v1.RandomSigns
-	(*Regularize)(nil),          // 74: fedrelu.v1.Regularize
-	(*Local)(nil),               // 75: fedrelu.v1.Local
-	(*PostLocal)(nil),           // 76: fedrelu.v1.PostLocal
-	(*Schedule)(nil),            // 77: fedrelu.v1.Schedule
-	(*Constant)(nil),            // 78: fedrelu.v1.Constant
-	(*Step)(nil),                // 79: fedrelu.v1.Step
-	(*Exponential)(nil),         // 80: fedrelu.v1.Exponential
-	(*Cosine)(nil),              // 81: fedrelu.v1.Cosine
-	(*Warmup)(nil),              // 82: fedrelu.v1.Warmup
-	(*Optimizer)(nil),           // 83: fedrelu.v1.Optimizer
-	(*SGD)(nil),                 // 84: fedrelu.v1.SGD
-	(*AdamW)(nil),               // 85: fedrelu.v1.AdamW
-	(*Participation)(nil),       // 86: fedrelu.v1.Participation
-	(*Simulate)(nil),            // 87: fedrelu.v1.Simulate
-	(*Stragglers)(nil),          // 88: fedrelu.v1.Stragglers
-	(*Speed)(nil),               // 89: fedrelu.v1.Speed
-	(*LogNormal)(nil),           // 90: fedrelu.v1.LogNormal
-	(*UniformSpeed)(nil),        // 91: fedrelu.v1.UniformSpeed
-	(*Server)(nil),              // 92: fedrelu.v1.Server
-	(*FedAvg)(nil),              // 93: fedrelu.v1.FedAvg
-	(*FedAvgM)(nil),             // 94: fedrelu.v1.FedAvgM
-	(*DiLoCo)(nil),              // 95: fedrelu.v1.DiLoCo
-	(*SlowMo)(nil),              // 96: fedrelu.v1.SlowMo
-	(*FedAdagrad)(nil),          // 97: fedrelu.v1.FedAdagrad
-	(*FedAdam)(nil),             // 98: fedrelu.v1.FedAdam
-	(*FedYogi)(nil),             // 99: fedrelu.v1.FedYogi
-	(*FedNova)(nil),             // 100: fedrelu.v1.FedNova
-	(*Scaffold)(nil),            // 101: fedrelu.v1.Scaffold
-	(*Median)(nil),              // 102: fedrelu.v1.Median
-	(*TrimmedMean)(nil),         // 103: fedrelu.v1.TrimmedMean
-	(*Krum)(nil),                // 104: fedrelu.v1.Krum
-	(*MultiKrum)(nil),           // 105: fedrelu.v1.MultiKrum
-	(*GeometricMedian)(nil),     // 106: fedrelu.v1.GeometricMedian
-	(*FedBuff)(nil),             // 107: fedrelu.v1.FedBuff
-	(*Close)(nil),               // 108: fedrelu.v1.Close
-	(*All)(nil),                 // 109: fedrelu.v1.All
-	(*Quorum)(nil),              // 110: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 111: fedrelu.v1.Deadline
-	(*Adaptive)(nil),            // 112: fedrelu.v1.Adaptive
-	(*Checks)(nil),              // 113: fedrelu.v1.Checks
-	(*Drift)(nil),               // 114: fedrelu.v1.Drift
-	(*Rank)(nil),                // 115: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 116: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 117: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 118: google.protobuf.Duration
+	(WorkerFormat)(0),           // 2: fedrelu.v1.WorkerFormat
+	(Univariate)(0),             // 3: fedrelu.v1.Univariate
+	(DirichletForm)(0),          // 4: fedrelu.v1.DirichletForm
+	(Norm)(0),                   // 5: fedrelu.v1.Norm
+	(Loss)(0),                   // 6: fedrelu.v1.Loss
+	(Precision)(0),              // 7: fedrelu.v1.Precision
+	(Order)(0),                  // 8: fedrelu.v1.Order
+	(DrawBy)(0),                 // 9: fedrelu.v1.DrawBy
+	(Partial)(0),                // 10: fedrelu.v1.Partial
+	(Weighting)(0),              // 11: fedrelu.v1.Weighting
+	(OnDivergence)(0),           // 12: fedrelu.v1.OnDivergence
+	(*Spec)(nil),                // 13: fedrelu.v1.Spec
+	(*Faults)(nil),              // 14: fedrelu.v1.Faults
+	(*Byzantine)(nil),           // 15: fedrelu.v1.Byzantine
+	(*Attack)(nil),              // 16: fedrelu.v1.Attack
+	(*SignFlip)(nil),            // 17: fedrelu.v1.SignFlip
+	(*ScaledNoise)(nil),         // 18: fedrelu.v1.ScaledNoise
+	(*LabelFlip)(nil),           // 19: fedrelu.v1.LabelFlip
+	(*SameValue)(nil),           // 20: fedrelu.v1.SameValue
+	(*Stop)(nil),                // 21: fedrelu.v1.Stop
+	(*Data)(nil),                // 22: fedrelu.v1.Data
+	(*MNIST)(nil),               // 23: fedrelu.v1.MNIST
+	(*IDX)(nil),                 // 24: fedrelu.v1.IDX
+	(*Safetensors)(nil),         // 25: fedrelu.v1.Safetensors
+	(*CIFAR10)(nil),             // 26: fedrelu.v1.CIFAR10
+	(*CSV)(nil),                 // 27: fedrelu.v1.CSV
+	(*WorkerData)(nil),          // 28: fedrelu.v1.WorkerData
+	(*NPZ)(nil),                 // 29: fedrelu.v1.NPZ
+	(*Synthetic)(nil),           // 30: fedrelu.v1.Synthetic
+	(*Teacher)(nil),             // 31: fedrelu.v1.Teacher
+	(*LinearRegression)(nil),    // 32: fedrelu.v1.LinearRegression
+	(*FedProxDevices)(nil),      // 33: fedrelu.v1.FedProxDevices
+	(*GaussianClasses)(nil),     // 34: fedrelu.v1.GaussianClasses
+	(*UnivariateFunction)(nil),  // 35: fedrelu.v1.UnivariateFunction
+	(*Shards)(nil),              // 36: fedrelu.v1.Shards
+	(*Partition)(nil),           // 37: fedrelu.v1.Partition
+	(*IID)(nil),                 // 38: fedrelu.v1.IID
+	(*Contiguous)(nil),          // 39: fedrelu.v1.Contiguous
+	(*LabelShards)(nil),         // 40: fedrelu.v1.LabelShards
+	(*Labels)(nil),              // 41: fedrelu.v1.Labels
+	(*Dirichlet)(nil),           // 42: fedrelu.v1.Dirichlet
+	(*Quantity)(nil),            // 43: fedrelu.v1.Quantity
+	(*Natural)(nil),             // 44: fedrelu.v1.Natural
+	(*Explicit)(nil),            // 45: fedrelu.v1.Explicit
+	(*Model)(nil),               // 46: fedrelu.v1.Model
+	(*MLP)(nil),                 // 47: fedrelu.v1.MLP
+	(*CNN)(nil),                 // 48: fedrelu.v1.CNN
+	(*ResNet)(nil),              // 49: fedrelu.v1.ResNet
+	(*Shallow)(nil),             // 50: fedrelu.v1.Shallow
+	(*Activation)(nil),          // 51: fedrelu.v1.Activation
+	(*Layer)(nil),               // 52: fedrelu.v1.Layer
+	(*Linear)(nil),              // 53: fedrelu.v1.Linear
+	(*ReLU)(nil),                // 54: fedrelu.v1.ReLU
+	(*LeakyReLU)(nil),           // 55: fedrelu.v1.LeakyReLU
+	(*Conv2D)(nil),              // 56: fedrelu.v1.Conv2D
+	(*MaxPool2D)(nil),           // 57: fedrelu.v1.MaxPool2D
+	(*AvgPool2D)(nil),           // 58: fedrelu.v1.AvgPool2D
+	(*GlobalAvgPool2D)(nil),     // 59: fedrelu.v1.GlobalAvgPool2D
+	(*Flatten)(nil),             // 60: fedrelu.v1.Flatten
+	(*BatchNorm)(nil),           // 61: fedrelu.v1.BatchNorm
+	(*LayerNorm)(nil),           // 62: fedrelu.v1.LayerNorm
+	(*GroupNorm)(nil),           // 63: fedrelu.v1.GroupNorm
+	(*Residual)(nil),            // 64: fedrelu.v1.Residual
+	(*Scale)(nil),               // 65: fedrelu.v1.Scale
+	(*Softplus)(nil),            // 66: fedrelu.v1.Softplus
+	(*Init)(nil),                // 67: fedrelu.v1.Init
+	(*KaimingUniform)(nil),      // 68: fedrelu.v1.KaimingUniform
+	(*KaimingNormal)(nil),       // 69: fedrelu.v1.KaimingNormal
+	(*Xavier)(nil),              // 70: fedrelu.v1.Xavier
+	(*Gaussian)(nil),            // 71: fedrelu.v1.Gaussian
+	(*Identity)(nil),            // 72: fedrelu.v1.Identity
+	(*Zero)(nil),                // 73: fedrelu.v1.Zero
+	(*InitFile)(nil),            // 74: fedrelu.v1.InitFile
+	(*RandomSigns)(nil),         // 75: fedrelu.v1.RandomSigns
+	(*Regularize)(nil),          // 76: fedrelu.v1.Regularize
+	(*Local)(nil),               // 77: fedrelu.v1.Local
+	(*PostLocal)(nil),           // 78: fedrelu.v1.PostLocal
+	(*Schedule)(nil),            // 79: fedrelu.v1.Schedule
+	(*Constant)(nil),            // 80: fedrelu.v1.Constant
+	(*Step)(nil),                // 81: fedrelu.v1.Step
+	(*Exponential)(nil),         // 82: fedrelu.v1.Exponential
+	(*Cosine)(nil),              // 83: fedrelu.v1.Cosine
+	(*Warmup)(nil),              // 84: fedrelu.v1.Warmup
+	(*Optimizer)(nil),           // 85: fedrelu.v1.Optimizer
+	(*SGD)(nil),                 // 86: fedrelu.v1.SGD
+	(*AdamW)(nil),               // 87: fedrelu.v1.AdamW
+	(*Participation)(nil),       // 88: fedrelu.v1.Participation
+	(*Simulate)(nil),            // 89: fedrelu.v1.Simulate
+	(*Stragglers)(nil),          // 90: fedrelu.v1.Stragglers
+	(*Speed)(nil),               // 91: fedrelu.v1.Speed
+	(*LogNormal)(nil),           // 92: fedrelu.v1.LogNormal
+	(*UniformSpeed)(nil),        // 93: fedrelu.v1.UniformSpeed
+	(*Server)(nil),              // 94: fedrelu.v1.Server
+	(*FedAvg)(nil),              // 95: fedrelu.v1.FedAvg
+	(*FedAvgM)(nil),             // 96: fedrelu.v1.FedAvgM
+	(*DiLoCo)(nil),              // 97: fedrelu.v1.DiLoCo
+	(*SlowMo)(nil),              // 98: fedrelu.v1.SlowMo
+	(*FedAdagrad)(nil),          // 99: fedrelu.v1.FedAdagrad
+	(*FedAdam)(nil),             // 100: fedrelu.v1.FedAdam
+	(*FedYogi)(nil),             // 101: fedrelu.v1.FedYogi
+	(*FedNova)(nil),             // 102: fedrelu.v1.FedNova
+	(*Scaffold)(nil),            // 103: fedrelu.v1.Scaffold
+	(*Median)(nil),              // 104: fedrelu.v1.Median
+	(*TrimmedMean)(nil),         // 105: fedrelu.v1.TrimmedMean
+	(*Krum)(nil),                // 106: fedrelu.v1.Krum
+	(*MultiKrum)(nil),           // 107: fedrelu.v1.MultiKrum
+	(*GeometricMedian)(nil),     // 108: fedrelu.v1.GeometricMedian
+	(*FedBuff)(nil),             // 109: fedrelu.v1.FedBuff
+	(*Close)(nil),               // 110: fedrelu.v1.Close
+	(*All)(nil),                 // 111: fedrelu.v1.All
+	(*Quorum)(nil),              // 112: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 113: fedrelu.v1.Deadline
+	(*Adaptive)(nil),            // 114: fedrelu.v1.Adaptive
+	(*Checks)(nil),              // 115: fedrelu.v1.Checks
+	(*Drift)(nil),               // 116: fedrelu.v1.Drift
+	(*Rank)(nil),                // 117: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 118: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 119: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 120: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
-	20,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
-	21,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
-	34,  // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
-	44,  // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
-	5,   // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
-	6,   // 5: fedrelu.v1.Spec.precision:type_name -> fedrelu.v1.Precision
-	75,  // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
-	74,  // 7: fedrelu.v1.Spec.regularize:type_name -> fedrelu.v1.Regularize
-	86,  // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
-	92,  // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
-	10,  // 10: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	108, // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
-	87,  // 12: fedrelu.v1.Spec.simulate:type_name -> fedrelu.v1.Simulate
-	11,  // 13: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	118, // 14: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	118, // 15: fedrelu.v1.Spec.task_limit:type_name -> google.protobuf.Duration
+	21,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
+	22,  // 1: fedrelu.v1.Spec.data:type_name -> fedrelu.v1.Data
+	36,  // 2: fedrelu.v1.Spec.shards:type_name -> fedrelu.v1.Shards
+	46,  // 3: fedrelu.v1.Spec.model:type_name -> fedrelu.v1.Model
+	6,   // 4: fedrelu.v1.Spec.loss:type_name -> fedrelu.v1.Loss
+	7,   // 5: fedrelu.v1.Spec.precision:type_name -> fedrelu.v1.Precision
+	77,  // 6: fedrelu.v1.Spec.local:type_name -> fedrelu.v1.Local
+	76,  // 7: fedrelu.v1.Spec.regularize:type_name -> fedrelu.v1.Regularize
+	88,  // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
+	94,  // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
+	11,  // 10: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
+	110, // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	89,  // 12: fedrelu.v1.Spec.simulate:type_name -> fedrelu.v1.Simulate
+	12,  // 13: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
+	120, // 14: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	120, // 15: fedrelu.v1.Spec.task_limit:type_name -> google.protobuf.Duration
 	0,   // 16: fedrelu.v1.Spec.state:type_name -> fedrelu.v1.StatePlace
-	118, // 17: fedrelu.v1.Spec.state_deadline:type_name -> google.protobuf.Duration
+	120, // 17: fedrelu.v1.Spec.state_deadline:type_name -> google.protobuf.Duration
 	1,   // 18: fedrelu.v1.Spec.on_state_lost:type_name -> fedrelu.v1.OnStateLost
-	113, // 19: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	116, // 20: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	117, // 21: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
-	13,  // 22: fedrelu.v1.Spec.faults:type_name -> fedrelu.v1.Faults
-	14,  // 23: fedrelu.v1.Faults.byzantine:type_name -> fedrelu.v1.Byzantine
-	15,  // 24: fedrelu.v1.Byzantine.attack:type_name -> fedrelu.v1.Attack
-	16,  // 25: fedrelu.v1.Attack.sign_flip:type_name -> fedrelu.v1.SignFlip
-	17,  // 26: fedrelu.v1.Attack.scaled_noise:type_name -> fedrelu.v1.ScaledNoise
-	18,  // 27: fedrelu.v1.Attack.label_flip:type_name -> fedrelu.v1.LabelFlip
-	19,  // 28: fedrelu.v1.Attack.same_value:type_name -> fedrelu.v1.SameValue
-	22,  // 29: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
-	23,  // 30: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
-	24,  // 31: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
-	25,  // 32: fedrelu.v1.Data.cifar10:type_name -> fedrelu.v1.CIFAR10
-	26,  // 33: fedrelu.v1.Data.csv:type_name -> fedrelu.v1.CSV
-	27,  // 34: fedrelu.v1.Data.npz:type_name -> fedrelu.v1.NPZ
-	28,  // 35: fedrelu.v1.Data.synthetic:type_name -> fedrelu.v1.Synthetic
-	29,  // 36: fedrelu.v1.Synthetic.teacher:type_name -> fedrelu.v1.Teacher
-	30,  // 37: fedrelu.v1.Synthetic.linear:type_name -> fedrelu.v1.LinearRegression
-	31,  // 38: fedrelu.v1.Synthetic.fedprox:type_name -> fedrelu.v1.FedProxDevices
-	32,  // 39: fedrelu.v1.Synthetic.gaussian:type_name -> fedrelu.v1.GaussianClasses
-	33,  // 40: fedrelu.v1.Synthetic.function:type_name -> fedrelu.v1.UnivariateFunction
-	2,   // 41: fedrelu.v1.UnivariateFunction.of:type_name -> fedrelu.v1.Univariate
-	35,  // 42: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
-	36,  // 43: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
-	37,  // 44: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
-	38,  // 45: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
-	39,  // 46: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
-	40,  // 47: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
-	41,  // 48: fedrelu.v1.Partition.quantity:type_name -> fedrelu.v1.Quantity
-	42,  // 49: fedrelu.v1.Partition.natural:type_name -> fedrelu.v1.Natural
-	43,  // 50: fedrelu.v1.Partition.explicit:type_name -> fedrelu.v1.Explicit
-	3,   // 51: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
-	45,  // 52: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
-	46,  // 53: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
-	47,  // 54: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
-	48,  // 55: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
-	50,  // 56: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
-	65,  // 57: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
-	49,  // 58: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
-	4,   // 59: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
-	49,  // 60: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
-	52,  // 61: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
-	53,  // 62: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	51,  // 63: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
-	52,  // 64: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
-	53,  // 65: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
-	54,  // 66: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
-	55,  // 67: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
-	56,  // 68: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
-	57,  // 69: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
-	58,  // 70: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
-	59,  // 71: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
-	60,  // 72: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
-	61,  // 73: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
-	62,  // 74: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
-	63,  // 75: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
-	64,  // 76: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
-	50,  // 77: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
-	50,  // 78: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
-	66,  // 79: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
-	67,  // 80: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
-	68,  // 81: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
-	69,  // 82: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
-	70,  // 83: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
-	71,  // 84: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
-	72,  // 85: fedrelu.v1.Init.file:type_name -> fedrelu.v1.InitFile
-	73,  // 86: fedrelu.v1.Init.random_signs:type_name -> fedrelu.v1.RandomSigns
-	7,   // 87: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
-	83,  // 88: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
-	77,  // 89: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
-	76,  // 90: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
-	78,  // 91: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
-	79,  // 92: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
-	80,  // 93: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
-	81,  // 94: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
-	82,  // 95: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
-	84,  // 96: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
-	85,  // 97: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
-	8,   // 98: fedrelu.v1.Participation.by:type_name -> fedrelu.v1.DrawBy
-	88,  // 99: fedrelu.v1.Simulate.stragglers:type_name -> fedrelu.v1.Stragglers
-	89,  // 100: fedrelu.v1.Simulate.speed:type_name -> fedrelu.v1.Speed
-	9,   // 101: fedrelu.v1.Simulate.partial:type_name -> fedrelu.v1.Partial
-	90,  // 102: fedrelu.v1.Speed.lognormal:type_name -> fedrelu.v1.LogNormal
-	91,  // 103: fedrelu.v1.Speed.uniform:type_name -> fedrelu.v1.UniformSpeed
-	93,  // 104: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
-	94,  // 105: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
-	95,  // 106: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
-	96,  // 107: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
-	97,  // 108: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
-	98,  // 109: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
-	99,  // 110: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
-	100, // 111: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
-	101, // 112: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
-	102, // 113: fedrelu.v1.Server.median:type_name -> fedrelu.v1.Median
-	103, // 114: fedrelu.v1.Server.trimmed_mean:type_name -> fedrelu.v1.TrimmedMean
-	104, // 115: fedrelu.v1.Server.krum:type_name -> fedrelu.v1.Krum
-	105, // 116: fedrelu.v1.Server.multi_krum:type_name -> fedrelu.v1.MultiKrum
-	106, // 117: fedrelu.v1.Server.geometric_median:type_name -> fedrelu.v1.GeometricMedian
-	107, // 118: fedrelu.v1.Server.fedbuff:type_name -> fedrelu.v1.FedBuff
-	109, // 119: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	110, // 120: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	111, // 121: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	112, // 122: fedrelu.v1.Close.adaptive:type_name -> fedrelu.v1.Adaptive
-	118, // 123: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	118, // 124: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	118, // 125: fedrelu.v1.Adaptive.floor:type_name -> google.protobuf.Duration
-	114, // 126: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	115, // 127: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	128, // [128:128] is the sub-list for method output_type
-	128, // [128:128] is the sub-list for method input_type
-	128, // [128:128] is the sub-list for extension type_name
-	128, // [128:128] is the sub-list for extension extendee
-	0,   // [0:128] is the sub-list for field type_name
+	115, // 19: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	118, // 20: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	119, // 21: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	14,  // 22: fedrelu.v1.Spec.faults:type_name -> fedrelu.v1.Faults
+	15,  // 23: fedrelu.v1.Faults.byzantine:type_name -> fedrelu.v1.Byzantine
+	16,  // 24: fedrelu.v1.Byzantine.attack:type_name -> fedrelu.v1.Attack
+	17,  // 25: fedrelu.v1.Attack.sign_flip:type_name -> fedrelu.v1.SignFlip
+	18,  // 26: fedrelu.v1.Attack.scaled_noise:type_name -> fedrelu.v1.ScaledNoise
+	19,  // 27: fedrelu.v1.Attack.label_flip:type_name -> fedrelu.v1.LabelFlip
+	20,  // 28: fedrelu.v1.Attack.same_value:type_name -> fedrelu.v1.SameValue
+	23,  // 29: fedrelu.v1.Data.mnist:type_name -> fedrelu.v1.MNIST
+	24,  // 30: fedrelu.v1.Data.idx:type_name -> fedrelu.v1.IDX
+	25,  // 31: fedrelu.v1.Data.safetensors:type_name -> fedrelu.v1.Safetensors
+	26,  // 32: fedrelu.v1.Data.cifar10:type_name -> fedrelu.v1.CIFAR10
+	27,  // 33: fedrelu.v1.Data.csv:type_name -> fedrelu.v1.CSV
+	29,  // 34: fedrelu.v1.Data.npz:type_name -> fedrelu.v1.NPZ
+	30,  // 35: fedrelu.v1.Data.synthetic:type_name -> fedrelu.v1.Synthetic
+	28,  // 36: fedrelu.v1.Data.workers:type_name -> fedrelu.v1.WorkerData
+	2,   // 37: fedrelu.v1.WorkerData.format:type_name -> fedrelu.v1.WorkerFormat
+	31,  // 38: fedrelu.v1.Synthetic.teacher:type_name -> fedrelu.v1.Teacher
+	32,  // 39: fedrelu.v1.Synthetic.linear:type_name -> fedrelu.v1.LinearRegression
+	33,  // 40: fedrelu.v1.Synthetic.fedprox:type_name -> fedrelu.v1.FedProxDevices
+	34,  // 41: fedrelu.v1.Synthetic.gaussian:type_name -> fedrelu.v1.GaussianClasses
+	35,  // 42: fedrelu.v1.Synthetic.function:type_name -> fedrelu.v1.UnivariateFunction
+	3,   // 43: fedrelu.v1.UnivariateFunction.of:type_name -> fedrelu.v1.Univariate
+	37,  // 44: fedrelu.v1.Shards.partition:type_name -> fedrelu.v1.Partition
+	38,  // 45: fedrelu.v1.Partition.iid:type_name -> fedrelu.v1.IID
+	39,  // 46: fedrelu.v1.Partition.contiguous:type_name -> fedrelu.v1.Contiguous
+	40,  // 47: fedrelu.v1.Partition.label_shards:type_name -> fedrelu.v1.LabelShards
+	41,  // 48: fedrelu.v1.Partition.labels:type_name -> fedrelu.v1.Labels
+	42,  // 49: fedrelu.v1.Partition.dirichlet:type_name -> fedrelu.v1.Dirichlet
+	43,  // 50: fedrelu.v1.Partition.quantity:type_name -> fedrelu.v1.Quantity
+	44,  // 51: fedrelu.v1.Partition.natural:type_name -> fedrelu.v1.Natural
+	45,  // 52: fedrelu.v1.Partition.explicit:type_name -> fedrelu.v1.Explicit
+	4,   // 53: fedrelu.v1.Dirichlet.form:type_name -> fedrelu.v1.DirichletForm
+	47,  // 54: fedrelu.v1.Model.mlp:type_name -> fedrelu.v1.MLP
+	48,  // 55: fedrelu.v1.Model.cnn:type_name -> fedrelu.v1.CNN
+	49,  // 56: fedrelu.v1.Model.resnet:type_name -> fedrelu.v1.ResNet
+	50,  // 57: fedrelu.v1.Model.shallow:type_name -> fedrelu.v1.Shallow
+	52,  // 58: fedrelu.v1.Model.layers:type_name -> fedrelu.v1.Layer
+	67,  // 59: fedrelu.v1.Model.init:type_name -> fedrelu.v1.Init
+	51,  // 60: fedrelu.v1.MLP.activation:type_name -> fedrelu.v1.Activation
+	5,   // 61: fedrelu.v1.MLP.norm:type_name -> fedrelu.v1.Norm
+	51,  // 62: fedrelu.v1.Shallow.activation:type_name -> fedrelu.v1.Activation
+	54,  // 63: fedrelu.v1.Activation.relu:type_name -> fedrelu.v1.ReLU
+	55,  // 64: fedrelu.v1.Activation.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	53,  // 65: fedrelu.v1.Layer.linear:type_name -> fedrelu.v1.Linear
+	54,  // 66: fedrelu.v1.Layer.relu:type_name -> fedrelu.v1.ReLU
+	55,  // 67: fedrelu.v1.Layer.leaky_relu:type_name -> fedrelu.v1.LeakyReLU
+	56,  // 68: fedrelu.v1.Layer.conv2d:type_name -> fedrelu.v1.Conv2D
+	57,  // 69: fedrelu.v1.Layer.max_pool2d:type_name -> fedrelu.v1.MaxPool2D
+	58,  // 70: fedrelu.v1.Layer.avg_pool2d:type_name -> fedrelu.v1.AvgPool2D
+	59,  // 71: fedrelu.v1.Layer.global_avg_pool2d:type_name -> fedrelu.v1.GlobalAvgPool2D
+	60,  // 72: fedrelu.v1.Layer.flatten:type_name -> fedrelu.v1.Flatten
+	61,  // 73: fedrelu.v1.Layer.batch_norm:type_name -> fedrelu.v1.BatchNorm
+	62,  // 74: fedrelu.v1.Layer.layer_norm:type_name -> fedrelu.v1.LayerNorm
+	63,  // 75: fedrelu.v1.Layer.group_norm:type_name -> fedrelu.v1.GroupNorm
+	64,  // 76: fedrelu.v1.Layer.residual:type_name -> fedrelu.v1.Residual
+	65,  // 77: fedrelu.v1.Layer.scale:type_name -> fedrelu.v1.Scale
+	66,  // 78: fedrelu.v1.Layer.softplus:type_name -> fedrelu.v1.Softplus
+	52,  // 79: fedrelu.v1.Residual.body:type_name -> fedrelu.v1.Layer
+	52,  // 80: fedrelu.v1.Residual.shortcut:type_name -> fedrelu.v1.Layer
+	68,  // 81: fedrelu.v1.Init.kaiming_uniform:type_name -> fedrelu.v1.KaimingUniform
+	69,  // 82: fedrelu.v1.Init.kaiming_normal:type_name -> fedrelu.v1.KaimingNormal
+	70,  // 83: fedrelu.v1.Init.xavier:type_name -> fedrelu.v1.Xavier
+	71,  // 84: fedrelu.v1.Init.gaussian:type_name -> fedrelu.v1.Gaussian
+	72,  // 85: fedrelu.v1.Init.identity:type_name -> fedrelu.v1.Identity
+	73,  // 86: fedrelu.v1.Init.zero:type_name -> fedrelu.v1.Zero
+	74,  // 87: fedrelu.v1.Init.file:type_name -> fedrelu.v1.InitFile
+	75,  // 88: fedrelu.v1.Init.random_signs:type_name -> fedrelu.v1.RandomSigns
+	8,   // 89: fedrelu.v1.Local.order:type_name -> fedrelu.v1.Order
+	85,  // 90: fedrelu.v1.Local.optimizer:type_name -> fedrelu.v1.Optimizer
+	79,  // 91: fedrelu.v1.Local.schedule:type_name -> fedrelu.v1.Schedule
+	78,  // 92: fedrelu.v1.Local.post_local:type_name -> fedrelu.v1.PostLocal
+	80,  // 93: fedrelu.v1.Schedule.constant:type_name -> fedrelu.v1.Constant
+	81,  // 94: fedrelu.v1.Schedule.step:type_name -> fedrelu.v1.Step
+	82,  // 95: fedrelu.v1.Schedule.exponential:type_name -> fedrelu.v1.Exponential
+	83,  // 96: fedrelu.v1.Schedule.cosine:type_name -> fedrelu.v1.Cosine
+	84,  // 97: fedrelu.v1.Schedule.warmup:type_name -> fedrelu.v1.Warmup
+	86,  // 98: fedrelu.v1.Optimizer.sgd:type_name -> fedrelu.v1.SGD
+	87,  // 99: fedrelu.v1.Optimizer.adamw:type_name -> fedrelu.v1.AdamW
+	9,   // 100: fedrelu.v1.Participation.by:type_name -> fedrelu.v1.DrawBy
+	90,  // 101: fedrelu.v1.Simulate.stragglers:type_name -> fedrelu.v1.Stragglers
+	91,  // 102: fedrelu.v1.Simulate.speed:type_name -> fedrelu.v1.Speed
+	10,  // 103: fedrelu.v1.Simulate.partial:type_name -> fedrelu.v1.Partial
+	92,  // 104: fedrelu.v1.Speed.lognormal:type_name -> fedrelu.v1.LogNormal
+	93,  // 105: fedrelu.v1.Speed.uniform:type_name -> fedrelu.v1.UniformSpeed
+	95,  // 106: fedrelu.v1.Server.fedavg:type_name -> fedrelu.v1.FedAvg
+	96,  // 107: fedrelu.v1.Server.fedavgm:type_name -> fedrelu.v1.FedAvgM
+	97,  // 108: fedrelu.v1.Server.diloco:type_name -> fedrelu.v1.DiLoCo
+	98,  // 109: fedrelu.v1.Server.slowmo:type_name -> fedrelu.v1.SlowMo
+	99,  // 110: fedrelu.v1.Server.fedadagrad:type_name -> fedrelu.v1.FedAdagrad
+	100, // 111: fedrelu.v1.Server.fedadam:type_name -> fedrelu.v1.FedAdam
+	101, // 112: fedrelu.v1.Server.fedyogi:type_name -> fedrelu.v1.FedYogi
+	102, // 113: fedrelu.v1.Server.fednova:type_name -> fedrelu.v1.FedNova
+	103, // 114: fedrelu.v1.Server.scaffold:type_name -> fedrelu.v1.Scaffold
+	104, // 115: fedrelu.v1.Server.median:type_name -> fedrelu.v1.Median
+	105, // 116: fedrelu.v1.Server.trimmed_mean:type_name -> fedrelu.v1.TrimmedMean
+	106, // 117: fedrelu.v1.Server.krum:type_name -> fedrelu.v1.Krum
+	107, // 118: fedrelu.v1.Server.multi_krum:type_name -> fedrelu.v1.MultiKrum
+	108, // 119: fedrelu.v1.Server.geometric_median:type_name -> fedrelu.v1.GeometricMedian
+	109, // 120: fedrelu.v1.Server.fedbuff:type_name -> fedrelu.v1.FedBuff
+	111, // 121: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	112, // 122: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	113, // 123: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	114, // 124: fedrelu.v1.Close.adaptive:type_name -> fedrelu.v1.Adaptive
+	120, // 125: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	120, // 126: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	120, // 127: fedrelu.v1.Adaptive.floor:type_name -> google.protobuf.Duration
+	116, // 128: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	117, // 129: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	130, // [130:130] is the sub-list for method output_type
+	130, // [130:130] is the sub-list for method input_type
+	130, // [130:130] is the sub-list for extension type_name
+	130, // [130:130] is the sub-list for extension extendee
+	0,   // [0:130] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -9178,26 +9409,31 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Data_Csv)(nil),
 		(*Data_Npz)(nil),
 		(*Data_Synthetic)(nil),
+		(*Data_Workers)(nil),
 	}
 	file_fedrelu_v1_spec_proto_msgTypes[11].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[12].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[13].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[14].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[15].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[16].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[15].OneofWrappers = []any{
+		(*WorkerData_Classes)(nil),
+		(*WorkerData_Targets)(nil),
+	}
+	file_fedrelu_v1_spec_proto_msgTypes[16].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[17].OneofWrappers = []any{
 		(*Synthetic_Teacher)(nil),
 		(*Synthetic_Linear)(nil),
 		(*Synthetic_Fedprox)(nil),
 		(*Synthetic_Gaussian)(nil),
 		(*Synthetic_Function)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[17].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[18].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[19].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[20].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[21].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[22].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[23].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[23].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[24].OneofWrappers = []any{
 		(*Partition_Iid)(nil),
 		(*Partition_Contiguous)(nil),
 		(*Partition_LabelShards)(nil),
@@ -9207,23 +9443,23 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Partition_Natural)(nil),
 		(*Partition_Explicit)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[26].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[27].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[28].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[29].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[29].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[30].OneofWrappers = []any{
 		(*Quantity_Power)(nil),
 		(*Quantity_Exponential)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[30].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[31].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[33].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[35].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[32].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[34].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[36].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[37].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[37].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[38].OneofWrappers = []any{
 		(*Activation_Relu)(nil),
 		(*Activation_LeakyRelu)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[38].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[39].OneofWrappers = []any{
 		(*Layer_Linear)(nil),
 		(*Layer_Relu)(nil),
 		(*Layer_LeakyRelu)(nil),
@@ -9239,16 +9475,16 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Layer_Scale)(nil),
 		(*Layer_Softplus)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[39].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[41].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[40].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[42].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[43].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[44].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[47].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[45].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[48].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[49].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[51].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[53].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[50].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[52].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[54].OneofWrappers = []any{
 		(*Init_KaimingUniform)(nil),
 		(*Init_KaimingNormal)(nil),
 		(*Init_Xavier)(nil),
@@ -9258,45 +9494,45 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Init_File)(nil),
 		(*Init_RandomSigns)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[57].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[58].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[60].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[59].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[61].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[62].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[63].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[63].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[64].OneofWrappers = []any{
 		(*Local_Epochs)(nil),
 		(*Local_Steps)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[64].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[65].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[65].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[66].OneofWrappers = []any{
 		(*Schedule_Constant)(nil),
 		(*Schedule_Step)(nil),
 		(*Schedule_Exponential)(nil),
 		(*Schedule_Cosine)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[67].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[68].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[69].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[70].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[71].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[71].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[72].OneofWrappers = []any{
 		(*Optimizer_Sgd)(nil),
 		(*Optimizer_Adamw)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[72].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[73].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[74].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[74].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[75].OneofWrappers = []any{
 		(*Participation_Fraction)(nil),
 		(*Participation_Count)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[75].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[76].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[77].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[77].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[78].OneofWrappers = []any{
 		(*Speed_Lognormal)(nil),
 		(*Speed_Uniform)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[78].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[79].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[80].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[80].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[81].OneofWrappers = []any{
 		(*Server_Fedavg)(nil),
 		(*Server_Fedavgm)(nil),
 		(*Server_Diloco)(nil),
@@ -9313,7 +9549,6 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Server_GeometricMedian)(nil),
 		(*Server_Fedbuff)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[81].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[82].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[83].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[84].OneofWrappers = []any{}
@@ -9322,30 +9557,31 @@ func file_fedrelu_v1_spec_proto_init() {
 	file_fedrelu_v1_spec_proto_msgTypes[87].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[88].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[89].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[91].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[90].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[92].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[93].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[94].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[95].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[96].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[96].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[97].OneofWrappers = []any{
 		(*Close_All)(nil),
 		(*Close_Quorum)(nil),
 		(*Close_Deadline)(nil),
 		(*Close_Adaptive)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[98].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[100].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[102].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[99].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[101].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[103].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[104].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[105].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[106].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
-			NumEnums:      12,
-			NumMessages:   106,
+			NumEnums:      13,
+			NumMessages:   107,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

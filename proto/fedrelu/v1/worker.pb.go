@@ -70,7 +70,7 @@ func (x PushHeader_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PushHeader_Kind.Descriptor instead.
 func (PushHeader_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{26, 0}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{30, 0}
 }
 
 type PushReply_Verdict int32
@@ -130,7 +130,7 @@ func (x PushReply_Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PushReply_Verdict.Descriptor instead.
 func (PushReply_Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{28, 0}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{32, 0}
 }
 
 type WorkerMessage struct {
@@ -147,6 +147,8 @@ type WorkerMessage struct {
 	//	*WorkerMessage_DriftSample
 	//	*WorkerMessage_DriftFailed
 	//	*WorkerMessage_Dropped
+	//	*WorkerMessage_Scored
+	//	*WorkerMessage_ScoreFailed
 	Message       isWorkerMessage_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -279,6 +281,24 @@ func (x *WorkerMessage) GetDropped() *Dropped {
 	return nil
 }
 
+func (x *WorkerMessage) GetScored() *Scored {
+	if x != nil {
+		if x, ok := x.Message.(*WorkerMessage_Scored); ok {
+			return x.Scored
+		}
+	}
+	return nil
+}
+
+func (x *WorkerMessage) GetScoreFailed() *ScoreFailed {
+	if x != nil {
+		if x, ok := x.Message.(*WorkerMessage_ScoreFailed); ok {
+			return x.ScoreFailed
+		}
+	}
+	return nil
+}
+
 type isWorkerMessage_Message interface {
 	isWorkerMessage_Message()
 }
@@ -323,6 +343,14 @@ type WorkerMessage_Dropped struct {
 	Dropped *Dropped `protobuf:"bytes,10,opt,name=dropped,proto3,oneof"`
 }
 
+type WorkerMessage_Scored struct {
+	Scored *Scored `protobuf:"bytes,11,opt,name=scored,proto3,oneof"`
+}
+
+type WorkerMessage_ScoreFailed struct {
+	ScoreFailed *ScoreFailed `protobuf:"bytes,12,opt,name=score_failed,json=scoreFailed,proto3,oneof"`
+}
+
 func (*WorkerMessage_Hello) isWorkerMessage_Message() {}
 
 func (*WorkerMessage_Heartbeat) isWorkerMessage_Message() {}
@@ -343,6 +371,10 @@ func (*WorkerMessage_DriftFailed) isWorkerMessage_Message() {}
 
 func (*WorkerMessage_Dropped) isWorkerMessage_Message() {}
 
+func (*WorkerMessage_Scored) isWorkerMessage_Message() {}
+
+func (*WorkerMessage_ScoreFailed) isWorkerMessage_Message() {}
+
 type CoordinatorMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Message:
@@ -354,6 +386,7 @@ type CoordinatorMessage struct {
 	//	*CoordinatorMessage_Abandon
 	//	*CoordinatorMessage_Measure
 	//	*CoordinatorMessage_CloseRun
+	//	*CoordinatorMessage_Score
 	Message       isCoordinatorMessage_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -459,6 +492,15 @@ func (x *CoordinatorMessage) GetCloseRun() *CloseRun {
 	return nil
 }
 
+func (x *CoordinatorMessage) GetScore() *Score {
+	if x != nil {
+		if x, ok := x.Message.(*CoordinatorMessage_Score); ok {
+			return x.Score
+		}
+	}
+	return nil
+}
+
 type isCoordinatorMessage_Message interface {
 	isCoordinatorMessage_Message()
 }
@@ -491,6 +533,10 @@ type CoordinatorMessage_CloseRun struct {
 	CloseRun *CloseRun `protobuf:"bytes,7,opt,name=close_run,json=closeRun,proto3,oneof"`
 }
 
+type CoordinatorMessage_Score struct {
+	Score *Score `protobuf:"bytes,8,opt,name=score,proto3,oneof"`
+}
+
 func (*CoordinatorMessage_Welcome) isCoordinatorMessage_Message() {}
 
 func (*CoordinatorMessage_StartRun) isCoordinatorMessage_Message() {}
@@ -504,6 +550,8 @@ func (*CoordinatorMessage_Abandon) isCoordinatorMessage_Message() {}
 func (*CoordinatorMessage_Measure) isCoordinatorMessage_Message() {}
 
 func (*CoordinatorMessage_CloseRun) isCoordinatorMessage_Message() {}
+
+func (*CoordinatorMessage_Score) isCoordinatorMessage_Message() {}
 
 // Hello introduces a worker. Both versions must equal the coordinator's; builds may differ, which is only said.
 type Hello struct {
@@ -777,8 +825,10 @@ type StartRun struct {
 	Spec              []byte           `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
 	LayoutFingerprint []byte           `protobuf:"bytes,3,opt,name=layout_fingerprint,json=layoutFingerprint,proto3" json:"layout_fingerprint,omitempty"`
 	Data              *DataFingerprint `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// What is recorded of the shards that this worker may bring, ascending; empty until all were brought once.
+	Own           []*OwnShard `protobuf:"bytes,5,rep,name=own,proto3" json:"own,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StartRun) Reset() {
@@ -839,6 +889,13 @@ func (x *StartRun) GetData() *DataFingerprint {
 	return nil
 }
 
+func (x *StartRun) GetOwn() []*OwnShard {
+	if x != nil {
+		return x.Own
+	}
+	return nil
+}
+
 type RunReady struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Run   string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
@@ -846,7 +903,9 @@ type RunReady struct {
 	// What the worker still holds of a round that was not committed when it last saw the coordinator.
 	Holding []*Holding `protobuf:"bytes,3,rep,name=holding,proto3" json:"holding,omitempty"`
 	// States of shards that lie at the worker, where the spec leaves them there.
-	States        []*ShardState `protobuf:"bytes,4,rep,name=states,proto3" json:"states,omitempty"`
+	States []*ShardState `protobuf:"bytes,4,rep,name=states,proto3" json:"states,omitempty"`
+	// Only where every worker brings its own shards: those that this one has, ascending. data is then absent.
+	Own           []*OwnShard `protobuf:"bytes,5,rep,name=own,proto3" json:"own,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -909,6 +968,13 @@ func (x *RunReady) GetStates() []*ShardState {
 	return nil
 }
 
+func (x *RunReady) GetOwn() []*OwnShard {
+	if x != nil {
+		return x.Own
+	}
+	return nil
+}
+
 // ShardState names a state that a shard has of its own.
 type ShardState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -962,6 +1028,59 @@ func (x *ShardState) GetSha256() []byte {
 	return nil
 }
 
+// OwnShard is a shard that the worker has brought.
+type OwnShard struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shard         uint32                 `protobuf:"varint,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	Part          *PartRecord            `protobuf:"bytes,2,opt,name=part,proto3" json:"part,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnShard) Reset() {
+	*x = OwnShard{}
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnShard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnShard) ProtoMessage() {}
+
+func (x *OwnShard) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnShard.ProtoReflect.Descriptor instead.
+func (*OwnShard) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *OwnShard) GetShard() uint32 {
+	if x != nil {
+		return x.Shard
+	}
+	return 0
+}
+
+func (x *OwnShard) GetPart() *PartRecord {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
 // Holding is one result, an update or a sum, which counts only whole.
 type Holding struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -974,7 +1093,7 @@ type Holding struct {
 
 func (x *Holding) Reset() {
 	*x = Holding{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -986,7 +1105,7 @@ func (x *Holding) String() string {
 func (*Holding) ProtoMessage() {}
 
 func (x *Holding) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -999,7 +1118,7 @@ func (x *Holding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Holding.ProtoReflect.Descriptor instead.
 func (*Holding) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{9}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Holding) GetRound() uint32 {
@@ -1033,7 +1152,7 @@ type RunRefused struct {
 
 func (x *RunRefused) Reset() {
 	*x = RunRefused{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1045,7 +1164,7 @@ func (x *RunRefused) String() string {
 func (*RunRefused) ProtoMessage() {}
 
 func (x *RunRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1058,7 +1177,7 @@ func (x *RunRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRefused.ProtoReflect.Descriptor instead.
 func (*RunRefused) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{10}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RunRefused) GetRun() string {
@@ -1090,7 +1209,7 @@ type Assign struct {
 
 func (x *Assign) Reset() {
 	*x = Assign{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1102,7 +1221,7 @@ func (x *Assign) String() string {
 func (*Assign) ProtoMessage() {}
 
 func (x *Assign) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1115,7 +1234,7 @@ func (x *Assign) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assign.ProtoReflect.Descriptor instead.
 func (*Assign) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{11}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Assign) GetRun() string {
@@ -1170,7 +1289,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1182,7 +1301,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1195,7 +1314,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{12}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Task) GetShard() uint32 {
@@ -1244,7 +1363,7 @@ type Flush struct {
 
 func (x *Flush) Reset() {
 	*x = Flush{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1256,7 +1375,7 @@ func (x *Flush) String() string {
 func (*Flush) ProtoMessage() {}
 
 func (x *Flush) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1269,7 +1388,7 @@ func (x *Flush) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flush.ProtoReflect.Descriptor instead.
 func (*Flush) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{13}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Flush) GetRun() string {
@@ -1299,7 +1418,7 @@ type Abandon struct {
 
 func (x *Abandon) Reset() {
 	*x = Abandon{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1430,7 @@ func (x *Abandon) String() string {
 func (*Abandon) ProtoMessage() {}
 
 func (x *Abandon) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1443,7 @@ func (x *Abandon) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abandon.ProtoReflect.Descriptor instead.
 func (*Abandon) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{14}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Abandon) GetRun() string {
@@ -1366,7 +1485,7 @@ type Measure struct {
 
 func (x *Measure) Reset() {
 	*x = Measure{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1378,7 +1497,7 @@ func (x *Measure) String() string {
 func (*Measure) ProtoMessage() {}
 
 func (x *Measure) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1391,7 +1510,7 @@ func (x *Measure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Measure.ProtoReflect.Descriptor instead.
 func (*Measure) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{15}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Measure) GetRun() string {
@@ -1443,6 +1562,76 @@ func (x *Measure) GetSteps() []uint32 {
 	return nil
 }
 
+// Score asks for the score of a model on the worker's own test files of shards. The model is that of the round, which is
+// not committed yet.
+type Score struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Round         uint32                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"`
+	Shards        []uint32               `protobuf:"varint,3,rep,packed,name=shards,proto3" json:"shards,omitempty"`
+	ModelSha256   []byte                 `protobuf:"bytes,4,opt,name=model_sha256,json=modelSha256,proto3" json:"model_sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Score) Reset() {
+	*x = Score{}
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Score) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Score) ProtoMessage() {}
+
+func (x *Score) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Score.ProtoReflect.Descriptor instead.
+func (*Score) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Score) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *Score) GetRound() uint32 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *Score) GetShards() []uint32 {
+	if x != nil {
+		return x.Shards
+	}
+	return nil
+}
+
+func (x *Score) GetModelSha256() []byte {
+	if x != nil {
+		return x.ModelSha256
+	}
+	return nil
+}
+
 type CloseRun struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
@@ -1452,7 +1641,7 @@ type CloseRun struct {
 
 func (x *CloseRun) Reset() {
 	*x = CloseRun{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1464,7 +1653,7 @@ func (x *CloseRun) String() string {
 func (*CloseRun) ProtoMessage() {}
 
 func (x *CloseRun) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1477,7 +1666,7 @@ func (x *CloseRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseRun.ProtoReflect.Descriptor instead.
 func (*CloseRun) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{16}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CloseRun) GetRun() string {
@@ -1499,7 +1688,7 @@ type Trained struct {
 
 func (x *Trained) Reset() {
 	*x = Trained{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1511,7 +1700,7 @@ func (x *Trained) String() string {
 func (*Trained) ProtoMessage() {}
 
 func (x *Trained) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1524,7 +1713,7 @@ func (x *Trained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trained.ProtoReflect.Descriptor instead.
 func (*Trained) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{17}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Trained) GetRun() string {
@@ -1561,7 +1750,7 @@ type TaskFailed struct {
 
 func (x *TaskFailed) Reset() {
 	*x = TaskFailed{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1573,7 +1762,7 @@ func (x *TaskFailed) String() string {
 func (*TaskFailed) ProtoMessage() {}
 
 func (x *TaskFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1586,7 +1775,7 @@ func (x *TaskFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskFailed.ProtoReflect.Descriptor instead.
 func (*TaskFailed) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{18}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TaskFailed) GetRun() string {
@@ -1631,7 +1820,7 @@ type Diverged struct {
 
 func (x *Diverged) Reset() {
 	*x = Diverged{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1643,7 +1832,7 @@ func (x *Diverged) String() string {
 func (*Diverged) ProtoMessage() {}
 
 func (x *Diverged) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1656,7 +1845,7 @@ func (x *Diverged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Diverged.ProtoReflect.Descriptor instead.
 func (*Diverged) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{19}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Diverged) GetRun() string {
@@ -1707,7 +1896,7 @@ type Dropped struct {
 
 func (x *Dropped) Reset() {
 	*x = Dropped{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1719,7 +1908,7 @@ func (x *Dropped) String() string {
 func (*Dropped) ProtoMessage() {}
 
 func (x *Dropped) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1732,7 +1921,7 @@ func (x *Dropped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dropped.ProtoReflect.Descriptor instead.
 func (*Dropped) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{20}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Dropped) GetRun() string {
@@ -1782,7 +1971,7 @@ type DriftSample struct {
 
 func (x *DriftSample) Reset() {
 	*x = DriftSample{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1794,7 +1983,7 @@ func (x *DriftSample) String() string {
 func (*DriftSample) ProtoMessage() {}
 
 func (x *DriftSample) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1807,7 +1996,7 @@ func (x *DriftSample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriftSample.ProtoReflect.Descriptor instead.
 func (*DriftSample) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{21}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DriftSample) GetRun() string {
@@ -1893,7 +2082,7 @@ type DriftFailed struct {
 
 func (x *DriftFailed) Reset() {
 	*x = DriftFailed{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1905,7 +2094,7 @@ func (x *DriftFailed) String() string {
 func (*DriftFailed) ProtoMessage() {}
 
 func (x *DriftFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1918,7 +2107,7 @@ func (x *DriftFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriftFailed.ProtoReflect.Descriptor instead.
 func (*DriftFailed) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{22}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DriftFailed) GetRun() string {
@@ -1949,6 +2138,161 @@ func (x *DriftFailed) GetReason() string {
 	return ""
 }
 
+// Scored is the score of a model on one shard's test set.
+type Scored struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Run   string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Round uint32                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"`
+	Shard uint32                 `protobuf:"varint,3,opt,name=shard,proto3" json:"shard,omitempty"`
+	// Sum over the examples.
+	LossSum       float64 `protobuf:"fixed64,4,opt,name=loss_sum,json=lossSum,proto3" json:"loss_sum,omitempty"`
+	Correct       uint64  `protobuf:"varint,5,opt,name=correct,proto3" json:"correct,omitempty"`
+	Examples      uint64  `protobuf:"varint,6,opt,name=examples,proto3" json:"examples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Scored) Reset() {
+	*x = Scored{}
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Scored) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Scored) ProtoMessage() {}
+
+func (x *Scored) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Scored.ProtoReflect.Descriptor instead.
+func (*Scored) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Scored) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *Scored) GetRound() uint32 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *Scored) GetShard() uint32 {
+	if x != nil {
+		return x.Shard
+	}
+	return 0
+}
+
+func (x *Scored) GetLossSum() float64 {
+	if x != nil {
+		return x.LossSum
+	}
+	return 0
+}
+
+func (x *Scored) GetCorrect() uint64 {
+	if x != nil {
+		return x.Correct
+	}
+	return 0
+}
+
+func (x *Scored) GetExamples() uint64 {
+	if x != nil {
+		return x.Examples
+	}
+	return 0
+}
+
+// ScoreFailed reports an evaluation that could not be done here.
+type ScoreFailed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Round         uint32                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"`
+	Shard         uint32                 `protobuf:"varint,3,opt,name=shard,proto3" json:"shard,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScoreFailed) Reset() {
+	*x = ScoreFailed{}
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScoreFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScoreFailed) ProtoMessage() {}
+
+func (x *ScoreFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScoreFailed.ProtoReflect.Descriptor instead.
+func (*ScoreFailed) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ScoreFailed) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *ScoreFailed) GetRound() uint32 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *ScoreFailed) GetShard() uint32 {
+	if x != nil {
+		return x.Shard
+	}
+	return 0
+}
+
+func (x *ScoreFailed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type FetchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Session       uint64                 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
@@ -1960,7 +2304,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1972,7 +2316,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1985,7 +2329,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{23}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FetchRequest) GetSession() uint64 {
@@ -2023,7 +2367,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2035,7 +2379,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2048,7 +2392,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{24}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Chunk) GetOffset() uint64 {
@@ -2092,7 +2436,7 @@ type PushMessage struct {
 
 func (x *PushMessage) Reset() {
 	*x = PushMessage{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2104,7 +2448,7 @@ func (x *PushMessage) String() string {
 func (*PushMessage) ProtoMessage() {}
 
 func (x *PushMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2117,7 +2461,7 @@ func (x *PushMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushMessage.ProtoReflect.Descriptor instead.
 func (*PushMessage) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{25}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *PushMessage) GetMessage() isPushMessage_Message {
@@ -2183,7 +2527,7 @@ type PushHeader struct {
 
 func (x *PushHeader) Reset() {
 	*x = PushHeader{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2195,7 +2539,7 @@ func (x *PushHeader) String() string {
 func (*PushHeader) ProtoMessage() {}
 
 func (x *PushHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2208,7 +2552,7 @@ func (x *PushHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushHeader.ProtoReflect.Descriptor instead.
 func (*PushHeader) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{26}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *PushHeader) GetSession() uint64 {
@@ -2299,7 +2643,7 @@ type PushedTask struct {
 
 func (x *PushedTask) Reset() {
 	*x = PushedTask{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2311,7 +2655,7 @@ func (x *PushedTask) String() string {
 func (*PushedTask) ProtoMessage() {}
 
 func (x *PushedTask) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2324,7 +2668,7 @@ func (x *PushedTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushedTask.ProtoReflect.Descriptor instead.
 func (*PushedTask) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{27}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *PushedTask) GetShard() uint32 {
@@ -2386,7 +2730,7 @@ type PushReply struct {
 
 func (x *PushReply) Reset() {
 	*x = PushReply{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2398,7 +2742,7 @@ func (x *PushReply) String() string {
 func (*PushReply) ProtoMessage() {}
 
 func (x *PushReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2411,7 +2755,7 @@ func (x *PushReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushReply.ProtoReflect.Descriptor instead.
 func (*PushReply) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{28}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *PushReply) GetVerdict() PushReply_Verdict {
@@ -2433,7 +2777,7 @@ var File_fedrelu_v1_worker_proto protoreflect.FileDescriptor
 const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\n" +
 	"\x17fedrelu/v1/worker.proto\x12\n" +
-	"fedrelu.v1\x1a\x17fedrelu/v1/record.proto\"\xb9\x04\n" +
+	"fedrelu.v1\x1a\x17fedrelu/v1/record.proto\"\xa5\x05\n" +
 	"\rWorkerMessage\x12)\n" +
 	"\x05hello\x18\x01 \x01(\v2\x11.fedrelu.v1.HelloH\x00R\x05hello\x125\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x15.fedrelu.v1.HeartbeatH\x00R\theartbeat\x123\n" +
@@ -2447,8 +2791,10 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\fdrift_sample\x18\b \x01(\v2\x17.fedrelu.v1.DriftSampleH\x00R\vdriftSample\x12<\n" +
 	"\fdrift_failed\x18\t \x01(\v2\x17.fedrelu.v1.DriftFailedH\x00R\vdriftFailed\x12/\n" +
 	"\adropped\x18\n" +
-	" \x01(\v2\x13.fedrelu.v1.DroppedH\x00R\adroppedB\t\n" +
-	"\amessage\"\xf5\x02\n" +
+	" \x01(\v2\x13.fedrelu.v1.DroppedH\x00R\adropped\x12,\n" +
+	"\x06scored\x18\v \x01(\v2\x12.fedrelu.v1.ScoredH\x00R\x06scored\x12<\n" +
+	"\fscore_failed\x18\f \x01(\v2\x17.fedrelu.v1.ScoreFailedH\x00R\vscoreFailedB\t\n" +
+	"\amessage\"\xa0\x03\n" +
 	"\x12CoordinatorMessage\x12/\n" +
 	"\awelcome\x18\x01 \x01(\v2\x13.fedrelu.v1.WelcomeH\x00R\awelcome\x123\n" +
 	"\tstart_run\x18\x02 \x01(\v2\x14.fedrelu.v1.StartRunH\x00R\bstartRun\x12,\n" +
@@ -2456,7 +2802,8 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\x05flush\x18\x04 \x01(\v2\x11.fedrelu.v1.FlushH\x00R\x05flush\x12/\n" +
 	"\aabandon\x18\x05 \x01(\v2\x13.fedrelu.v1.AbandonH\x00R\aabandon\x12/\n" +
 	"\ameasure\x18\x06 \x01(\v2\x13.fedrelu.v1.MeasureH\x00R\ameasure\x123\n" +
-	"\tclose_run\x18\a \x01(\v2\x14.fedrelu.v1.CloseRunH\x00R\bcloseRunB\t\n" +
+	"\tclose_run\x18\a \x01(\v2\x14.fedrelu.v1.CloseRunH\x00R\bcloseRun\x12)\n" +
+	"\x05score\x18\b \x01(\v2\x11.fedrelu.v1.ScoreH\x00R\x05scoreB\t\n" +
 	"\amessage\"\xe1\x01\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1a\n" +
@@ -2477,21 +2824,26 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\vlost_millis\x18\x03 \x01(\rR\n" +
 	"lostMillis\x12\x14\n" +
 	"\x05build\x18\x04 \x01(\tR\x05build\"\v\n" +
-	"\tHeartbeat\"\x90\x01\n" +
+	"\tHeartbeat\"\xb8\x01\n" +
 	"\bStartRun\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x12\n" +
 	"\x04spec\x18\x02 \x01(\fR\x04spec\x12-\n" +
 	"\x12layout_fingerprint\x18\x03 \x01(\fR\x11layoutFingerprint\x12/\n" +
-	"\x04data\x18\x04 \x01(\v2\x1b.fedrelu.v1.DataFingerprintR\x04data\"\xac\x01\n" +
+	"\x04data\x18\x04 \x01(\v2\x1b.fedrelu.v1.DataFingerprintR\x04data\x12&\n" +
+	"\x03own\x18\x05 \x03(\v2\x14.fedrelu.v1.OwnShardR\x03own\"\xd4\x01\n" +
 	"\bRunReady\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12/\n" +
 	"\x04data\x18\x02 \x01(\v2\x1b.fedrelu.v1.DataFingerprintR\x04data\x12-\n" +
 	"\aholding\x18\x03 \x03(\v2\x13.fedrelu.v1.HoldingR\aholding\x12.\n" +
-	"\x06states\x18\x04 \x03(\v2\x16.fedrelu.v1.ShardStateR\x06states\":\n" +
+	"\x06states\x18\x04 \x03(\v2\x16.fedrelu.v1.ShardStateR\x06states\x12&\n" +
+	"\x03own\x18\x05 \x03(\v2\x14.fedrelu.v1.OwnShardR\x03own\":\n" +
 	"\n" +
 	"ShardState\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
-	"\x06sha256\x18\x02 \x01(\fR\x06sha256\"Z\n" +
+	"\x06sha256\x18\x02 \x01(\fR\x06sha256\"L\n" +
+	"\bOwnShard\x12\x14\n" +
+	"\x05shard\x18\x01 \x01(\rR\x05shard\x12*\n" +
+	"\x04part\x18\x02 \x01(\v2\x16.fedrelu.v1.PartRecordR\x04part\"Z\n" +
 	"\aHolding\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\rR\x05round\x12!\n" +
 	"\fstart_sha256\x18\x02 \x01(\fR\vstartSha256\x12\x16\n" +
@@ -2526,7 +2878,12 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\fstart_sha256\x18\x04 \x01(\fR\vstartSha256\x12!\n" +
 	"\fmodel_sha256\x18\x05 \x01(\fR\vmodelSha256\x12\x14\n" +
 	"\x05probe\x18\x06 \x01(\rR\x05probe\x12\x14\n" +
-	"\x05steps\x18\a \x03(\rR\x05steps\"\x1c\n" +
+	"\x05steps\x18\a \x03(\rR\x05steps\"j\n" +
+	"\x05Score\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
+	"\x05round\x18\x02 \x01(\rR\x05round\x12\x16\n" +
+	"\x06shards\x18\x03 \x03(\rR\x06shards\x12!\n" +
+	"\fmodel_sha256\x18\x04 \x01(\fR\vmodelSha256\"\x1c\n" +
 	"\bCloseRun\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\"I\n" +
 	"\aTrained\x12\x10\n" +
@@ -2566,6 +2923,18 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\x05probe\x18\n" +
 	" \x01(\rR\x05probe\"c\n" +
 	"\vDriftFailed\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
+	"\x05round\x18\x02 \x01(\rR\x05round\x12\x14\n" +
+	"\x05shard\x18\x03 \x01(\rR\x05shard\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x97\x01\n" +
+	"\x06Scored\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
+	"\x05round\x18\x02 \x01(\rR\x05round\x12\x14\n" +
+	"\x05shard\x18\x03 \x01(\rR\x05shard\x12\x19\n" +
+	"\bloss_sum\x18\x04 \x01(\x01R\alossSum\x12\x18\n" +
+	"\acorrect\x18\x05 \x01(\x04R\acorrect\x12\x1a\n" +
+	"\bexamples\x18\x06 \x01(\x04R\bexamples\"c\n" +
+	"\vScoreFailed\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12\x14\n" +
 	"\x05shard\x18\x03 \x01(\rR\x05shard\x12\x16\n" +
@@ -2636,7 +3005,7 @@ func file_fedrelu_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_fedrelu_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_fedrelu_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_fedrelu_v1_worker_proto_goTypes = []any{
 	(PushHeader_Kind)(0),       // 0: fedrelu.v1.PushHeader.Kind
 	(PushReply_Verdict)(0),     // 1: fedrelu.v1.PushReply.Verdict
@@ -2649,68 +3018,79 @@ var file_fedrelu_v1_worker_proto_goTypes = []any{
 	(*StartRun)(nil),           // 8: fedrelu.v1.StartRun
 	(*RunReady)(nil),           // 9: fedrelu.v1.RunReady
 	(*ShardState)(nil),         // 10: fedrelu.v1.ShardState
-	(*Holding)(nil),            // 11: fedrelu.v1.Holding
-	(*RunRefused)(nil),         // 12: fedrelu.v1.RunRefused
-	(*Assign)(nil),             // 13: fedrelu.v1.Assign
-	(*Task)(nil),               // 14: fedrelu.v1.Task
-	(*Flush)(nil),              // 15: fedrelu.v1.Flush
-	(*Abandon)(nil),            // 16: fedrelu.v1.Abandon
-	(*Measure)(nil),            // 17: fedrelu.v1.Measure
-	(*CloseRun)(nil),           // 18: fedrelu.v1.CloseRun
-	(*Trained)(nil),            // 19: fedrelu.v1.Trained
-	(*TaskFailed)(nil),         // 20: fedrelu.v1.TaskFailed
-	(*Diverged)(nil),           // 21: fedrelu.v1.Diverged
-	(*Dropped)(nil),            // 22: fedrelu.v1.Dropped
-	(*DriftSample)(nil),        // 23: fedrelu.v1.DriftSample
-	(*DriftFailed)(nil),        // 24: fedrelu.v1.DriftFailed
-	(*FetchRequest)(nil),       // 25: fedrelu.v1.FetchRequest
-	(*Chunk)(nil),              // 26: fedrelu.v1.Chunk
-	(*PushMessage)(nil),        // 27: fedrelu.v1.PushMessage
-	(*PushHeader)(nil),         // 28: fedrelu.v1.PushHeader
-	(*PushedTask)(nil),         // 29: fedrelu.v1.PushedTask
-	(*PushReply)(nil),          // 30: fedrelu.v1.PushReply
-	(*DataFingerprint)(nil),    // 31: fedrelu.v1.DataFingerprint
+	(*OwnShard)(nil),           // 11: fedrelu.v1.OwnShard
+	(*Holding)(nil),            // 12: fedrelu.v1.Holding
+	(*RunRefused)(nil),         // 13: fedrelu.v1.RunRefused
+	(*Assign)(nil),             // 14: fedrelu.v1.Assign
+	(*Task)(nil),               // 15: fedrelu.v1.Task
+	(*Flush)(nil),              // 16: fedrelu.v1.Flush
+	(*Abandon)(nil),            // 17: fedrelu.v1.Abandon
+	(*Measure)(nil),            // 18: fedrelu.v1.Measure
+	(*Score)(nil),              // 19: fedrelu.v1.Score
+	(*CloseRun)(nil),           // 20: fedrelu.v1.CloseRun
+	(*Trained)(nil),            // 21: fedrelu.v1.Trained
+	(*TaskFailed)(nil),         // 22: fedrelu.v1.TaskFailed
+	(*Diverged)(nil),           // 23: fedrelu.v1.Diverged
+	(*Dropped)(nil),            // 24: fedrelu.v1.Dropped
+	(*DriftSample)(nil),        // 25: fedrelu.v1.DriftSample
+	(*DriftFailed)(nil),        // 26: fedrelu.v1.DriftFailed
+	(*Scored)(nil),             // 27: fedrelu.v1.Scored
+	(*ScoreFailed)(nil),        // 28: fedrelu.v1.ScoreFailed
+	(*FetchRequest)(nil),       // 29: fedrelu.v1.FetchRequest
+	(*Chunk)(nil),              // 30: fedrelu.v1.Chunk
+	(*PushMessage)(nil),        // 31: fedrelu.v1.PushMessage
+	(*PushHeader)(nil),         // 32: fedrelu.v1.PushHeader
+	(*PushedTask)(nil),         // 33: fedrelu.v1.PushedTask
+	(*PushReply)(nil),          // 34: fedrelu.v1.PushReply
+	(*DataFingerprint)(nil),    // 35: fedrelu.v1.DataFingerprint
+	(*PartRecord)(nil),         // 36: fedrelu.v1.PartRecord
 }
 var file_fedrelu_v1_worker_proto_depIdxs = []int32{
 	4,  // 0: fedrelu.v1.WorkerMessage.hello:type_name -> fedrelu.v1.Hello
 	7,  // 1: fedrelu.v1.WorkerMessage.heartbeat:type_name -> fedrelu.v1.Heartbeat
 	9,  // 2: fedrelu.v1.WorkerMessage.run_ready:type_name -> fedrelu.v1.RunReady
-	12, // 3: fedrelu.v1.WorkerMessage.run_refused:type_name -> fedrelu.v1.RunRefused
-	19, // 4: fedrelu.v1.WorkerMessage.trained:type_name -> fedrelu.v1.Trained
-	20, // 5: fedrelu.v1.WorkerMessage.task_failed:type_name -> fedrelu.v1.TaskFailed
-	21, // 6: fedrelu.v1.WorkerMessage.diverged:type_name -> fedrelu.v1.Diverged
-	23, // 7: fedrelu.v1.WorkerMessage.drift_sample:type_name -> fedrelu.v1.DriftSample
-	24, // 8: fedrelu.v1.WorkerMessage.drift_failed:type_name -> fedrelu.v1.DriftFailed
-	22, // 9: fedrelu.v1.WorkerMessage.dropped:type_name -> fedrelu.v1.Dropped
-	6,  // 10: fedrelu.v1.CoordinatorMessage.welcome:type_name -> fedrelu.v1.Welcome
-	8,  // 11: fedrelu.v1.CoordinatorMessage.start_run:type_name -> fedrelu.v1.StartRun
-	13, // 12: fedrelu.v1.CoordinatorMessage.assign:type_name -> fedrelu.v1.Assign
-	15, // 13: fedrelu.v1.CoordinatorMessage.flush:type_name -> fedrelu.v1.Flush
-	16, // 14: fedrelu.v1.CoordinatorMessage.abandon:type_name -> fedrelu.v1.Abandon
-	17, // 15: fedrelu.v1.CoordinatorMessage.measure:type_name -> fedrelu.v1.Measure
-	18, // 16: fedrelu.v1.CoordinatorMessage.close_run:type_name -> fedrelu.v1.CloseRun
-	5,  // 17: fedrelu.v1.Hello.shards:type_name -> fedrelu.v1.ShardRange
-	31, // 18: fedrelu.v1.StartRun.data:type_name -> fedrelu.v1.DataFingerprint
-	31, // 19: fedrelu.v1.RunReady.data:type_name -> fedrelu.v1.DataFingerprint
-	11, // 20: fedrelu.v1.RunReady.holding:type_name -> fedrelu.v1.Holding
-	10, // 21: fedrelu.v1.RunReady.states:type_name -> fedrelu.v1.ShardState
-	14, // 22: fedrelu.v1.Assign.tasks:type_name -> fedrelu.v1.Task
-	28, // 23: fedrelu.v1.PushMessage.header:type_name -> fedrelu.v1.PushHeader
-	26, // 24: fedrelu.v1.PushMessage.chunk:type_name -> fedrelu.v1.Chunk
-	0,  // 25: fedrelu.v1.PushHeader.kind:type_name -> fedrelu.v1.PushHeader.Kind
-	29, // 26: fedrelu.v1.PushHeader.tasks:type_name -> fedrelu.v1.PushedTask
-	1,  // 27: fedrelu.v1.PushReply.verdict:type_name -> fedrelu.v1.PushReply.Verdict
-	2,  // 28: fedrelu.v1.WorkerService.Session:input_type -> fedrelu.v1.WorkerMessage
-	25, // 29: fedrelu.v1.WorkerService.Fetch:input_type -> fedrelu.v1.FetchRequest
-	27, // 30: fedrelu.v1.WorkerService.Push:input_type -> fedrelu.v1.PushMessage
-	3,  // 31: fedrelu.v1.WorkerService.Session:output_type -> fedrelu.v1.CoordinatorMessage
-	26, // 32: fedrelu.v1.WorkerService.Fetch:output_type -> fedrelu.v1.Chunk
-	30, // 33: fedrelu.v1.WorkerService.Push:output_type -> fedrelu.v1.PushReply
-	31, // [31:34] is the sub-list for method output_type
-	28, // [28:31] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	13, // 3: fedrelu.v1.WorkerMessage.run_refused:type_name -> fedrelu.v1.RunRefused
+	21, // 4: fedrelu.v1.WorkerMessage.trained:type_name -> fedrelu.v1.Trained
+	22, // 5: fedrelu.v1.WorkerMessage.task_failed:type_name -> fedrelu.v1.TaskFailed
+	23, // 6: fedrelu.v1.WorkerMessage.diverged:type_name -> fedrelu.v1.Diverged
+	25, // 7: fedrelu.v1.WorkerMessage.drift_sample:type_name -> fedrelu.v1.DriftSample
+	26, // 8: fedrelu.v1.WorkerMessage.drift_failed:type_name -> fedrelu.v1.DriftFailed
+	24, // 9: fedrelu.v1.WorkerMessage.dropped:type_name -> fedrelu.v1.Dropped
+	27, // 10: fedrelu.v1.WorkerMessage.scored:type_name -> fedrelu.v1.Scored
+	28, // 11: fedrelu.v1.WorkerMessage.score_failed:type_name -> fedrelu.v1.ScoreFailed
+	6,  // 12: fedrelu.v1.CoordinatorMessage.welcome:type_name -> fedrelu.v1.Welcome
+	8,  // 13: fedrelu.v1.CoordinatorMessage.start_run:type_name -> fedrelu.v1.StartRun
+	14, // 14: fedrelu.v1.CoordinatorMessage.assign:type_name -> fedrelu.v1.Assign
+	16, // 15: fedrelu.v1.CoordinatorMessage.flush:type_name -> fedrelu.v1.Flush
+	17, // 16: fedrelu.v1.CoordinatorMessage.abandon:type_name -> fedrelu.v1.Abandon
+	18, // 17: fedrelu.v1.CoordinatorMessage.measure:type_name -> fedrelu.v1.Measure
+	20, // 18: fedrelu.v1.CoordinatorMessage.close_run:type_name -> fedrelu.v1.CloseRun
+	19, // 19: fedrelu.v1.CoordinatorMessage.score:type_name -> fedrelu.v1.Score
+	5,  // 20: fedrelu.v1.Hello.shards:type_name -> fedrelu.v1.ShardRange
+	35, // 21: fedrelu.v1.StartRun.data:type_name -> fedrelu.v1.DataFingerprint
+	11, // 22: fedrelu.v1.StartRun.own:type_name -> fedrelu.v1.OwnShard
+	35, // 23: fedrelu.v1.RunReady.data:type_name -> fedrelu.v1.DataFingerprint
+	12, // 24: fedrelu.v1.RunReady.holding:type_name -> fedrelu.v1.Holding
+	10, // 25: fedrelu.v1.RunReady.states:type_name -> fedrelu.v1.ShardState
+	11, // 26: fedrelu.v1.RunReady.own:type_name -> fedrelu.v1.OwnShard
+	36, // 27: fedrelu.v1.OwnShard.part:type_name -> fedrelu.v1.PartRecord
+	15, // 28: fedrelu.v1.Assign.tasks:type_name -> fedrelu.v1.Task
+	32, // 29: fedrelu.v1.PushMessage.header:type_name -> fedrelu.v1.PushHeader
+	30, // 30: fedrelu.v1.PushMessage.chunk:type_name -> fedrelu.v1.Chunk
+	0,  // 31: fedrelu.v1.PushHeader.kind:type_name -> fedrelu.v1.PushHeader.Kind
+	33, // 32: fedrelu.v1.PushHeader.tasks:type_name -> fedrelu.v1.PushedTask
+	1,  // 33: fedrelu.v1.PushReply.verdict:type_name -> fedrelu.v1.PushReply.Verdict
+	2,  // 34: fedrelu.v1.WorkerService.Session:input_type -> fedrelu.v1.WorkerMessage
+	29, // 35: fedrelu.v1.WorkerService.Fetch:input_type -> fedrelu.v1.FetchRequest
+	31, // 36: fedrelu.v1.WorkerService.Push:input_type -> fedrelu.v1.PushMessage
+	3,  // 37: fedrelu.v1.WorkerService.Session:output_type -> fedrelu.v1.CoordinatorMessage
+	30, // 38: fedrelu.v1.WorkerService.Fetch:output_type -> fedrelu.v1.Chunk
+	34, // 39: fedrelu.v1.WorkerService.Push:output_type -> fedrelu.v1.PushReply
+	37, // [37:40] is the sub-list for method output_type
+	34, // [34:37] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_worker_proto_init() }
@@ -2730,6 +3110,8 @@ func file_fedrelu_v1_worker_proto_init() {
 		(*WorkerMessage_DriftSample)(nil),
 		(*WorkerMessage_DriftFailed)(nil),
 		(*WorkerMessage_Dropped)(nil),
+		(*WorkerMessage_Scored)(nil),
+		(*WorkerMessage_ScoreFailed)(nil),
 	}
 	file_fedrelu_v1_worker_proto_msgTypes[1].OneofWrappers = []any{
 		(*CoordinatorMessage_Welcome)(nil),
@@ -2739,8 +3121,9 @@ func file_fedrelu_v1_worker_proto_init() {
 		(*CoordinatorMessage_Abandon)(nil),
 		(*CoordinatorMessage_Measure)(nil),
 		(*CoordinatorMessage_CloseRun)(nil),
+		(*CoordinatorMessage_Score)(nil),
 	}
-	file_fedrelu_v1_worker_proto_msgTypes[25].OneofWrappers = []any{
+	file_fedrelu_v1_worker_proto_msgTypes[29].OneofWrappers = []any{
 		(*PushMessage_Header)(nil),
 		(*PushMessage_Chunk)(nil),
 	}
@@ -2750,7 +3133,7 @@ func file_fedrelu_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_worker_proto_rawDesc), len(file_fedrelu_v1_worker_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   29,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
