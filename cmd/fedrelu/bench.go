@@ -23,10 +23,10 @@ func newBench(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "bench",
 		Short:   "Measure how fast this machine is",
-		Long:    "Measure how fast this machine does what a worker does.",
-		Example: "  fedrelu bench train",
+		Long:    "Measure how fast this machine does what workers and coordinators do.",
+		Example: "  fedrelu bench train\n  fedrelu bench round",
 	}
-	cmd.AddCommand(newBenchTrain(a))
+	cmd.AddCommand(newBenchTrain(a), newBenchRound(a))
 	return cmd
 }
 

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fedrelu/fedrelu/cmd/fedrelu/view"
+	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/keyed"
+	"github.com/fedrelu/fedrelu/localsgd/relu"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
+)
+
+const benchRoundLong = `Time what a coordinator computes in a round under each rule, with its default parameters, and what a task takes
+under it on a worker.
+
+MS ADD is for adding all updates to the exact sum, for rules that need all updates at once for copying
+them in memory (a coordinator writes them to its disk); MS FINISH is for the mean or what takes its place, and the rule's
+step. RATIO compares both together with fedavg. MS TASK is for a task of 100 steps on batches of 10. Each is
+the median of five. Nothing here is network, disk or evaluation.`
+
+const (
+	benchRoundTimings = 5
+	benchRoundSteps   = 100 // of a timed task
+	benchRoundBatch   = 10
+	maxBenchUpdates   = 1000
+)
+
+func newBenchRound(a *app) *cobra.Command {
+	var model string
+	var updates int
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "round",
+		Short:   "Time every rule's part of a round",
+		Long:    benchRoundLong,
+		Example: "  fedrelu bench round\n  fedrelu bench round --model cnn --updates 20 --json",
+		Args:    exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			bench, err := benchRules(cmd.Context(), model, updates)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return view.WriteJSON(a.stdout, bench)
+			}
+			return bench.WriteTable(a.stdout)
+		},
+	}
+	cmd.Flags().StringVar(&model, "model", "2nn", "the network, of "+strings.Join(benchNames(), ", "))
+	cmd.Flags().IntVar(&updates, "updates", 10, "how many shards take part")
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// benchRules times every rule; the first is fedavg, which the others are compared with.
+func benchRules(ctx context.Context, model string, updates int) (view.RoundBench, error) {
+	at := slices.IndexFunc(benchModels, func(m benchModel) bool { return m.name == model })
+	if at < 0 {
+		return nil, usage("--model %s: want one of %s", model, strings.Join(benchNames(), ", "))
+	}
+	if least := mostNeeded(); updates < least || updates > maxBenchUpdates {
+		return nil, usage("--updates %d: want %d to %d", updates, least, maxBenchUpdates)
+	}
+	data, err := benchRoundData(benchModels[at])
+	if err != nil {
+		return nil, err
+	}
+	var bench view.RoundBench
+	for _, rule := range localsgd.Rules() {
+		row, err := data.measure(ctx, rule, updates)
+		if err != nil {
+			return nil, fmt.Errorf("timing %s: %w", rule.Name(), err)
+		}
+		bench = append(bench, row)
+		first, last := bench[0], &bench[len(bench)-1]
+		last.Ratio = (row.AddMilliseconds + row.FinishMilliseconds) / (first.AddMilliseconds + first.FinishMilliseconds)
+		last.TaskRatio = row.TaskMilliseconds / first.TaskMilliseconds
+	}
+	return bench, nil
+}
+
+// mostNeeded is how many updates the neediest rule asks for.
+func mostNeeded() int {
+	least := 1
+	for _, rule := range localsgd.Rules() {
+		if c, is := rule.(localsgd.Combiner); is {
+			least = max(least, c.Least())
+		}
+	}
+	return least
+}
+
+// roundData is what the rounds of all rules have in common.
+type roundData struct {
+	model benchModel
+	net   *relu.Network
+	set   *shard.Set
+}
+
+func benchRoundData(m benchModel) (roundData, error) {
+	net, err := relu.New(m.layers, m.input, relu.CrossEntropy)
+	if err != nil {
+		return roundData{}, err
+	}
+	return roundData{m, net, benchData(net, benchRow{m, benchRoundBatch, 1})}, nil
+}
+
+// measure times a round of the rule.
+func (d roundData) measure(ctx context.Context, rule localsgd.Rule, updates int) (view.RoundRow, error) {
+	row := view.RoundRow{Rule: rule.Name(), Model: d.model.name, Parameters: d.net.Parameters(), Updates: updates}
+	r, err := d.round(rule, updates)
+	if err != nil {
+		return row, err
+	}
+	runtime.GC() // what the rule before left
+	var add, finish, task []float64
+	for range benchRoundTimings + 1 {
+		for _, part := range []struct {
+			ms *[]float64
+			do func(context.Context) error
+		}{{&add, r.add}, {&finish, r.finish}, {&task, r.train}} {
+			began := time.Now()
+			if err := part.do(ctx); err != nil {
+				return row, err
+			}
+			*part.ms = append(*part.ms, time.Since(began).Seconds()*1000)
+		}
+	}
+	// The first of each has touched memory for the first time.
+	row.AddMilliseconds, row.FinishMilliseconds, row.TaskMilliseconds = median(add[1:]), median(finish[1:]), median(task[1:])
+	return row, nil
+}
+
+// ruleRound is a round of one rule, again and again with the same updates.
+type ruleRound struct {
+	job         *localsgd.Job
+	algorithm   localsgd.Algorithm
+	plan        localsgd.Plan
+	grid        *localsgd.Grid
+	start, next []float32   // what is stored
+	updates     [][]float32 // of the plan's tasks
+	sum         *localsgd.Sum
+	held        *benchUpdates // instead of sum, for a Combiner
+	trainer     *localsgd.Trainer
+	task        localsgd.Blocks
+}
+
+// round prepares a round, whose updates are the start with small normals added.
+func (d roundData) round(rule localsgd.Rule, updates int) (*ruleRound, error) {
+	a := localsgd.Algorithm{Rule: rule}
+	schedule := shard.Schedule{Order: shard.Cyclic, Batch: benchRoundBatch, Steps: benchRoundSteps}
+	local, err := a.Prepare(localsgd.Local{Schedule: schedule, SGD: localsgd.SGD{LR: d.model.sgd.LR}})
+	if err != nil {
+		return nil, err
+	}
+	job := &localsgd.Job{Seed: 1, Net: d.net, Data: shard.Data{Train: d.set}, Shards: slices.Repeat(benchShards(1), updates), Local: local}
+	r := &ruleRound{job: job, algorithm: a, plan: a.Plan(job, 1), start: a.Start(job), trainer: localsgd.NewTrainer(job)}
+	travels := r.start[:job.Layout().Size()]
+	r.grid, r.next = localsgd.NewGrid(job.Layout(), travels), make([]float32, len(r.start))
+	r.sum = localsgd.NewSum(r.grid)
+	if _, is := rule.(localsgd.Combiner); is {
+		r.held = &benchUpdates{}
+	}
+	r.task = localsgd.Blocks{Start: travels, End: make([]float32, len(travels)), Next: make([]float32, job.ShardState().Size())}
+	for k := range updates {
+		r.updates = append(r.updates, nearby(travels, k))
+	}
+	return r, a.Check(job)
+}
+
+// nearby returns the k-th update.
+func nearby(start []float32, k int) []float32 {
+	s := keyed.New(1, "bench", uint64(k))
+	update := slices.Clone(start)
+	for i := range update {
+		update[i] += float32(0.01 * s.Normal())
+	}
+	return update
+}
+
+// add takes all updates in.
+func (r *ruleRound) add(context.Context) error {
+	r.sum.Reset(r.grid)
+	if r.held != nil {
+		r.held.shares = r.held.shares[:0]
+	}
+	for i, t := range r.plan.Tasks {
+		if r.held != nil {
+			r.held.add(t.Share, r.updates[i])
+		} else if err := r.sum.Add(t.Share, r.updates[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish makes the next model.
+func (r *ruleRound) finish(context.Context) error {
+	if r.held != nil {
+		return r.algorithm.Combine(r.job, r.plan, r.held, r.start, r.next)
+	}
+	return r.algorithm.Finish(r.job, r.plan, r.sum, r.start, r.next)
+}
+
+// train trains the first task.
+func (r *ruleRound) train(ctx context.Context) error {
+	_, err := r.trainer.Train(ctx, r.plan.Task(0), r.grid, r.task)
+	return err
+}
+
+// benchUpdates are localsgd.Updates in memory that is used again.
+type benchUpdates struct {
+	shares []localsgd.Share
+	blocks [][]float32
+}
+
+func (u *benchUpdates) add(share localsgd.Share, update []float32) {
+	i := len(u.shares)
+	u.shares = append(u.shares, share)
+	if i == len(u.blocks) {
+		u.blocks = append(u.blocks, nil)
+	}
+	u.blocks[i] = append(u.blocks[i][:0], update...)
+}
+
+// Shares implements localsgd.Updates.
+func (u *benchUpdates) Shares() []localsgd.Share { return u.shares }
+
+// Read implements localsgd.Updates.
+func (u *benchUpdates) Read(dst []float32, i, offset int) error {
+	copy(dst, u.blocks[i][offset:])
+	return nil
+}
