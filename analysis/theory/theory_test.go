@@ -32,11 +32,10 @@ func spectrum(t testing.TB, matrix []float64, rows, cols int) []float64 {
 // random vectors divided by batch.
 type simulation struct {
 	Dynamics
-	side   int
-	size   float64   // Frobenius norm of one sample's update; 0: products of Gaussian vectors
-	pull   []float64 // added in each step, nil: nothing
-	start  []float64 // nil: 0
-	server float64   // learning rate, 0: 1
+	side  int
+	size  float64   // Frobenius norm of one sample's update; 0: products of Gaussian vectors
+	pull  []float64 // added in each step, nil: nothing
+	start []float64 // nil: 0
 
 	models [][]float64
 	means  []Span // virtual average, step by step

@@ -17,6 +17,8 @@ type tile struct {
 	skipA, skipB int     // after each span a and b move on by these
 
 	// Of amd64 alone.
-	done, left int // bytes between a and the next block, 0 at first; spans that the block has left
-	early      int // what an update is to ask for early lies so far behind c
+	done int // bytes between a and the next block, 0 at first
+	//lint:ignore U1000 assembly counts in it
+	left  int // spans that the block has left
+	early int // what an update is to ask for early lies so far behind c
 }
