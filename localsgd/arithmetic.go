@@ -34,6 +34,8 @@ func newSingle(job *Job, a Algorithm) (*single, error) {
 	return s, nil
 }
 
+func (s *single) join(team *kernel.Team) { s.trainer.Join(team) }
+
 func (s *single) begin(start []float32) error {
 	s.sum.Reset(NewGrid(s.trainer.job.Layout(), start))
 	s.next = make(map[int][]float32)
@@ -120,6 +122,8 @@ func newDouble(job *Job, a Algorithm) (*double, error) {
 	}
 	return d, nil
 }
+
+func (d *double) join(team *kernel.Team) { d.solver.machine.Join(team) }
 
 func (d *double) begin([]float64) error {
 	clear(d.sum)

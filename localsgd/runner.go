@@ -34,8 +34,10 @@ type Runner = RunnerIn[float32]
 type RunnerIn[F kernel.Float] struct {
 	Job       *Job
 	Algorithm Algorithm
+	Threads   int // goroutines that share a task's large products; 0: one. No result depends on it
 
 	arithmetic arithmetic[F]
+	team       *kernel.Team
 	end        []F
 	state      RunState[F]
 }
@@ -58,6 +60,8 @@ func (s RunState[F]) Clone() RunState[F] {
 
 // arithmetic is what precisions do in ways of their own.
 type arithmetic[F kernel.Float] interface {
+	// join lets a team share the tasks' products.
+	join(team *kernel.Team)
 	// first returns what is stored before the first round.
 	first() []F
 	// begin begins a round.
@@ -96,6 +100,7 @@ func (r *RunnerIn[F]) CarryPart(ctx context.Context, plan Plan, answered []int, 
 	if err := r.prepare(); err != nil {
 		return facts, err
 	}
+	defer r.team.Staff()()
 	if err := r.arithmetic.begin(start); err != nil {
 		return facts, fmt.Errorf("beginning round %d: %w", plan.Round, err)
 	}
@@ -137,6 +142,8 @@ func (r *RunnerIn[F]) prepare() error {
 		return fmt.Errorf("preparing a run: %w", err)
 	}
 	r.arithmetic = made.(arithmetic[F])
+	r.team = kernel.NewTeam(max(1, r.Threads))
+	r.arithmetic.join(r.team)
 	return nil
 }
 

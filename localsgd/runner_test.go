@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/keyed"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
@@ -88,6 +90,32 @@ func TestOneShardIsPlainSGD(t *testing.T) {
 	}
 	if !slices.Equal(bitsOf(got), bitsOf(want)) {
 		t.Errorf("models differ by up to %g", maxDifference(got, want))
+	}
+}
+
+// Goroutines that share a task's products change no bit, in either precision, and are gone afterwards.
+func TestRunDoesNotDependOnThreads(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	local := Local{Schedule: shard.Schedule{Order: shard.Cyclic, Batch: 50, Steps: 3}, SGD: SGD{LR: 0.1, Momentum: 0.9}}
+	job := tinyJob(t, 1, local)
+	var err error
+	job.Net, err = relu.New(relu.MLP{Input: 6, Hidden: []int{208, 210}, Output: 3}.Layers(), []int{6}, relu.CrossEntropy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, precision := range []Precision{Float32, Float64} {
+		job.Precision = precision
+		alone := runTiny(t, job, Algorithm{Rule: FedAvg{LR: 1}}, 2)
+		for threads := 1; threads <= 3; threads++ {
+			r := &Runner{Job: job, Algorithm: Algorithm{Rule: FedAvg{LR: 1}}, Threads: threads}
+			model, err := r.Run(context.Background(), 2, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(bitsOf(model), bitsOf(alone)) {
+				t.Errorf("other bits on %d threads", threads)
+			}
+		}
 	}
 }
 

@@ -56,6 +56,15 @@ func NewTrainer(job *Job) *Trainer {
 	return &Trainer{job: job, single: single, state: single.state, attackers: job.attackers()}
 }
 
+// Join lets the members of a team who have nothing else to do share the trainer's large products: see relu.Machine.Join.
+func (t *Trainer) Join(team *kernel.Team) {
+	if t.single != nil {
+		t.single.machine.Join(team)
+		return
+	}
+	t.double.machine.Join(team)
+}
+
 // Blocks are what a task works on. They must not overlap.
 type Blocks struct {
 	Start []float32 // the round's, with Job.Layout; only read

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/proto/wire"
 )
 
@@ -40,8 +41,11 @@ func newAgent(cfg *Config, states string) *agent {
 		pusher: newHand(), fetcher: newHand(), load: newHand(),
 		loader: &loader{root: cfg.Data, served: cfg.serves, must: len(cfg.Shards) > 0, file: states},
 	}
+	team := kernel.NewTeam(cfg.Slots)
 	for range cfg.Slots {
-		a.slots = append(a.slots, &slot{hand: newHand()})
+		s := &slot{hand: newHand()}
+		s.hand.team = team
+		a.slots = append(a.slots, s)
 	}
 	return a
 }

@@ -7,6 +7,8 @@
 //     never waits for the network, the disk or a computation. What takes long is an order, carried out by a hand: one
 //     goroutine for each slot (training, adding, measuring, scoring), one that pushes, one that fetches, one that loads. A block or
 //     sum named in an order belongs to that hand until its event comes back. There are no locks.
+//   - Tasks come first, products second: a slot without an order shares the large products of the slots that train
+//     (kernel.Team), one product at a time, until it gets one.
 //   - A session has two goroutines: one reads the stream, one writes it, heartbeats included, so that these pass whatever
 //     is computed. A coordinator that takes nothing for as long as it would wait for a heartbeat is given up.
 //   - Worker.Run starts every goroutine, and all are gone when it returns.

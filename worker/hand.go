@@ -1,5 +1,7 @@
 package worker
 
+import "github.com/fedrelu/fedrelu/internal/kernel"
+
 // event is what a hand or a session tells the agent, which applies it to its state.
 type event interface{ apply(a *agent) }
 
@@ -8,16 +10,25 @@ type order func() event
 
 // hand is a goroutine that carries out the agent's orders one at a time.
 type hand struct {
-	orders chan order // of capacity 1: giving never blocks, since only an idle hand gets an order
-	busy   bool       // the agent's
+	orders chan order   // of capacity 1: giving never blocks, since only an idle hand gets an order
+	busy   bool         // the agent's
+	team   *kernel.Team // whose products it shares while it is idle; nil: none
 }
 
 func newHand() *hand { return &hand{orders: make(chan order, 1)} }
 
 // work is the goroutine. It ends when the agent dismisses the hand.
 func (h *hand) work(report func(event)) {
-	for o := range h.orders {
-		report(finished{h, o()})
+	for {
+		select {
+		case o, employed := <-h.orders:
+			if !employed {
+				return
+			}
+			report(finished{h, o()})
+		case c := <-h.team.Calls():
+			c.Serve()
+		}
 	}
 }
 

@@ -28,6 +28,7 @@ func (s *slot) idle() bool { return s.attempt == nil && !s.hand.busy }
 func (s *slot) use(job *localsgd.Job) *localsgd.Trainer {
 	if s.job != job {
 		s.trainer, s.job = localsgd.NewTrainer(job), job
+		s.trainer.Join(s.hand.team)
 	}
 	return s.trainer
 }

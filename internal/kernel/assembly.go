@@ -19,6 +19,7 @@ func (p *product[F]) runTiles(tiles []func(*tile), j int) {
 	if t.early = p.soon * size; t.early == 0 {
 		t.early = 2 * len(tiles) * t.rowC
 	}
+	tiles = tiles[:min(len(tiles), max(1, maxProducts/(panelWidth*t.terms*t.spans)))]
 	count := (p.rows + len(tiles) - 1) / len(tiles)
 	low, more := p.rows/count, p.rows%count
 	if more > 0 {

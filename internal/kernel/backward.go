@@ -26,7 +26,7 @@ const (
 	turnedAtOnce = 4 * panelWidth // examples whose input gradient is finished before the next ones' begins
 	panelsAtOnce = 4              // whose products are summed before the sums are put away
 	turnedRoom   = 1 << 15        // about how many numbers of it are in work: they stay in the second cache
-	inputsUnit   = 24             // the inputs of a part are a multiple: whole tiles, and whole blocks to transpose
+	partsEach    = 2              // for each member, lest all wait for one that came late
 )
 
 // inputs are inputs first..end-1 of a layer.
@@ -40,6 +40,7 @@ func (i inputs) count() int { return i.end - i.first }
 type backpass[F Float] struct {
 	Backward[F]
 	w     *Weights[F]
+	size  int // inputs of a part; the last one may have fewer
 	parts int
 }
 
@@ -47,13 +48,15 @@ type backpass[F Float] struct {
 func (w *Weights[F]) Backward(b *Backward[F]) {
 	w.checkBackward(b)
 	s := &w.backward
-	*s = backpass[F]{Backward: *b, w: w, parts: (w.in-1)/w.inputsOfPart(b.N) + 1}
+	*s = backpass[F]{Backward: *b, w: w}
+	team := w.helpers(b.N)
 	if s.turns() {
 		s.turnDY()
+	} else if s.DX != nil && w.in%lanes != 0 {
+		team = nil // parts must come in order: see inputGradient
 	}
-	for i := range s.parts {
-		s.Part(i, 0)
-	}
+	s.split(team.Size())
+	w.call.Do(team, s, s.parts)
 }
 
 func (w *Weights[F]) checkBackward(b *Backward[F]) {
@@ -71,10 +74,15 @@ func (w *Weights[F]) checkBackward(b *Backward[F]) {
 	}
 }
 
-// inputsOfPart returns how many inputs the parts of a pass of n examples have, but for the last one, which may have fewer.
-func (w *Weights[F]) inputsOfPart(n int) int {
-	parts := (w.in*multiple(min(n, turnedAtOnce), panelWidth)-1)/turnedRoom + 1
-	return multiple((w.in-1)/parts+1, inputsUnit)
+// split makes parts for so many members.
+func (s *backpass[F]) split(members int) {
+	in := s.w.in
+	parts := (in*multiple(min(s.N, turnedAtOnce), panelWidth)-1)/turnedRoom + 1
+	if members > 1 {
+		parts = max(parts, partsEach*members)
+	}
+	s.size = multiple((in-1)/parts+1, lanes)
+	s.parts = (in-1)/s.size + 1
 }
 
 // turns tells whether the input gradient's vectors run over examples.
@@ -91,9 +99,8 @@ func (s *backpass[F]) turnDY() {
 
 // Part computes part i with the scratch memory of a member. The last inputs come first: see inputGradient.
 func (s *backpass[F]) Part(i, member int) {
-	size := s.w.inputsOfPart(s.N)
-	first := (s.parts - 1 - i) * size
-	in, room := inputs{first, min(first+size, s.w.in)}, &s.w.rooms[member]
+	first := (s.parts - 1 - i) * s.size
+	in, room := inputs{first, min(first+s.size, s.w.in)}, &s.w.rooms[member]
 	switch {
 	case s.turns():
 		s.turnedGradient(room, in)

@@ -11,7 +11,8 @@
 //
 // Matrices are row-major slices. Arguments of unfitting lengths are mistakes of the programmer: kernels panic. Nothing is
 // allocated in a product, no argument is kept after a call, and results must not overlap arguments. No call into assembly
-// runs for much longer than a third of a millisecond, because assembly cannot be preempted and a garbage collection waits for it.
+// does more than 2^24 multiply-adds (2^22 on arm64), a third of a millisecond or a little more, because assembly cannot be
+// preempted and a garbage collection waits for it; for sums of more than 2^19 terms (2^17) it is one row of 32 sums at a time.
 package kernel
 
 // Float is what the kernels compute with: float32 for training, float64 (portable only) for finite differences and as an

@@ -28,9 +28,7 @@ func (w *Weights[F]) Forward(y, x []F, n int, relu bool) {
 			f.product(0, i, f.panels)
 		}
 	}
-	for i := range blocks * f.panels {
-		f.Part(i, 0)
-	}
+	w.call.Do(w.helpers(n), f, blocks*f.panels)
 }
 
 // Part computes part i with the scratch memory of a member.

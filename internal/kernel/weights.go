@@ -1,5 +1,8 @@
 package kernel
 
+// sharedFrom is from how many multiply-adds on a team shares a product: 35 microseconds of one core.
+const sharedFrom = 1 << 21
+
 // panelWidth is how many outputs a panel has: two of the widest vectors.
 const panelWidth = 32
 
@@ -19,6 +22,8 @@ type Weights[F Float] struct {
 	turned   []F         // the gradient of the outputs, transposed
 	piece    []F         // of a gradient, and the same transposed
 	rooms    []room[F]   // of those who compute
+	team     *Team
+	call     Call
 }
 
 // room is one goroutine's scratch memory.
@@ -45,10 +50,27 @@ func (w *Weights[F]) Prepare(n int, back bool) {
 	}
 	w.turned = make([]F, multiple(n, panelWidth)*w.out)
 	wide := multiple(min(n, turnedAtOnce), panelWidth)
-	size := max(panelWidth*roundUp(w.out), min(turnedRoom, w.in*wide)+inputsUnit*wide)
+	size := max(panelWidth*roundUp(w.out), min(turnedRoom, w.in*wide)+lanes*wide)
 	for i := range w.rooms {
 		w.rooms[i].scratch = make([]F, size)
 	}
+}
+
+// Join lets the members of a team share the products that follow, if they are large. It comes after Prepare.
+func (w *Weights[F]) Join(t *Team) {
+	w.team = t
+	for len(w.rooms) < t.Size() {
+		w.rooms = append(w.rooms, room[F]{scratch: make([]F, len(w.rooms[0].scratch))})
+	}
+}
+
+// helpers returns the team for the products of n examples, nil where they are too small to be shared: waking a member
+// takes longer.
+func (w *Weights[F]) helpers(n int) *Team {
+	if n*w.in*w.out < sharedFrom {
+		return nil
+	}
+	return w.team
 }
 
 // Like returns zeros of the same shape.

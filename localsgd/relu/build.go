@@ -57,6 +57,15 @@ func (s *sequence[F]) release(params []F) {
 	}
 }
 
+// join lets a team share the work of stages that can be shared.
+func (s *sequence[F]) join(t *kernel.Team) {
+	for _, st := range s.stages {
+		if j, ok := st.(interface{ join(*kernel.Team) }); ok {
+			j.join(t)
+		}
+	}
+}
+
 // builder makes the stages of a network's layers in the order in which resolving has met them.
 type builder[F kernel.Float] struct {
 	net      *Network

@@ -2,6 +2,7 @@ package relu_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/fedrelu/fedrelu/internal/kernel"
@@ -17,7 +18,7 @@ type stepper struct {
 
 func (s *stepper) SGD() *kernel.SGD[float32] { return &s.sgd }
 
-// BenchmarkHeldStep times the rows of `fedrelu bench train` without the task around them.
+// BenchmarkHeldStep times the rows of `fedrelu bench train` without the task around them, with a team of GOMAXPROCS.
 func BenchmarkHeldStep(b *testing.B) {
 	mlp10 := make([]int, 9)
 	for i := range mlp10 {
@@ -42,6 +43,9 @@ func BenchmarkHeldStep(b *testing.B) {
 				params := make([]float32, net.Parameters())
 				net.Initialize(params, relu.KaimingUniform, 1)
 				m := relu.NewMachine[float32](net, n)
+				team := kernel.NewTeam(runtime.GOMAXPROCS(0))
+				defer team.Staff()()
+				m.Join(team)
 				s := keyed.New(1, "x")
 				batch := m.Batch(n)
 				for i := range batch.X {

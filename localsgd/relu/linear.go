@@ -42,6 +42,9 @@ func newLinearStage[F kernel.Float](n *Network, layer, maxBatch int, want bool) 
 	return s
 }
 
+// join lets a team share the products.
+func (s *linearStage[F]) join(t *kernel.Team) { s.w.Join(t) }
+
 // plainReLU tells whether layer i is a ReLU of slope 0 right after a Linear or Conv2D, which does its forward pass.
 func (n *Network) plainReLU(i int) bool {
 	if !n.zeroing(i) || i < 1 || !n.joined[i] {

@@ -78,6 +78,11 @@ func NewMachine[F kernel.Float](n *Network, maxBatch int) *Machine[F] {
 	return m
 }
 
+// Join lets the members of a team who have nothing else to do share the machine's large products, from now on; nil or a team
+// of one: nobody does. No result depends on it. For each other member a linear layer with an input gradient holds
+// max(32 Out, min(128 In, 2^15) + 2^12) numbers of scratch memory.
+func (m *Machine[F]) Join(t *kernel.Team) { m.stages.join(t) }
+
 // holder is a stage that works on a copy of its parameters in an order of its own.
 type holder[F kernel.Float] interface {
 	hold(params []F)

@@ -49,6 +49,11 @@ func (s *residualStage[F]) backward(params, dy []F, want bool, sink Sink[F]) []F
 	return dx
 }
 
+func (s *residualStage[F]) join(t *kernel.Team) {
+	s.body.join(t)
+	s.shortcut.join(t)
+}
+
 func (s *residualStage[F]) hold(params []F) {
 	s.body.hold(params)
 	s.shortcut.hold(params)
