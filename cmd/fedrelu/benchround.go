@@ -73,7 +73,7 @@ func benchRules(ctx context.Context, model string, updates int) (view.RoundBench
 		return nil, err
 	}
 	var bench view.RoundBench
-	for _, rule := range localsgd.Rules() {
+	for _, rule := range roundRules() {
 		row, err := data.measure(ctx, rule, updates)
 		if err != nil {
 			return nil, fmt.Errorf("timing %s: %w", rule.Name(), err)
@@ -84,6 +84,11 @@ func benchRules(ctx context.Context, model string, updates int) (view.RoundBench
 		last.TaskRatio = row.TaskMilliseconds / first.TaskMilliseconds
 	}
 	return bench, nil
+}
+
+// roundRules are the rules that have rounds: an asynchronous one, which waits for a full buffer, has none to time.
+func roundRules() []localsgd.Rule {
+	return slices.DeleteFunc(localsgd.Rules(), func(r localsgd.Rule) bool { return r.Name() == "fedbuff" })
 }
 
 // mostNeeded is how many updates the neediest rule asks for.
