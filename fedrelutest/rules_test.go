@@ -18,6 +18,7 @@ func TestRobustRules(t *testing.T) {
 		"krum: {f: 2}",
 		"multi_krum: {f: 1}",
 		"geometric_median: {}",
+		"norm_clipping: {}",
 	} {
 		t.Run(strings.SplitN(rule, ":", 2)[0], func(t *testing.T) {
 			text := uneven + "server: {" + rule + "}\n"

@@ -127,6 +127,28 @@ func plainRFA(vectors []vector, weights []Weight, g GeometricMedian) vector {
 	return z
 }
 
+// plainClipped is the mean of updates that are clipped to a ball around 0, where combined has the start; the bound 0 is the median
+// of their norms.
+func plainClipped(vectors []vector, weights []Weight, bound float64) vector {
+	if bound == 0 {
+		var norms []vector
+		for _, v := range vectors {
+			norms = append(norms, vector{v.norm()})
+		}
+		bound = plainTrimmed(norms, (len(norms)-1)/2)[0]
+	}
+	var clipped []vector
+	var a []float64
+	for i, v := range vectors {
+		scaled := slices.Clone(v)
+		for j := range scaled {
+			scaled[j] *= min(1, bound/v.norm())
+		}
+		clipped, a = append(clipped, scaled), append(a, float64(weights[i]))
+	}
+	return plainMean(a, clipped)
+}
+
 // near compares with a float64 oracle: as close as the rounding to float32 and that of some sums.
 func near(t *testing.T, what string, got []float32, want vector) {
 	t.Helper()
@@ -164,6 +186,9 @@ func TestRobustRulesAreTheirFormulas(t *testing.T) {
 				{MultiKrum{F: 1}, plainUniform(vectors, order[:n-3])},
 				{rfa, plainRFA(vectors, weights, rfa)},
 				{long, plainRFA(vectors, weights, long)},
+				{NormClipping{}, plainClipped(vectors, weights, 0)},
+				{NormClipping{Bound: 0.5}, plainClipped(vectors, weights, 0.5)},
+				{NormClipping{Bound: 1e6}, plainClipped(vectors, weights, 1e6)},
 			} {
 				near(t, fmt.Sprintf("%+v of %d updates of %d elements", c.rule, n, size), combined(t, layout, c.rule, blocks, weights), c.want)
 			}
@@ -267,7 +292,8 @@ func TestGeometricMedianIsAFixedPoint(t *testing.T) {
 	}
 }
 
-var robustRules = []Combiner{Median{}, TrimmedMean{Beta: 0.2}, Krum{F: 1}, MultiKrum{F: 1, M: 3}, GeometricMedian{Iterations: 4, Eps: 1e-5, Tolerance: 1e-6}}
+var robustRules = []Combiner{Median{}, TrimmedMean{Beta: 0.2}, Krum{F: 1}, MultiKrum{F: 1, M: 3}, GeometricMedian{Iterations: 4, Eps: 1e-5, Tolerance: 1e-6},
+	NormClipping{}}
 
 // Which shard an update is of does not matter: not at all for choices and medians, and to rounding where many are summed.
 func TestRobustRulesDoNotDependOnTheOrder(t *testing.T) {
@@ -281,7 +307,7 @@ func TestRobustRulesDoNotDependOnTheOrder(t *testing.T) {
 			a, b := combined(t, layout, rule, blocks, weights), combined(t, layout, rule, shuffled, weights)
 			bound := 0.0
 			switch rule.(type) {
-			case MultiKrum, GeometricMedian:
+			case MultiKrum, GeometricMedian, NormClipping:
 				bound = 0x1p-21 // the last bit of a value below 8
 			}
 			if d := maxDifference(a, b); d > bound || bound == 0 && !slices.Equal(bitsOf(a), bitsOf(b)) {
@@ -311,6 +337,32 @@ func TestRobustRulesDoNotDependOnThreads(t *testing.T) {
 	}
 }
 
+// Differences count from the start: whatever one of five sends, the model moves by no more than the bound, as the formula says.
+func TestNormClippingCountsFromTheStart(t *testing.T) {
+	layout := testLayout(t, tensor.Desc{Name: "0.weight", Shape: []int{2, 700}})
+	blocks, weights := cloud(t, 8, 5, layout)
+	start := blocks[0]
+	blocks = append(blocks[1:], slices.Repeat([]float32{-1e9}, layout.Size()))
+	u := &heldUpdates{}
+	var differences []vector
+	for k, b := range blocks {
+		u.add(Share{k, weights[k]}, b)
+		differences = append(differences, vector(widened[float64](b)).minus(widened[float64](start)))
+	}
+	next := make([]float32, layout.Size())
+	if err := (NormClipping{Bound: 2}).Combine(&Combination{Layout: layout, Updates: u, Start: start, Next: next}); err != nil {
+		t.Fatal(err)
+	}
+	want := plainClipped(differences, weights, 2)
+	for j, x := range start {
+		want[j] += float64(x)
+	}
+	near(t, "clipped to 2", next, want)
+	if moved := vector(widened[float64](next)).minus(widened[float64](start)).norm(); moved > 2 {
+		t.Errorf("moved by %g, the bound is 2", moved)
+	}
+}
+
 // Krum looks at parameters alone: running statistics choose nobody.
 func TestKrumIgnoresBuffers(t *testing.T) {
 	layout := testLayout(t, tensor.Desc{Name: "0.weight", Shape: []int{2, 3}}, tensor.Desc{Name: "1.running_mean", Shape: []int{2}, Buffer: true},
@@ -335,7 +387,8 @@ func TestCombinersNeedUpdates(t *testing.T) {
 	for _, c := range []struct {
 		rule Combiner
 		n    int
-	}{{Krum{F: 2}, 7}, {MultiKrum{F: 1}, 5}, {MultiKrum{F: 1, M: 9}, 9}, {Median{}, 1}, {TrimmedMean{Beta: 0.49}, 1}} {
+	}{{Krum{F: 2}, 7}, {MultiKrum{F: 1}, 5}, {MultiKrum{F: 1, M: 9}, 9}, {Median{}, 1}, {TrimmedMean{Beta: 0.49}, 1},
+		{NormClipping{}, 1}} {
 		if err := checkCount(c.rule, c.n); err != nil {
 			t.Error(err)
 		}
@@ -345,7 +398,7 @@ func TestCombinersNeedUpdates(t *testing.T) {
 	}
 	layout := testLayout(t)
 	blocks, _ := cloud(t, 1, 1, layout)
-	for _, rule := range []Combiner{Median{}, TrimmedMean{Beta: 0.49}, GeometricMedian{Iterations: 4, Eps: 1e-5}} {
+	for _, rule := range []Combiner{Median{}, TrimmedMean{Beta: 0.49}, GeometricMedian{Iterations: 4, Eps: 1e-5}, NormClipping{}} {
 		if got := combined(t, layout, rule, blocks, []Weight{One}); !slices.Equal(bitsOf(got), bitsOf(blocks[0])) {
 			t.Errorf("%+v of one update is not the update", rule)
 		}

@@ -112,6 +112,7 @@ func Rules() []Rule {
 		Krum{F: 1},
 		MultiKrum{F: 1},
 		GeometricMedian{Iterations: 4, Eps: 1e-5, Tolerance: 1e-6},
+		NormClipping{},
 		FedBuff{LR: 0.7, Beta: 0.9, Buffer: 10, Exponent: 0.5, After: 1, MaxStaleness: 10},
 	}
 }

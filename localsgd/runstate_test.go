@@ -29,6 +29,7 @@ var remembering = []struct {
 	{"krum", Local{SGD: SGD{LR: 0.1}}, Krum{}},
 	{"multi-krum", Local{SGD: SGD{LR: 0.1}}, MultiKrum{M: 2}},
 	{"geometric median", Local{SGD: SGD{LR: 0.1}}, GeometricMedian{Iterations: 4, Eps: 1e-5, Tolerance: 1e-6}},
+	{"norm clipping", Local{SGD: SGD{LR: 0.1}}, NormClipping{}},
 	{"momentum, post-local", Local{SGD: SGD{LR: 0.1, Momentum: 0.9}, KeepState: true, PostLocal: 2}, FedAvg{LR: 1}},
 }
 

@@ -317,6 +317,7 @@ func anyRule(t *rapid.T, l localsgd.Local) localsgd.Rule {
 		localsgd.SlowMo{LR: lr, Beta: half}, localsgd.FedAdagrad{LR: lr, Beta1: half, Tau: 1}, localsgd.FedNova{LR: lr},
 		localsgd.FedAdam{LR: lr, Beta1: half, Tau: 1e-15}, localsgd.FedYogi{LR: lr, Beta2: half, Tau: 1}, localsgd.Scaffold{LR: lr, Option: 1},
 		localsgd.TrimmedMean{Beta: half / 2}, localsgd.Krum{F: 0}, localsgd.MultiKrum{F: 2, M: 9}, localsgd.GeometricMedian{Iterations: 9, Eps: 1},
+		localsgd.NormClipping{Bound: lr},
 		localsgd.FedBuff{LR: lr, Beta: half, Buffer: 3, Threshold: 2, After: 0.5},
 	)).Draw(t, "rule")
 	if local, is := rule.(localsgd.LocalRule); is {

@@ -6543,6 +6543,7 @@ type Server struct {
 	//	*Server_MultiKrum
 	//	*Server_GeometricMedian
 	//	*Server_Fedbuff
+	//	*Server_NormClipping
 	Rule          isServer_Rule `protobuf_oneof:"rule"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -6720,6 +6721,15 @@ func (x *Server) GetFedbuff() *FedBuff {
 	return nil
 }
 
+func (x *Server) GetNormClipping() *NormClipping {
+	if x != nil {
+		if x, ok := x.Rule.(*Server_NormClipping); ok {
+			return x.NormClipping
+		}
+	}
+	return nil
+}
+
 type isServer_Rule interface {
 	isServer_Rule()
 }
@@ -6784,6 +6794,10 @@ type Server_Fedbuff struct {
 	Fedbuff *FedBuff `protobuf:"bytes,15,opt,name=fedbuff,proto3,oneof"`
 }
 
+type Server_NormClipping struct {
+	NormClipping *NormClipping `protobuf:"bytes,16,opt,name=norm_clipping,json=normClipping,proto3,oneof"`
+}
+
 func (*Server_Fedavg) isServer_Rule() {}
 
 func (*Server_Fedavgm) isServer_Rule() {}
@@ -6813,6 +6827,8 @@ func (*Server_MultiKrum) isServer_Rule() {}
 func (*Server_GeometricMedian) isServer_Rule() {}
 
 func (*Server_Fedbuff) isServer_Rule() {}
+
+func (*Server_NormClipping) isServer_Rule() {}
 
 // FedAvg adds lr times the mean difference; lr 1 takes the mean itself.
 type FedAvg struct {
@@ -7593,6 +7609,52 @@ func (x *GeometricMedian) GetTolerance() float64 {
 	return 0
 }
 
+// NormClipping (Sun et al. 2019) takes the mean after shortening each difference from the start to the bound.
+type NormClipping struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 is the median of the round's norms. Default 0.
+	Bound         *float64 `protobuf:"fixed64,1,opt,name=bound,proto3,oneof" json:"bound,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NormClipping) Reset() {
+	*x = NormClipping{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NormClipping) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NormClipping) ProtoMessage() {}
+
+func (x *NormClipping) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NormClipping.ProtoReflect.Descriptor instead.
+func (*NormClipping) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{96}
+}
+
+func (x *NormClipping) GetBound() float64 {
+	if x != nil && x.Bound != nil {
+		return *x.Bound
+	}
+	return 0
+}
+
 // FedBuff (Nguyen et al. 2022) is asynchronous: as many shards as participate train all the time, each from the newest model,
 // and every so many updates make the next one. An update counts (1 + staleness)^-exponent, and that times after beyond the
 // threshold; staleness is how many rounds ago it started.
@@ -7618,7 +7680,7 @@ type FedBuff struct {
 
 func (x *FedBuff) Reset() {
 	*x = FedBuff{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7630,7 +7692,7 @@ func (x *FedBuff) String() string {
 func (*FedBuff) ProtoMessage() {}
 
 func (x *FedBuff) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[96]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7643,7 +7705,7 @@ func (x *FedBuff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FedBuff.ProtoReflect.Descriptor instead.
 func (*FedBuff) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{96}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *FedBuff) GetLr() float64 {
@@ -7711,7 +7773,7 @@ type Close struct {
 
 func (x *Close) Reset() {
 	*x = Close{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7723,7 +7785,7 @@ func (x *Close) String() string {
 func (*Close) ProtoMessage() {}
 
 func (x *Close) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[97]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7736,7 +7798,7 @@ func (x *Close) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Close.ProtoReflect.Descriptor instead.
 func (*Close) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{97}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *Close) GetWhen() isClose_When {
@@ -7819,7 +7881,7 @@ type All struct {
 
 func (x *All) Reset() {
 	*x = All{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7831,7 +7893,7 @@ func (x *All) String() string {
 func (*All) ProtoMessage() {}
 
 func (x *All) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[98]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7844,7 +7906,7 @@ func (x *All) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use All.ProtoReflect.Descriptor instead.
 func (*All) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{98}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{99}
 }
 
 // Quorum closes a round when count participants have answered and grace has passed since, or when all have answered.
@@ -7859,7 +7921,7 @@ type Quorum struct {
 
 func (x *Quorum) Reset() {
 	*x = Quorum{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[99]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7871,7 +7933,7 @@ func (x *Quorum) String() string {
 func (*Quorum) ProtoMessage() {}
 
 func (x *Quorum) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[99]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7884,7 +7946,7 @@ func (x *Quorum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quorum.ProtoReflect.Descriptor instead.
 func (*Quorum) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{99}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *Quorum) GetCount() int32 {
@@ -7911,7 +7973,7 @@ type Deadline struct {
 
 func (x *Deadline) Reset() {
 	*x = Deadline{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[100]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7923,7 +7985,7 @@ func (x *Deadline) String() string {
 func (*Deadline) ProtoMessage() {}
 
 func (x *Deadline) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[100]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7936,7 +7998,7 @@ func (x *Deadline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deadline.ProtoReflect.Descriptor instead.
 func (*Deadline) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{100}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *Deadline) GetAfter() *durationpb.Duration {
@@ -7963,7 +8025,7 @@ type Adaptive struct {
 
 func (x *Adaptive) Reset() {
 	*x = Adaptive{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[101]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7975,7 +8037,7 @@ func (x *Adaptive) String() string {
 func (*Adaptive) ProtoMessage() {}
 
 func (x *Adaptive) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[101]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7988,7 +8050,7 @@ func (x *Adaptive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adaptive.ProtoReflect.Descriptor instead.
 func (*Adaptive) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{101}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *Adaptive) GetK() float64 {
@@ -8023,7 +8085,7 @@ type Checks struct {
 
 func (x *Checks) Reset() {
 	*x = Checks{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[102]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8035,7 +8097,7 @@ func (x *Checks) String() string {
 func (*Checks) ProtoMessage() {}
 
 func (x *Checks) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[102]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8048,7 +8110,7 @@ func (x *Checks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checks.ProtoReflect.Descriptor instead.
 func (*Checks) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{102}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *Checks) GetDrift() *Drift {
@@ -8080,7 +8142,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[103]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8092,7 +8154,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[103]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8105,7 +8167,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{103}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *Drift) GetEvery() int32 {
@@ -8144,7 +8206,7 @@ type Rank struct {
 
 func (x *Rank) Reset() {
 	*x = Rank{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8156,7 +8218,7 @@ func (x *Rank) String() string {
 func (*Rank) ProtoMessage() {}
 
 func (x *Rank) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8169,7 +8231,7 @@ func (x *Rank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rank.ProtoReflect.Descriptor instead.
 func (*Rank) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{104}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *Rank) GetEvery() int32 {
@@ -8204,7 +8266,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8216,7 +8278,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8229,7 +8291,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{105}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *Evaluate) GetEvery() int32 {
@@ -8254,7 +8316,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[106]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8266,7 +8328,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[106]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8279,7 +8341,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{106}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *Keep) GetLast() int32 {
@@ -8879,7 +8941,7 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x03low\x18\x01 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x8d\xed\xb5\xa0\xf7ư>H\x00R\x03low\x88\x01\x01\x125\n" +
 	"\x04high\x18\x02 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19\x00\x00\x00\x00\x80\x84.A)\x8d\xed\xb5\xa0\xf7ư>H\x01R\x04high\x88\x01\x01B\x06\n" +
 	"\x04_lowB\a\n" +
-	"\x05_high\"\x93\x06\n" +
+	"\x05_high\"\xd4\x06\n" +
 	"\x06Server\x12,\n" +
 	"\x06fedavg\x18\x01 \x01(\v2\x12.fedrelu.v1.FedAvgH\x00R\x06fedavg\x12/\n" +
 	"\afedavgm\x18\x02 \x01(\v2\x13.fedrelu.v1.FedAvgMH\x00R\afedavgm\x12,\n" +
@@ -8899,7 +8961,8 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\n" +
 	"multi_krum\x18\r \x01(\v2\x15.fedrelu.v1.MultiKrumH\x00R\tmultiKrum\x12H\n" +
 	"\x10geometric_median\x18\x0e \x01(\v2\x1b.fedrelu.v1.GeometricMedianH\x00R\x0fgeometricMedian\x12/\n" +
-	"\afedbuff\x18\x0f \x01(\v2\x13.fedrelu.v1.FedBuffH\x00R\afedbuffB\x06\n" +
+	"\afedbuff\x18\x0f \x01(\v2\x13.fedrelu.v1.FedBuffH\x00R\afedbuff\x12?\n" +
+	"\rnorm_clipping\x18\x10 \x01(\v2\x18.fedrelu.v1.NormClippingH\x00R\fnormClippingB\x06\n" +
 	"\x04rule\"?\n" +
 	"\x06FedAvg\x12.\n" +
 	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01B\x05\n" +
@@ -8976,7 +9039,10 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\v_iterationsB\x06\n" +
 	"\x04_epsB\f\n" +
 	"\n" +
-	"_tolerance\"\xc1\x03\n" +
+	"_tolerance\"N\n" +
+	"\fNormClipping\x124\n" +
+	"\x05bound\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05bound\x88\x01\x01B\b\n" +
+	"\x06_bound\"\xc1\x03\n" +
 	"\aFedBuff\x12.\n" +
 	"\x02lr\x18\x01 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\xa2\x94\x1amB)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x02lr\x88\x01\x01\x122\n" +
 	"\x04beta\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\x04beta\x88\x01\x01\x12(\n" +
@@ -9122,7 +9188,7 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 107)
+var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 108)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(StatePlace)(0),             // 0: fedrelu.v1.StatePlace
 	(OnStateLost)(0),            // 1: fedrelu.v1.OnStateLost
@@ -9233,18 +9299,19 @@ var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(*Krum)(nil),                // 106: fedrelu.v1.Krum
 	(*MultiKrum)(nil),           // 107: fedrelu.v1.MultiKrum
 	(*GeometricMedian)(nil),     // 108: fedrelu.v1.GeometricMedian
-	(*FedBuff)(nil),             // 109: fedrelu.v1.FedBuff
-	(*Close)(nil),               // 110: fedrelu.v1.Close
-	(*All)(nil),                 // 111: fedrelu.v1.All
-	(*Quorum)(nil),              // 112: fedrelu.v1.Quorum
-	(*Deadline)(nil),            // 113: fedrelu.v1.Deadline
-	(*Adaptive)(nil),            // 114: fedrelu.v1.Adaptive
-	(*Checks)(nil),              // 115: fedrelu.v1.Checks
-	(*Drift)(nil),               // 116: fedrelu.v1.Drift
-	(*Rank)(nil),                // 117: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 118: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 119: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 120: google.protobuf.Duration
+	(*NormClipping)(nil),        // 109: fedrelu.v1.NormClipping
+	(*FedBuff)(nil),             // 110: fedrelu.v1.FedBuff
+	(*Close)(nil),               // 111: fedrelu.v1.Close
+	(*All)(nil),                 // 112: fedrelu.v1.All
+	(*Quorum)(nil),              // 113: fedrelu.v1.Quorum
+	(*Deadline)(nil),            // 114: fedrelu.v1.Deadline
+	(*Adaptive)(nil),            // 115: fedrelu.v1.Adaptive
+	(*Checks)(nil),              // 116: fedrelu.v1.Checks
+	(*Drift)(nil),               // 117: fedrelu.v1.Drift
+	(*Rank)(nil),                // 118: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 119: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 120: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 121: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	21,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
@@ -9258,17 +9325,17 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	88,  // 8: fedrelu.v1.Spec.participation:type_name -> fedrelu.v1.Participation
 	94,  // 9: fedrelu.v1.Spec.server:type_name -> fedrelu.v1.Server
 	11,  // 10: fedrelu.v1.Spec.weighting:type_name -> fedrelu.v1.Weighting
-	110, // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
+	111, // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
 	89,  // 12: fedrelu.v1.Spec.simulate:type_name -> fedrelu.v1.Simulate
 	12,  // 13: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	120, // 14: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	120, // 15: fedrelu.v1.Spec.task_limit:type_name -> google.protobuf.Duration
+	121, // 14: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	121, // 15: fedrelu.v1.Spec.task_limit:type_name -> google.protobuf.Duration
 	0,   // 16: fedrelu.v1.Spec.state:type_name -> fedrelu.v1.StatePlace
-	120, // 17: fedrelu.v1.Spec.state_deadline:type_name -> google.protobuf.Duration
+	121, // 17: fedrelu.v1.Spec.state_deadline:type_name -> google.protobuf.Duration
 	1,   // 18: fedrelu.v1.Spec.on_state_lost:type_name -> fedrelu.v1.OnStateLost
-	115, // 19: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	118, // 20: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	119, // 21: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	116, // 19: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
+	119, // 20: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	120, // 21: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
 	14,  // 22: fedrelu.v1.Spec.faults:type_name -> fedrelu.v1.Faults
 	15,  // 23: fedrelu.v1.Faults.byzantine:type_name -> fedrelu.v1.Byzantine
 	16,  // 24: fedrelu.v1.Byzantine.attack:type_name -> fedrelu.v1.Attack
@@ -9367,21 +9434,22 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	106, // 117: fedrelu.v1.Server.krum:type_name -> fedrelu.v1.Krum
 	107, // 118: fedrelu.v1.Server.multi_krum:type_name -> fedrelu.v1.MultiKrum
 	108, // 119: fedrelu.v1.Server.geometric_median:type_name -> fedrelu.v1.GeometricMedian
-	109, // 120: fedrelu.v1.Server.fedbuff:type_name -> fedrelu.v1.FedBuff
-	111, // 121: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
-	112, // 122: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
-	113, // 123: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
-	114, // 124: fedrelu.v1.Close.adaptive:type_name -> fedrelu.v1.Adaptive
-	120, // 125: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	120, // 126: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	120, // 127: fedrelu.v1.Adaptive.floor:type_name -> google.protobuf.Duration
-	116, // 128: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	117, // 129: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	130, // [130:130] is the sub-list for method output_type
-	130, // [130:130] is the sub-list for method input_type
-	130, // [130:130] is the sub-list for extension type_name
-	130, // [130:130] is the sub-list for extension extendee
-	0,   // [0:130] is the sub-list for field type_name
+	110, // 120: fedrelu.v1.Server.fedbuff:type_name -> fedrelu.v1.FedBuff
+	109, // 121: fedrelu.v1.Server.norm_clipping:type_name -> fedrelu.v1.NormClipping
+	112, // 122: fedrelu.v1.Close.all:type_name -> fedrelu.v1.All
+	113, // 123: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
+	114, // 124: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
+	115, // 125: fedrelu.v1.Close.adaptive:type_name -> fedrelu.v1.Adaptive
+	121, // 126: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	121, // 127: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	121, // 128: fedrelu.v1.Adaptive.floor:type_name -> google.protobuf.Duration
+	117, // 129: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	118, // 130: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	131, // [131:131] is the sub-list for method output_type
+	131, // [131:131] is the sub-list for method input_type
+	131, // [131:131] is the sub-list for extension type_name
+	131, // [131:131] is the sub-list for extension extendee
+	0,   // [0:131] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -9548,6 +9616,7 @@ func file_fedrelu_v1_spec_proto_init() {
 		(*Server_MultiKrum)(nil),
 		(*Server_GeometricMedian)(nil),
 		(*Server_Fedbuff)(nil),
+		(*Server_NormClipping)(nil),
 	}
 	file_fedrelu_v1_spec_proto_msgTypes[82].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[83].OneofWrappers = []any{}
@@ -9563,25 +9632,26 @@ func file_fedrelu_v1_spec_proto_init() {
 	file_fedrelu_v1_spec_proto_msgTypes[94].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[95].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[96].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[97].OneofWrappers = []any{
+	file_fedrelu_v1_spec_proto_msgTypes[97].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[98].OneofWrappers = []any{
 		(*Close_All)(nil),
 		(*Close_Quorum)(nil),
 		(*Close_Deadline)(nil),
 		(*Close_Adaptive)(nil),
 	}
-	file_fedrelu_v1_spec_proto_msgTypes[99].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[101].OneofWrappers = []any{}
-	file_fedrelu_v1_spec_proto_msgTypes[103].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[100].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[102].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[104].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[105].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[106].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[107].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
 			NumEnums:      13,
-			NumMessages:   107,
+			NumMessages:   108,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
