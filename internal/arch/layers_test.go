@@ -20,6 +20,7 @@ var layers = [][]string{
 	{"coordinator/record", "proto/spec", "proto/wire"},
 	{"coordinator/store", "internal/workload", "worker/store"},
 	{"internal/claims"},
+	{"internal/claims/fedavg"},
 	{"coordinator", "coordinator/control", "coordinator/replay", "worker"},
 	{"cmd/fedrelu/offline", "cmd/fedrelu/view", "coordinator/rpc", "coordinator/web"},
 	{"fedrelutest"},
