@@ -26,6 +26,7 @@ type Spectrum struct {
 	Ranks         [3]int    // eps-ranks at Epsilons
 	StableRank    float64   // ||W||_F^2 / ||W||_2^2
 	EffectiveRank float64   // exp of the entropy of s_i^2/||W||_F^2
+	RoyVetterli   float64   // exp of the entropy of s_i/sum s, Roy and Vetterli's effective rank
 	Top           []float64 // the largest singular values, descending, at most TopValues
 	Frobenius     float64   // ||W||_F
 	Spectral      float64   // ||W||_2
@@ -49,6 +50,7 @@ func Measure(s []float64, epsilon float64) *Spectrum {
 		Rank:          EpsRank(s, epsilon),
 		StableRank:    StableRank(s),
 		EffectiveRank: EffectiveRank(s),
+		RoyVetterli:   RoyVetterliRank(s),
 		Top:           append([]float64(nil), s[:min(TopValues, len(s))]...),
 		Frobenius:     Frobenius(s),
 	}

@@ -27,15 +27,30 @@ func StableRank(s []float64) float64 {
 }
 
 // EffectiveRank returns exp(-sum q_i ln q_i) with q_i = s_i^2/||s||^2, between 1 and the rank: the exponential of the
-// entropy of the energies (M9). It is not the form of Roy and Vetterli, which takes q = s/sum s.
+// entropy of the energies (M9). It is not the form of Roy and Vetterli, see RoyVetterliRank.
 func EffectiveRank(s []float64) float64 {
+	total := sumSquares(s)
+	return perplexity(s, func(v float64) float64 { return v * v / total })
+}
+
+// RoyVetterliRank returns exp(-sum q_i ln q_i) with q_i = s_i/sum s, between EffectiveRank and the rank: the effective rank as
+// Roy and Vetterli (2007) define it, of the singular values themselves.
+func RoyVetterliRank(s []float64) float64 {
+	total := 0.0
+	for _, v := range s {
+		total += v
+	}
+	return perplexity(s, func(v float64) float64 { return v / total })
+}
+
+// perplexity returns the exponential of the entropy of the shares of singular values.
+func perplexity(s []float64, share func(v float64) float64) float64 {
 	if isZero(s) {
 		return 0
 	}
-	total := sumSquares(s)
 	entropy := 0.0
 	for _, v := range s {
-		if q := v * v / total; q > 0 {
+		if q := share(v); q > 0 {
 			entropy -= q * math.Log(q)
 		}
 	}

@@ -31,6 +31,8 @@ type solver[F kernel.Float] struct {
 	controls []F            // c - c_i, with control variates
 	whole    *wholeGradient // with those of option 1
 	flips    []bool         // by shard, whose labels are flipped; nil: none
+
+	watch func(step int, params []F) // nil: nobody
 }
 
 func newSolver[F kernel.Float](job *Job) *solver[F] {
@@ -97,6 +99,17 @@ func (s *solver[F]) steps(ctx context.Context, task Task, params []F) (f Facts, 
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
 			return f, &DivergedError{task.Round, task.Shard, f.Steps, fmt.Sprintf("the loss is %g", loss)}
 		}
+		if s.watch != nil {
+			s.show(f.Steps, params)
+		}
 	}
 	return f, nil
+}
+
+// show shows the parameters after a step.
+func (s *solver[F]) show(step int, params []F) {
+	if s.opt.clip == nil { // see hold
+		s.machine.Write(params)
+	}
+	s.watch(step, params)
 }

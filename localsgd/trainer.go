@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/fedrelu/fedrelu/internal/kernel"
+	"github.com/fedrelu/fedrelu/localsgd/relu"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
@@ -63,6 +64,35 @@ func (t *Trainer) Join(team *kernel.Team) {
 		return
 	}
 	t.double.machine.Join(team)
+}
+
+// Watch shows see the parameters after every local step, counted from 1, of every task from now on; nil ends it. They are in the
+// order of Job.Net.Layout, rounded to float32 where the job's precision is another, those after the last step without
+// Local.ClipUpdate and attacks, valid during the call, and must not be changed. It changes no bit of what is trained, and costs
+// nothing when nobody watches; when somebody does, a copy of the parameters from the kernels' order in every step.
+func (t *Trainer) Watch(see func(step int, params []float32)) {
+	switch {
+	case t.single != nil:
+		t.single.watch = see
+	case see == nil:
+		t.double.watch = nil
+	default:
+		rounded := make([]float32, len(t.block))
+		t.double.watch = func(step int, params []float64) {
+			convert(rounded, params)
+			see(step, rounded)
+		}
+	}
+}
+
+// WatchActivations shows the activations of every batch that is trained on from now on, see relu.Machine.Watch, to one of two
+// watchers: the one in the job's precision. nil ends it.
+func (t *Trainer) WatchActivations(single relu.Watcher[float32], double relu.Watcher[float64]) {
+	if t.single != nil {
+		t.single.machine.Watch(single)
+		return
+	}
+	t.double.machine.Watch(double)
 }
 
 // Blocks are what a task works on. They must not overlap.

@@ -3,5 +3,32 @@
 // of who trained what.
 //
 // Rules. Nothing here changes a block, a state or a random stream of training. A reading that does not exist is left out, with
-// the reason in a Missing.
+// the reason in a Missing. Shards with states of their own cannot be repeated: then everything is missing. Conventions are M1 to
+// M20 of PAPERS.md 0.4. Layers are named as Reading says: drift and its relatives by module, gates and entropies by activation,
+// ranks and changes by weight. Readings have the same bits on every machine, but for what comes from singular values.
+//
+// Costs, beside two models and one machine for batches of training. K measured shards of H local steps, P parameters, E evaluated
+// examples (1,000), n examples of a probe (32), M the singular values of all weights once. "Tasks" are those that are repeated:
+// all studies but sawtooth share one pass over them, which keeps K ends of 4P bytes. A gradient pass costs about three forward
+// passes.
+//
+//	study          says                                                      costs, beside the shared tasks
+//	updates        cosine of each update to their mean, diversity, norms     nothing
+//	drift          drift, V, Lipschitz, gate flips, by layer                 2K gradient passes on n examples, 8P bytes
+//	local_ranks    ranks of local models and average                         (K+1) M
+//	noise          step_rel, round_rel, dist, gradient spread, noise scale   8K gradient passes on a batch, 12P bytes; a copy of P a step
+//	fluctuation    of singular values over the steps                         K H/every M
+//	units          dead and always-on units, agreement of patterns           (K+1) E + K^2 n forward passes
+//	entropy        of activations, in training and of the average            E forward passes; in tasks one histogram an output
+//	identity       distance from the identity, biases, movement; no tasks    M, E forward passes
+//	zero_inputs    columns at dead inputs against their decay; no tasks      one look at the training set
+//	norms          path norm, balance, knots, TV(f')                         K+1 forward passes of one example, 16P bytes
+//	curve          mean of 1..K models: ranks, loss, accuracy                K M, K E forward passes, 12P bytes
+//	barrier        of all pairs of local models                              11 K(K-1)/2 E forward passes, 4P bytes
+//	alignment      the same after the best order of hidden units             as barrier, and assignments cubic in the widths
+//	sawtooth       ranks, loss, V at every step, of locals and average       all tasks again at once (K machines, 8KP bytes),
+//	                                                                         (K+1) H/every M and as many times E forward passes
+//	heterogeneity  zeta^2 by split halves; no tasks                          K gradient passes on n examples, 24P bytes
+//	prediction     V of the law of noise and heterogeneity; H*               as heterogeneity and the gradients of noise, once for all
+//	null_model     ranks under random gradients                              draws x K B ln(1e4)/-ln(rho) x P operations, 2 M a draw
 package study

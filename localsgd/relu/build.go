@@ -48,6 +48,15 @@ func (s *sequence[F]) borrow(from *sequence[F]) {
 	}
 }
 
+// write passes a holder's calls on too.
+func (s *sequence[F]) write(params []F) {
+	for _, st := range s.stages {
+		if h, ok := st.(holder[F]); ok {
+			h.write(params)
+		}
+	}
+}
+
 // release passes a holder's calls on too.
 func (s *sequence[F]) release(params []F) {
 	for _, st := range s.stages {

@@ -56,10 +56,13 @@ func (k *keeper[F, K]) borrow(from stage[F]) {
 
 func (k *keeper[F, K]) kept() K { return k.w }
 
+// write puts the weights back, and keeps them.
+func (k *keeper[F, K]) write(params []F) { k.w.Save(k.tensors(params)) }
+
 // release puts the weights back, if there is a place.
 func (k *keeper[F, K]) release(params []F) {
 	if params != nil {
-		k.w.Save(k.tensors(params))
+		k.write(params)
 	}
 	k.held = false
 }

@@ -86,6 +86,7 @@ func (m *Machine[F]) Join(t *kernel.Team) { m.stages.join(t) }
 // holder is a stage that works on a copy of its parameters in an order of its own.
 type holder[F kernel.Float] interface {
 	hold(params []F)
+	write(params []F)
 	release(params []F) // nil: without writing
 	borrow(from stage[F])
 }
@@ -106,6 +107,13 @@ func (m *Machine[F]) Borrow(from *Machine[F]) {
 		panic("relu: borrowing from a machine of another network")
 	}
 	m.stages.borrow(from.stages)
+}
+
+// Write writes the parameters as they are now to params, those of Hold, and goes on holding them: what a Stepper does with them
+// afterwards is the same with and without it.
+func (m *Machine[F]) Write(params []F) {
+	m.checkParameters(params)
+	m.stages.write(params)
 }
 
 // Release ends what Hold began, and writes the parameters as they are now to params: those of Hold, or nil where no

@@ -65,6 +65,11 @@ func (s *residualStage[F]) borrow(from stage[F]) {
 	s.shortcut.borrow(o.shortcut)
 }
 
+func (s *residualStage[F]) write(params []F) {
+	s.body.write(params)
+	s.shortcut.write(params)
+}
+
 func (s *residualStage[F]) release(params []F) {
 	s.body.release(params)
 	s.shortcut.release(params)

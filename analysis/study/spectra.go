@@ -1,0 +1,67 @@
+package study
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/fedrelu/fedrelu/analysis"
+)
+
+// measureLocalRanks says the ranks of the local models and of what they are compared with (M10): "rank", "rank.0.001" and so on,
+// "stable_rank", "effective_rank", "roy_vetterli_rank", "frobenius" and "spectral" of each weight, and the means of ranks over all
+// weights but the last (M9) without a layer.
+func measureLocalRanks(ctx context.Context, m *measurement) error {
+	for i, k := range m.Shards {
+		if err := m.sayRanks(ctx, of(k), m.ends[i]); err != nil {
+			return err
+		}
+	}
+	return m.sayRanks(ctx, whole, m.model)
+}
+
+func (m *measurement) sayRanks(ctx context.Context, at place, params []float32) error {
+	layers, err := m.workspace.Layers(ctx, m.layout(), params, m.ranks())
+	if err != nil {
+		return fmt.Errorf("ranks: %w", err)
+	}
+	m.sayLayers("", at, layers)
+	return nil
+}
+
+// sayLayers says what layers have been measured; the names of quantities begin with prefix.
+func (m *measurement) sayLayers(prefix string, at place, layers []analysis.Layer) {
+	for _, l := range layers {
+		if l.Spectrum == nil {
+			m.miss(prefix+"rank", l.Name+": "+l.Reason)
+			continue
+		}
+		m.saySpectrum(prefix, at.in(l.Name), l.Spectrum)
+	}
+	mean, reason := analysis.AverageRanks(layers)
+	if mean == nil {
+		m.miss(prefix+"rank", "mean over layers: "+reason)
+		return
+	}
+	m.say(prefix+"rank", at, mean.Rank)
+	for i, eps := range analysis.Epsilons() {
+		m.say(prefix+rankAt(eps), at, mean.Ranks[i])
+	}
+	m.say(prefix+"stable_rank", at, mean.StableRank)
+	m.say(prefix+"effective_rank", at, mean.EffectiveRank)
+}
+
+func (m *measurement) saySpectrum(prefix string, at place, s *analysis.Spectrum) {
+	m.say(prefix+"rank", at, float64(s.Rank))
+	for i, eps := range analysis.Epsilons() {
+		m.say(prefix+rankAt(eps), at, float64(s.Ranks[i]))
+	}
+	m.say(prefix+"stable_rank", at, s.StableRank)
+	m.say(prefix+"effective_rank", at, s.EffectiveRank)
+	m.say(prefix+"roy_vetterli_rank", at, s.RoyVetterli)
+	m.say(prefix+"frobenius", at, s.Frobenius)
+	m.say(prefix+"spectral", at, s.Spectral)
+}
+
+// rankAt is the name of the eps-rank at eps.
+func rankAt(eps float64) string { return "rank." + strconv.FormatFloat(eps, 'g', -1, 64) }

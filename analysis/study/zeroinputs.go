@@ -1,0 +1,89 @@
+package study
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/fedrelu/fedrelu/analysis/theory"
+	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/relu"
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
+)
+
+// measureZeroInputs says P3.8 for the round: "zero_inputs", how many inputs are 0 in every training example, "zero_inputs.norm" of
+// the first weight's columns there after the round, "zero_inputs.predicted", their norm before it times its exact factor, and
+// "zero_inputs.off", the relative difference of the two.
+func measureZeroInputs(_ context.Context, m *measurement) error {
+	weight, reason := m.firstWeight()
+	if reason != "" {
+		m.miss(string(ZeroInputs), reason)
+		return nil
+	}
+	dead := theory.DeadInputs(m.Job.Data.Train, nil)
+	m.say("zero_inputs", whole, float64(len(dead)))
+	if len(dead) == 0 {
+		m.miss("zero_inputs.norm", "no input is 0 in every example")
+		return nil
+	}
+	factor, reason := m.decay(weight)
+	if reason != "" {
+		m.say("zero_inputs.norm", whole.in(weight.Name), theory.ColumnNorm(m.next, weight, dead))
+		m.miss("zero_inputs.predicted", reason)
+		return nil
+	}
+	d := theory.Compare(theory.ColumnNorm(m.start, weight, dead), factor, theory.ColumnNorm(m.next, weight, dead))
+	m.say("zero_inputs.norm", whole.in(weight.Name), d.Measured)
+	m.say("zero_inputs.predicted", whole.in(weight.Name), d.Predicted)
+	m.sayIf("zero_inputs.off", whole.in(weight.Name), d.Relative, "the columns are 0")
+	return nil
+}
+
+// firstWeight returns the weight that reads the inputs.
+func (m *measurement) firstWeight() (tensor.View, string) {
+	for i, l := range m.net().Layers() {
+		switch l.(type) {
+		case relu.Flatten:
+			continue
+		case relu.Linear:
+			v, _ := m.layout().Lookup(fmt.Sprintf("%d.weight", i))
+			return v, ""
+		}
+		break
+	}
+	return tensor.View{}, "the first layer is not linear"
+}
+
+// decay returns the factor of the round on weights that no gradient reaches, or why there is none.
+func (m *measurement) decay(weight tensor.View) (factor float64, reason string) {
+	l := m.Job.Local
+	if reason := m.plainSGD(); reason != "" {
+		return 0, reason
+	}
+	rule, is := m.Algorithm.Rule.(localsgd.FedAvg)
+	if !is {
+		return 0, fmt.Sprintf("the rule %s has no factor", m.Algorithm.Rule.Name())
+	}
+	if matches(l.Freeze, weight.Name) {
+		return 0, "the weight is frozen"
+	}
+	memory := theory.Memory{WeightDecay: l.SGD.WeightDecay, Proximal: l.ProxMu}
+	if matches(l.SGD.NoDecay, weight.Name) {
+		memory.WeightDecay = 0
+	}
+	var weights, locals []float64
+	for i, t := range m.Plan.Tasks {
+		rates := slices.Repeat([]float64{l.RateIn(m.Plan.Round)}, m.Job.Steps(m.Plan.Task(i)))
+		weights, locals = append(weights, t.Weight.Float()), append(locals, memory.Local(rates))
+	}
+	return theory.RoundDecay(weights, locals, rule.LR), ""
+}
+
+// matches tells whether one of the globs, which Job.Check has passed, fits a name.
+func matches(globs []string, name string) bool {
+	return slices.ContainsFunc(globs, func(glob string) bool {
+		ok, err := path.Match(glob, name)
+		return ok && err == nil
+	})
+}
