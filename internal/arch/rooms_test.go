@@ -26,7 +26,6 @@ var rooms = []room{
 		why: "what is in the file is the store's own business"},
 	{of: "gonum.org/v1/gonum/blas/...", in: []string{"analysis", "internal/kernel/blas.go", "internal/kernel/blas_test.go"}, strict: true,
 		why: "only builds with the tag blas train with sums in another order"},
-	{of: "gonum.org/v1/plot/...", in: []string{"internal/figure"}, why: "figures are drawn in one style"},
 	{of: "gonum.org/v1/gonum/...", in: []string{"analysis", "internal/claims/..."},
 		why: "gonum rounds differently on different CPUs, which measurements may and training must not"},
 	{of: "go.yaml.in/yaml/v3", in: []string{"proto/spec"}, why: "one package reads specs"},

@@ -47,6 +47,37 @@ func (c *canvas) line(x1, y1, x2, y2 float64, stroke string) {
 	fmt.Fprintf(&c.body, `<path d="M%s %sL%s %s" stroke="%s"/>`+"\n", px(x1), px(y1), px(x2), px(y2), stroke)
 }
 
+// pen says how a path is drawn.
+type pen struct {
+	color string
+	width float64
+	dash  string // as SVG has it; empty: none
+}
+
+// dashes are those of predictions, dots those of marks.
+const (
+	dashes = "6 4"
+	dots   = "2 3"
+)
+
+// stroke draws a path, d as SVG has it.
+func (c *canvas) stroke(d string, p pen) {
+	fmt.Fprintf(&c.body, `<path d="%s" fill="none" stroke="%s" stroke-width="%s" stroke-linejoin="round"`, d, p.color, px(p.width))
+	if p.dash != "" {
+		fmt.Fprintf(&c.body, ` stroke-dasharray="%s"`, p.dash)
+	}
+	c.body.WriteString("/>\n")
+}
+
+// fill fills a path.
+func (c *canvas) fill(d, color string, opacity float64) {
+	fmt.Fprintf(&c.body, `<path d="%s" fill="%s"`, d, color)
+	if opacity < 1 {
+		fmt.Fprintf(&c.body, ` fill-opacity="%s"`, px(opacity))
+	}
+	c.body.WriteString("/>\n")
+}
+
 // The places of a text around its point.
 const (
 	start  = "start"
@@ -62,12 +93,16 @@ type label struct {
 	anchor string // start, middle or end
 	turned bool   // reads upwards
 	bold   bool
+	halo   bool // a white edge, for a text upon a drawing
 }
 
 func (c *canvas) text(x, y float64, l label) {
 	fmt.Fprintf(&c.body, `<text x="%s" y="%s" font-size="%s" fill="%s" text-anchor="%s"`, px(x), px(y), px(l.size), l.fill, l.anchor)
 	if l.bold {
 		c.body.WriteString(` font-weight="bold"`)
+	}
+	if l.halo {
+		c.body.WriteString(` paint-order="stroke" stroke="#ffffff" stroke-width="3"`)
 	}
 	if l.turned {
 		fmt.Fprintf(&c.body, ` transform="rotate(-90 %s %s)"`, px(x), px(y))
@@ -80,8 +115,8 @@ func (c *canvas) text(x, y float64, l label) {
 // svg returns the file.
 func (c *canvas) svg(title string) []byte {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %s %s" width="%s" height="%s" font-family="system-ui, sans-serif" role="img">`+"\n<title>",
-		px(c.width), px(c.height), px(c.width), px(c.height))
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %s %s" width="%s" height="%s" font-family="%s" role="img">`+"\n<title>",
+		px(c.width), px(c.height), px(c.width), px(c.height), fontFamily)
 	_ = xml.EscapeText(&out, []byte(title))
 	fmt.Fprintf(&out, "</title>\n"+`<rect width="%s" height="%s" fill="#ffffff"/>`+"\n", px(c.width), px(c.height))
 	out.Write(c.body.Bytes())
