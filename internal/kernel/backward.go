@@ -20,7 +20,7 @@ type Backward[F Float] struct {
 // turnedFrom is the least number of examples with which an input gradient has its vectors run over examples: the
 // gradient of the outputs is transposed for that, and what comes out is transposed back. With fewer they run over inputs,
 // for which the weights are transposed.
-const turnedFrom = 16
+const turnedFrom = 8
 
 const (
 	turnedAtOnce = 4 * panelWidth // examples whose input gradient is finished before the next ones' begins

@@ -42,15 +42,14 @@ func (i isa) zero(v reg.VecVirtual) {
 	Instruction(clear)
 }
 
-// addProduct adds to each of sums its vector of b times the number at a.
+// addProduct adds to each of sums its vector of b times the number at a, which is loaded once: the processor multiplies as
+// fast as it loads, and b and what is asked for early have to be loaded too.
 func (i isa) addProduct(sums, b []reg.VecVirtual, a operand.Mem) {
-	if i.wide() {
-		for v := range sums {
-			VFMADD231PS_BCST(a, b[v], sums[v])
-		}
+	if i.wide() && len(sums) == 1 {
+		VFMADD231PS_BCST(a, b[0], sums[0])
 		return
 	}
-	factor := YMM()
+	factor := i.vector()
 	VBROADCASTSS(a, factor)
 	for v := range sums {
 		VFMADD231PS(b[v], factor, sums[v])

@@ -26,7 +26,8 @@ const (
 	modePlain, modeShrink        = 4, 5
 	modeMomentum, modeNesterov   = 6, 7
 	rowsPerPointer               = 5
-	blocksAhead                  = 2 // how far ahead an update asks for velocities
+	blocksAhead                  = 2    // how far ahead an update asks for velocities
+	bytesAhead                   = 2048 // how far ahead a product asks for b
 )
 
 // tile is a tile function being written.
@@ -86,7 +87,7 @@ func (t *tile) sum() {
 
 	t.earlyTerms(o, terms)
 	Label("term")
-	t.term(o)
+	t.term(o, true)
 	DECQ(terms)
 	JNE(operand.LabelRef("term"))
 	Label("span")
@@ -117,7 +118,7 @@ func (t *tile) earlyTerms(o *operands, terms reg.GPVirtual) {
 	}
 	ADDQ(t.at(fieldRowC), weights)
 	ADDQ(t.at(fieldRowC), velocities)
-	t.term(o)
+	t.term(o, false)
 	DECQ(terms)
 	JEQ(operand.LabelRef("span"))
 	CMPQ(terms, stop)
@@ -147,11 +148,17 @@ func (t *tile) start() {
 	Label("started")
 }
 
-// term adds one term to the sums.
-func (t *tile) term(o *operands) {
+// term adds one term to the sums. With early it asks for what b has later: panels of weights do not fit into the nearest
+// cache, and the processor's own guesses end at every page.
+func (t *tile) term(o *operands, early bool) {
 	row := t.vectorRow()
 	for v := range row {
 		VMOVUPS(operand.Mem{Base: o.b, Disp: v * t.isa.bytes}, row[v])
+	}
+	if early {
+		for place := 0; place < t.vectors*t.isa.bytes; place += cacheLine {
+			PREFETCHT0(operand.Mem{Base: o.b, Disp: bytesAhead + place})
+		}
 	}
 	for r := range t.sums {
 		t.isa.addProduct(t.sums[r], row, o.rowOf(r))
