@@ -1,6 +1,7 @@
 package fedrelutest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/fedrelu/fedrelu/coordinator"
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/coordinator/rpc"
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
 	"github.com/fedrelu/fedrelu/proto/spec"
 	"github.com/fedrelu/fedrelu/proto/wire"
 	"github.com/fedrelu/fedrelu/worker"
@@ -195,6 +197,27 @@ func (r *Run) Wait() Result {
 		r.t.Fatalf("fedrelutest: following run %s: %v", r.id, err)
 	}
 	return resultOf(run, history.Rounds())
+}
+
+// Model returns the parameters of the model after a round that the run has made and its keep has kept, as the store has them. It
+// fails the test if they are not there.
+func (r *Run) Model(round int) []float32 {
+	r.t.Helper()
+	_, hash, model, err := r.c.OpenModel(r.id, &round)
+	if err != nil {
+		r.t.Fatalf("fedrelutest: model of round %d of run %s: %v", round, r.id, err)
+	}
+	defer model.Close()
+	var body bytes.Buffer
+	if err := model.Copy(r.ctx, &body); err != nil {
+		r.t.Fatalf("fedrelutest: reading the model of round %d of run %s: %v", round, r.id, err)
+	}
+	block := make([]float32, model.Values())
+	tensor.Decode(block, body.Bytes())
+	if got := tensor.HashBlock(block); got != hash {
+		r.t.Fatalf("fedrelutest: the model of round %d of run %s has the hash %s, its record says %s", round, r.id, got, hash)
+	}
+	return block
 }
 
 func resultOf(run record.Run, rounds []*record.RoundHistory) Result {

@@ -36,6 +36,7 @@ type Lab struct {
 	memo    map[string]*remembered
 	data    map[spec.Source]shard.Data
 	figures []Drawing
+	boards  map[string]*board
 	tables  []Table
 }
 
