@@ -24,6 +24,10 @@ func (e *taskEntropies) activations() relu.Watcher[float32] { return e.tasks[len
 // measureEntropy says M16: "entropy.training" of each activation over the batches as each shard trains on them, and "entropy" of
 // the average over the evaluated examples.
 func measureEntropy(ctx context.Context, m *measurement) error {
+	if len(m.net().Activations()) == 0 {
+		m.miss(string(Entropy), "the network has no activation")
+		return nil
+	}
 	seen := m.seen[Entropy].(*taskEntropies)
 	for i, k := range m.Shards {
 		for _, l := range seen.tasks[i].Layers() {

@@ -3,6 +3,7 @@ package study
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/fedrelu/fedrelu/analysis/activity"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
@@ -11,6 +12,10 @@ import (
 // measureUnits says M15: "units", "units.dead" and "units.always_on" of each gated activation of the average and of the local models
 // on the evaluated examples, and "agreement" between the local models on the probes of all measured shards.
 func measureUnits(ctx context.Context, m *measurement) error {
+	if !slices.ContainsFunc(m.net().Activations(), func(a relu.Activation) bool { return a.Gated }) {
+		m.miss(string(Units), "the network has no ReLU")
+		return nil
+	}
 	if err := m.sayUnits(ctx, whole, m.model); err != nil {
 		return err
 	}
