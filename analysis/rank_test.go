@@ -102,3 +102,23 @@ func TestMeasuresIgnorePowersOfTwo(t *testing.T) {
 		t.Errorf("scaled by 2^60: %+v, want %+v", *got, *want)
 	}
 }
+
+// Roy and Vetterli's effective rank of known spectra, and its place between the two others.
+func TestRoyVetterliRank(t *testing.T) {
+	for _, c := range []struct {
+		s    []float64
+		want float64
+	}{
+		{ones(8), 8}, {[]float64{3, 0, 0}, 1}, {make([]float64, 3), 0}, {nil, 0},
+		{[]float64{2, 1, 1}, math.Pow(2, 1.5)}, // shares 1/2, 1/4, 1/4: 1.5 bits
+		{[]float64{4, 2, 1, 1}, math.Pow(2, 1.75)},
+	} {
+		near(t, "Roy and Vetterli's rank", RoyVetterliRank(c.s), c.want, 1e-14)
+		if low := EffectiveRank(c.s); low > RoyVetterliRank(c.s)+1e-12 {
+			t.Errorf("%v: effective rank %v above %v", c.s, low, RoyVetterliRank(c.s))
+		}
+	}
+	if got := Measure([]float64{2, 1, 1}, 0.1).RoyVetterli; math.Abs(got-math.Pow(2, 1.5)) > 1e-12 {
+		t.Errorf("a spectrum has %v", got)
+	}
+}

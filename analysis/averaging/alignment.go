@@ -19,8 +19,9 @@ const maxSweeps = 100
 
 // Align permutes the hidden units of a model, which changes nothing about its function, so that its parameters have the largest
 // scalar product with those of the reference: layer by layer the best assignment, given the others, until no layer changes.
-// Networks are chains of linear layers with norms and activations between them; for others it returns nil and the reason. Both
-// blocks are only read and must be finite.
+// Units are the outputs of linear layers and the channels of convolutions, in chains of these with batch norms, layer norms over units,
+// activations and pools between them; for other networks it returns nil and the reason: the units of a residual layer would have to
+// move with those of the layers around it. Both blocks are only read and must be finite.
 func Align(net *relu.Network, reference, model []float32) (*Alignment, string) {
 	hidden, reason := hiddenLayers(net)
 	if reason != "" {
@@ -62,41 +63,40 @@ func compose(first, then []int) []int {
 	return p
 }
 
-// hiddenLayer is where the units of a hidden layer are in a block.
+// hiddenLayer is where the units of a hidden layer are in a block: outputs of a linear layer, or channels of a convolution.
 type hiddenLayer struct {
 	units  int
+	images bool // units are channels
 	places []place
 }
 
-// place is a tensor in which unit i has the numbers offset + i stride + j step, j < count.
+// place is a tensor in which unit i has the numbers offset + i stride + j step + t, j < count, t < run.
 type place struct {
-	offset, stride, step, count int
-	buffer                      bool
+	offset, stride, step, count, run int
+	buffer                           bool
 }
 
-// hiddenLayers finds the units of a chain of linear layers.
+// hiddenLayers finds the units of a chain of linear layers and convolutions.
 func hiddenLayers(net *relu.Network) (hidden []hiddenLayer, reason string) {
-	var open *hiddenLayer // the hidden layer that the next linear layer reads
+	var open *hiddenLayer // the hidden layer that the next one reads
 	for i, l := range net.Layers() {
 		switch l := l.(type) {
-		case relu.Linear:
+		case relu.Linear, relu.Conv2D:
 			if open != nil {
-				open.add(net, fmt.Sprintf("%d.weight", i), true)
+				open.read(net, i)
 				hidden = append(hidden, *open)
 			}
-			open = &hiddenLayer{units: l.Out}
-			open.add(net, fmt.Sprintf("%d.weight", i), false)
-			open.add(net, fmt.Sprintf("%d.bias", i), false)
+			open = newHiddenLayer(net, i)
 		case relu.BatchNorm, relu.LayerNorm:
 			if open == nil {
 				return nil, fmt.Sprintf("layer %d is a norm of the inputs", i)
 			}
-			for _, name := range []string{"weight", "bias", "running_mean", "running_var"} {
-				open.add(net, fmt.Sprintf("%d.%s", i, name), false)
+			if _, rows := l.(relu.LayerNorm); rows && open.images || !open.norm(net, i) {
+				return nil, fmt.Sprintf("layer %d is a norm with weights of other things than units", i)
 			}
-		case relu.ReLU, relu.Softplus, relu.Scale, relu.Flatten:
+		case relu.ReLU, relu.Softplus, relu.Scale, relu.Flatten, relu.MaxPool2D, relu.AvgPool2D, relu.GlobalAvgPool2D:
 		default:
-			return nil, fmt.Sprintf("layer %d is %T, and units are aligned in chains of linear layers only", i, l)
+			return nil, fmt.Sprintf("layer %d is %T, and units are aligned in chains of linear layers and convolutions only", i, l)
 		}
 	}
 	if len(hidden) == 0 {
@@ -105,18 +105,43 @@ func hiddenLayers(net *relu.Network) (hidden []hiddenLayer, reason string) {
 	return hidden, ""
 }
 
-// add notes a tensor, if there is one of this name: units are its rows, or its columns.
-func (h *hiddenLayer) add(net *relu.Network, name string, columns bool) {
-	v, ok := net.Layout().Lookup(name)
-	if !ok {
-		return
-	}
-	p := place{offset: v.Offset, stride: v.Size / h.units, step: 1, count: v.Size / h.units, buffer: v.Buffer}
-	if columns {
-		p.stride, p.step = 1, h.units
-	}
-	h.places = append(h.places, p)
+// newHiddenLayer returns the units that layer i makes.
+func newHiddenLayer(net *relu.Network, i int) *hiddenLayer {
+	weight, _ := net.Layout().Lookup(fmt.Sprintf("%d.weight", i))
+	h := &hiddenLayer{units: weight.Shape[0], images: len(weight.Shape) == 4}
+	h.own(net, i, "weight")
+	h.own(net, i, "bias")
+	return h
 }
+
+// own notes a tensor of layer i, if there is one of this name, whose rows are units.
+func (h *hiddenLayer) own(net *relu.Network, i int, name string) {
+	if v, ok := net.Layout().Lookup(fmt.Sprintf("%d.%s", i, name)); ok {
+		each := v.Size / h.units
+		h.places = append(h.places, place{offset: v.Offset, stride: each, step: 1, count: each, run: 1, buffer: v.Buffer})
+	}
+}
+
+// norm notes the tensors of a norm; false if it has not one number for each unit.
+func (h *hiddenLayer) norm(net *relu.Network, i int) bool {
+	weight, _ := net.Layout().Lookup(fmt.Sprintf("%d.weight", i))
+	for _, name := range []string{"weight", "bias", "running_mean", "running_var"} {
+		h.own(net, i, name)
+	}
+	return weight.Size == h.units
+}
+
+// read notes the weight of layer i, which reads the units: each has a column of it, of a convolution the numbers under the kernel in
+// its channel, of a linear layer after images those of its positions.
+func (h *hiddenLayer) read(net *relu.Network, i int) {
+	v, _ := net.Layout().Lookup(fmt.Sprintf("%d.weight", i))
+	row := v.Size / v.Shape[0]
+	run := row / h.units
+	h.places = append(h.places, place{offset: v.Offset, stride: run, step: row, count: v.Shape[0], run: run})
+}
+
+// at returns number k of unit i.
+func (p *place) at(i, k int) int { return p.offset + i*p.stride + k/p.run*p.step + k%p.run }
 
 // match returns the best order of the model's units beside the reference's, nil if it is the one that they have.
 func (h *hiddenLayer) match(reference, model []float32) []int {
@@ -147,9 +172,8 @@ func (h *hiddenLayer) product(a []float32, i int, b []float32, j int) float64 {
 		if p.buffer {
 			continue
 		}
-		for k := range p.count {
-			x := float64(a[p.offset+i*p.stride+k*p.step])
-			sum += float64(x * float64(b[p.offset+j*p.stride+k*p.step]))
+		for k := range p.count * p.run {
+			sum += float64(float64(a[p.at(i, k)]) * float64(b[p.at(j, k)]))
 		}
 	}
 	return sum
@@ -158,10 +182,10 @@ func (h *hiddenLayer) product(a []float32, i int, b []float32, j int) float64 {
 // permute makes unit order[i] of the block its unit i.
 func (h *hiddenLayer) permute(block []float32, order []int) {
 	for _, p := range h.places {
-		old := slices.Clone(block[p.offset : p.offset+h.units*p.count])
+		old := slices.Clone(block[p.offset : p.offset+h.units*p.count*p.run])
 		for i, j := range order {
-			for k := range p.count {
-				block[p.offset+i*p.stride+k*p.step] = old[j*p.stride+k*p.step]
+			for k := range p.count * p.run {
+				block[p.at(i, k)] = old[p.at(j, k)-p.offset]
 			}
 		}
 	}

@@ -95,9 +95,26 @@ func bestOf(gain [][]float64, i int, taken []bool) float64 {
 }
 
 // A model with its units shuffled is brought back exactly, norms and running statistics included; noise in it does not hinder.
+// chains are networks whose units can be brought into another order.
+func chains(t *testing.T) map[string]*relu.Network {
+	all := map[string]*relu.Network{
+		"images": newNetwork(t, []relu.Layer{
+			relu.Conv2D{In: 2, Out: 5, Kernel: 3, Stride: 1, Padding: 1, Bias: true}, relu.ReLU{}, relu.MaxPool2D{Kernel: 2, Stride: 2},
+			relu.Conv2D{In: 5, Out: 7, Kernel: 2, Stride: 1}, relu.BatchNorm{Features: 7, Dims: 2, Eps: 1e-5, Momentum: 0.1}, relu.ReLU{},
+			relu.Flatten{}, relu.Linear{In: 28, Out: 6, Bias: true}, relu.ReLU{Slope: 0.1}, relu.Linear{In: 6, Out: 3, Bias: true},
+		}, 2, 6, 6),
+		"means of channels": newNetwork(t, []relu.Layer{
+			relu.Conv2D{In: 1, Out: 8, Kernel: 3, Stride: 1}, relu.ReLU{}, relu.GlobalAvgPool2D{}, relu.Linear{In: 8, Out: 3, Bias: true},
+		}, 1, 5, 5),
+	}
+	for name, norm := range map[string]relu.Norm{"plain": relu.NoNorm, "batch norm": relu.BatchNorms, "layer norm": relu.LayerNorms} {
+		all[name] = newNetwork(t, relu.MLP{Input: 6, Hidden: []int{12, 9, 7}, Output: 3, Norm: norm}.Layers(), 6)
+	}
+	return all
+}
+
 func TestAlignUndoesAPermutation(t *testing.T) {
-	for _, norm := range []relu.Norm{relu.NoNorm, relu.BatchNorms, relu.LayerNorms} {
-		net := newNetwork(t, relu.MLP{Input: 6, Hidden: []int{12, 9, 7}, Output: 3, Norm: norm}.Layers(), 6)
+	for norm, net := range chains(t) {
 		reference := random(net, 1)
 		shuffled := slices.Clone(reference)
 		hidden, _ := hiddenLayers(net)
@@ -113,12 +130,12 @@ func TestAlignUndoesAPermutation(t *testing.T) {
 		before := slices.Clone(m.Forward(reference, b))
 		for i, y := range m.Forward(shuffled, b) {
 			if math.Abs(float64(y-before[i])) > 1e-3*(1+math.Abs(float64(y))) {
-				t.Fatalf("norm %d: shuffling units changes output %d: %v, %v", norm, i, y, before[i])
+				t.Fatalf("%s: shuffling units changes output %d: %v, %v", norm, i, y, before[i])
 			}
 		}
 		a, reason := Align(net, reference, shuffled)
 		if reason != "" || !slices.Equal(a.Params, reference) {
-			t.Errorf("norm %d: not aligned after %d sweeps %s", norm, a.Sweeps, reason)
+			t.Errorf("%s: not aligned after %d sweeps %s", norm, a.Sweeps, reason)
 		}
 		noisy := slices.Clone(shuffled)
 		for i := range noisy {
@@ -127,7 +144,7 @@ func TestAlignUndoesAPermutation(t *testing.T) {
 		n, _ := Align(net, reference, noisy)
 		for l := range a.Permutations {
 			if !slices.Equal(n.Permutations[l], a.Permutations[l]) {
-				t.Errorf("norm %d: noise changes the order of layer %d", norm, l)
+				t.Errorf("%s: noise changes the order of layer %d", norm, l)
 			}
 		}
 	}
@@ -137,9 +154,24 @@ func TestNetworksThatAreNotAligned(t *testing.T) {
 	for want, layers := range map[string][]relu.Layer{
 		"there is no hidden layer":        {relu.Linear{In: 4, Out: 2}},
 		"layer 0 is a norm of the inputs": {relu.LayerNorm{Features: 4, Eps: 1e-5}, relu.Linear{In: 4, Out: 2}},
-		"layer 0 is relu.Residual, and units are aligned in chains of linear layers only": {relu.Residual{Body: []relu.Layer{relu.Linear{In: 4, Out: 4}}}},
+		"layer 0 is relu.Residual, and units are aligned in chains of linear layers and convolutions only": {relu.Residual{Body: []relu.Layer{relu.Linear{In: 4, Out: 4}}}},
 	} {
 		net := newNetwork(t, layers, 4)
+		if a, reason := Align(net, random(net, 1), random(net, 2)); a != nil || reason != want {
+			t.Errorf("%q, want %q", reason, want)
+		}
+	}
+}
+
+func TestImagesThatAreNotAligned(t *testing.T) {
+	conv, last := relu.Conv2D{In: 1, Out: 3, Kernel: 2, Stride: 1}, relu.Linear{In: 27, Out: 2}
+	for want, layers := range map[string][]relu.Layer{
+		"layer 1 is a norm with weights of other things than units": {conv, relu.LayerNorm{Features: 3, Eps: 1e-5}, last}, // of columns, by chance 3
+		"layer 2 is a norm with weights of other things than units": {conv, relu.Flatten{}, relu.BatchNorm{Features: 27, Dims: 1, Eps: 1e-5}, last},
+		"layer 1 is relu.GroupNorm, and units are aligned in chains of linear layers and convolutions only": {
+			conv, relu.GroupNorm{Groups: 3, Features: 3, Eps: 1e-5}, last},
+	} {
+		net := newNetwork(t, layers, 1, 4, 4)
 		if a, reason := Align(net, random(net, 1), random(net, 2)); a != nil || reason != want {
 			t.Errorf("%q, want %q", reason, want)
 		}
