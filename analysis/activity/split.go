@@ -175,9 +175,9 @@ func (s *splitter) bound(split *Split, here, there splitPoint, params []float64)
 			}
 		}
 		residual := math.Abs(there.outputs[i] - s.batch.Targets[i])
-		split.GatesBound += 2 / n * residual * math.Sqrt(float64(square*flipped))
+		split.GatesBound += float64(2 / n * residual * math.Sqrt(float64(square*flipped)))
 	}
 	split.Flips = float64(flips) / float64(s.batch.N*s.units)
-	split.SmoothBound = 2 * whole * inputs * split.Displacement
+	split.SmoothBound = float64(2 * whole * inputs * split.Displacement)
 	split.Bound = split.SmoothBound + split.GatesBound
 }
