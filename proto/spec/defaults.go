@@ -106,6 +106,10 @@ func fillMeasures(s *pb.Spec) {
 	set(&rank.Every, 1)
 	set(&rank.Epsilon, 0.001)
 	set(&rank.MaxSide, 1024)
+	set(&rank.Spectra, 0)
+	for _, study := range studyTable {
+		set(&section(study.field(checks)).Every, 0)
+	}
 	set(&section(&s.Evaluate).Every, 1)
 	keep := section(&s.Keep)
 	set(&keep.Last, 3)

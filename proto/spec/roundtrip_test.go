@@ -109,7 +109,9 @@ func anySpec(t *rapid.T) *Spec {
 			Every:   rapid.IntRange(0, 9).Draw(t, "rank.every"),
 			Epsilon: rapid.Float64Range(1e-300, 0.999).Draw(t, "epsilon"),
 			MaxSide: rapid.IntRange(1, 65536).Draw(t, "max_side"),
+			Spectra: rapid.IntRange(0, 9).Draw(t, "spectra"),
 		},
+		Studies:       anyStudies(t),
 		EvaluateEvery: rapid.IntRange(0, 1<<31-1).Draw(t, "evaluate.every"),
 		Keep: Keep{
 			Last:  rapid.IntRange(1, 9).Draw(t, "last"),

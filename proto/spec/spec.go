@@ -32,6 +32,7 @@ type Spec struct {
 	OnStateLost   StateLoss
 	Drift         Drift
 	Rank          Rank
+	Studies       Studies
 	EvaluateEvery int // rounds between evaluations on the test set; 0 = never
 	Keep          Keep
 	TaskLimit     time.Duration // that a live worker may finish nothing; 0 = no limit
@@ -93,7 +94,7 @@ const (
 // Drift says how drift is measured.
 type Drift struct {
 	Every  int // rounds between measurements; 0 = off
-	Shards int // of a round's participants at most
+	Shards int // of a round's participants at most; also for studies
 	Probe  int // examples a probe batch
 }
 
@@ -102,6 +103,7 @@ type Rank struct {
 	Every   int     // rounds between measurements; 0 = off
 	Epsilon float64 // of the Frobenius norm, in (0, 1)
 	MaxSide int     // matrices with a larger smaller side are left out
+	Spectra int     // rounds between those whose singular values are all kept, if measured; 0 = none
 }
 
 // Keep says which models stay in the store.

@@ -42,12 +42,9 @@ func (s *Spec) message() *pb.Spec {
 		State:          key(statePlaces, s.State),
 		StateDeadline:  durationpb.New(s.StateDeadline),
 		OnStateLost:    key(stateLosses, s.OnStateLost),
-		Checks: &pb.Checks{
-			Drift: &pb.Drift{Every: number32(s.Drift.Every), Shards: number32(s.Drift.Shards), Probe: number32(s.Drift.Probe)},
-			Rank:  &pb.Rank{Every: number32(s.Rank.Every), Epsilon: &s.Rank.Epsilon, MaxSide: number32(s.Rank.MaxSide)},
-		},
-		Evaluate: &pb.Evaluate{Every: number32(s.EvaluateEvery)},
-		Keep:     &pb.Keep{Last: number32(s.Keep.Last), Every: number32(s.Keep.Every), Best: &s.Keep.Best},
+		Checks:         checksTo(s),
+		Evaluate:       &pb.Evaluate{Every: number32(s.EvaluateEvery)},
+		Keep:           &pb.Keep{Last: number32(s.Keep.Last), Every: number32(s.Keep.Every), Best: &s.Keep.Best},
 	}
 	m.TaskLimit, m.Simulate = durationpb.New(s.TaskLimit), simulateTo(s.Simulate)
 	if s.StopAccuracy != 0 {
@@ -60,6 +57,17 @@ func (s *Spec) message() *pb.Spec {
 		m.Shards.Limit = number32(s.Shards.Limit)
 	}
 	return m
+}
+
+func checksTo(s *Spec) *pb.Checks {
+	checks := &pb.Checks{
+		Drift: &pb.Drift{Every: number32(s.Drift.Every), Shards: number32(s.Drift.Shards), Probe: number32(s.Drift.Probe)},
+		Rank: &pb.Rank{
+			Every: number32(s.Rank.Every), Epsilon: &s.Rank.Epsilon, MaxSide: number32(s.Rank.MaxSide), Spectra: number32(s.Rank.Spectra),
+		},
+	}
+	studiesTo(checks, s.Studies)
+	return checks
 }
 
 // number32 makes -1, which Check refuses everywhere, of what the schema cannot hold.

@@ -8074,11 +8074,43 @@ func (x *Adaptive) GetFloor() *durationpb.Duration {
 	return nil
 }
 
-// Checks are the measurements beside training. every: rounds between measurements; 0 is off.
+// Checks are the measurements beside training. every: rounds between measurements; 0 is off. None of them changes a bit of the
+// model. drift and rank are on by default. For all others a worker that serves every measured shard of the round (drift.shards of
+// its participants, drawn by key) repeats their tasks, which costs these tasks once more, together for all that are due, and one
+// model in its memory for each; what each costs beside that stands with it. P is the number of parameters.
 type Checks struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Drift         *Drift                 `protobuf:"bytes,1,opt,name=drift,proto3" json:"drift,omitempty"`
-	Rank          *Rank                  `protobuf:"bytes,2,opt,name=rank,proto3" json:"rank,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Drift *Drift                 `protobuf:"bytes,1,opt,name=drift,proto3" json:"drift,omitempty"`
+	Rank  *Rank                  `protobuf:"bytes,2,opt,name=rank,proto3" json:"rank,omitempty"`
+	// How much the gradients of shards differ at the average model, by split halves of the probes. Two gradients of a probe a
+	// shard, and 16 P bytes of memory; nothing of that size is sent.
+	Heterogeneity *Period `protobuf:"bytes,3,opt,name=heterogeneity,proto3" json:"heterogeneity,omitempty"`
+	// Cosine of each update with the mean update, gradient diversity, ratio of norms. One pass over the parameters a shard.
+	Updates *Period `protobuf:"bytes,4,opt,name=updates,proto3" json:"updates,omitempty"`
+	// Ranks of the local models. Singular values of every matrix a shard, within rank.max_side: as much as rank, for each.
+	LocalRanks *Period `protobuf:"bytes,5,opt,name=local_ranks,json=localRanks,proto3" json:"local_ranks,omitempty"`
+	// How much training moves, a step and a round, and how much of it is chance: spread of gradients, noise scale. One pass over
+	// the parameters a step, and 8 gradients of a batch a shard.
+	Noise *Period `protobuf:"bytes,6,opt,name=noise,proto3" json:"noise,omitempty"`
+	// Units that are dead or always on, agreement of gates between shards. A forward pass of the first 1,000 test examples, and
+	// of all probes at each local model.
+	Units *Period `protobuf:"bytes,7,opt,name=units,proto3" json:"units,omitempty"`
+	// Entropy of activations: of each mini-batch as it is trained, and of the average model. A forward pass a step and one of the
+	// first 1,000 test examples.
+	Entropy *Period `protobuf:"bytes,8,opt,name=entropy,proto3" json:"entropy,omitempty"`
+	// Distance of layers to the identity, norms of biases, and how far activations move from layer to layer. Singular values of
+	// every square matrix.
+	Identity *Period `protobuf:"bytes,9,opt,name=identity,proto3" json:"identity,omitempty"`
+	// Path norm, balance of neurons, and for shallow networks of one input their splines. One pass over the parameters.
+	Norms *Period `protobuf:"bytes,10,opt,name=norms,proto3" json:"norms,omitempty"`
+	// What the mean of k of the local models has in ranks, loss and accuracy, for every k. Singular values of every matrix and a
+	// pass of the first 1,000 test examples for each k.
+	Averaging *Period `protobuf:"bytes,11,opt,name=averaging,proto3" json:"averaging,omitempty"`
+	// The same after every local step, of the local models and of their mean. Costs that much every step: for short rounds.
+	SawTooth *Period `protobuf:"bytes,12,opt,name=saw_tooth,json=sawTooth,proto3" json:"saw_tooth,omitempty"`
+	// Divergence of local models as noise and heterogeneity predict it beside what it is, and ranks beside those of random
+	// gradients. As noise and heterogeneity together, and two sets of singular values for each of a few draws.
+	Prediction    *Period `protobuf:"bytes,13,opt,name=prediction,proto3" json:"prediction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -8127,12 +8159,137 @@ func (x *Checks) GetRank() *Rank {
 	return nil
 }
 
-// Drift measures how far gradients at local models are from gradients at the average model.
+func (x *Checks) GetHeterogeneity() *Period {
+	if x != nil {
+		return x.Heterogeneity
+	}
+	return nil
+}
+
+func (x *Checks) GetUpdates() *Period {
+	if x != nil {
+		return x.Updates
+	}
+	return nil
+}
+
+func (x *Checks) GetLocalRanks() *Period {
+	if x != nil {
+		return x.LocalRanks
+	}
+	return nil
+}
+
+func (x *Checks) GetNoise() *Period {
+	if x != nil {
+		return x.Noise
+	}
+	return nil
+}
+
+func (x *Checks) GetUnits() *Period {
+	if x != nil {
+		return x.Units
+	}
+	return nil
+}
+
+func (x *Checks) GetEntropy() *Period {
+	if x != nil {
+		return x.Entropy
+	}
+	return nil
+}
+
+func (x *Checks) GetIdentity() *Period {
+	if x != nil {
+		return x.Identity
+	}
+	return nil
+}
+
+func (x *Checks) GetNorms() *Period {
+	if x != nil {
+		return x.Norms
+	}
+	return nil
+}
+
+func (x *Checks) GetAveraging() *Period {
+	if x != nil {
+		return x.Averaging
+	}
+	return nil
+}
+
+func (x *Checks) GetSawTooth() *Period {
+	if x != nil {
+		return x.SawTooth
+	}
+	return nil
+}
+
+func (x *Checks) GetPrediction() *Period {
+	if x != nil {
+		return x.Prediction
+	}
+	return nil
+}
+
+// Period says how often a study is made.
+type Period struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rounds between two of them; 0 is off. Default 0.
+	Every         *int32 `protobuf:"varint,1,opt,name=every,proto3,oneof" json:"every,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Period) Reset() {
+	*x = Period{}
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Period) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Period) ProtoMessage() {}
+
+func (x *Period) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Period.ProtoReflect.Descriptor instead.
+func (*Period) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{104}
+}
+
+func (x *Period) GetEvery() int32 {
+	if x != nil && x.Every != nil {
+		return *x.Every
+	}
+	return 0
+}
+
+// Drift measures how far gradients at local models are from gradients at the average model, as a whole and for each layer, and
+// how many gates of ReLUs differ between them. Two gradients of a probe batch a measured shard, made by the worker that holds its
+// end.
 type Drift struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Default 1.
 	Every *int32 `protobuf:"varint,1,opt,name=every,proto3,oneof" json:"every,omitempty"`
-	// How many participants of a round are measured at most. Default 4.
+	// How many participants of a round are measured at most, also by the other checks. Default 4.
 	Shards *int32 `protobuf:"varint,2,opt,name=shards,proto3,oneof" json:"shards,omitempty"`
 	// Examples a probe batch. Default 32.
 	Probe         *int32 `protobuf:"varint,3,opt,name=probe,proto3,oneof" json:"probe,omitempty"`
@@ -8142,7 +8299,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8154,7 +8311,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[104]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8167,7 +8324,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{104}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *Drift) GetEvery() int32 {
@@ -8191,7 +8348,8 @@ func (x *Drift) GetProbe() int32 {
 	return 0
 }
 
-// Rank measures the spectra of the global model's matrices.
+// Rank measures the spectra of the global model's matrices, at the start model too. The coordinator's singular values beside the
+// next round.
 type Rank struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Default 1.
@@ -8199,14 +8357,17 @@ type Rank struct {
 	// A singular value counts when it is above epsilon times the matrix's Frobenius norm. Default 0.001.
 	Epsilon *float64 `protobuf:"fixed64,2,opt,name=epsilon,proto3,oneof" json:"epsilon,omitempty"`
 	// Matrices whose smaller side is above this are left out. Default 1024.
-	MaxSide       *int32 `protobuf:"varint,3,opt,name=max_side,json=maxSide,proto3,oneof" json:"max_side,omitempty"`
+	MaxSide *int32 `protobuf:"varint,3,opt,name=max_side,json=maxSide,proto3,oneof" json:"max_side,omitempty"`
+	// Rounds between those whose singular values are all kept, if they are measured; 0 is none. Those of the start model always
+	// are. 8 bytes a singular value in the store. Default 0.
+	Spectra       *int32 `protobuf:"varint,4,opt,name=spectra,proto3,oneof" json:"spectra,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Rank) Reset() {
 	*x = Rank{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8218,7 +8379,7 @@ func (x *Rank) String() string {
 func (*Rank) ProtoMessage() {}
 
 func (x *Rank) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[105]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8231,7 +8392,7 @@ func (x *Rank) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rank.ProtoReflect.Descriptor instead.
 func (*Rank) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{105}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *Rank) GetEvery() int32 {
@@ -8255,6 +8416,13 @@ func (x *Rank) GetMaxSide() int32 {
 	return 0
 }
 
+func (x *Rank) GetSpectra() int32 {
+	if x != nil && x.Spectra != nil {
+		return *x.Spectra
+	}
+	return 0
+}
+
 // Evaluate measures loss and accuracy on the test set.
 type Evaluate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -8266,7 +8434,7 @@ type Evaluate struct {
 
 func (x *Evaluate) Reset() {
 	*x = Evaluate{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[106]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8278,7 +8446,7 @@ func (x *Evaluate) String() string {
 func (*Evaluate) ProtoMessage() {}
 
 func (x *Evaluate) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[106]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8291,7 +8459,7 @@ func (x *Evaluate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evaluate.ProtoReflect.Descriptor instead.
 func (*Evaluate) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{106}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *Evaluate) GetEvery() int32 {
@@ -8316,7 +8484,7 @@ type Keep struct {
 
 func (x *Keep) Reset() {
 	*x = Keep{}
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[107]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8328,7 +8496,7 @@ func (x *Keep) String() string {
 func (*Keep) ProtoMessage() {}
 
 func (x *Keep) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_spec_proto_msgTypes[107]
+	mi := &file_fedrelu_v1_spec_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8341,7 +8509,7 @@ func (x *Keep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Keep.ProtoReflect.Descriptor instead.
 func (*Keep) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{107}
+	return file_fedrelu_v1_spec_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *Keep) GetLast() int32 {
@@ -9079,10 +9247,29 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x01H\x01R\fobservations\x88\x01\x01\x12@\n" +
 	"\x05floor\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\x05floorB\x04\n" +
 	"\x02_kB\x0f\n" +
-	"\r_observations\"W\n" +
+	"\r_observations\"\xe7\x04\n" +
 	"\x06Checks\x12'\n" +
 	"\x05drift\x18\x01 \x01(\v2\x11.fedrelu.v1.DriftR\x05drift\x12$\n" +
-	"\x04rank\x18\x02 \x01(\v2\x10.fedrelu.v1.RankR\x04rank\"\xa2\x01\n" +
+	"\x04rank\x18\x02 \x01(\v2\x10.fedrelu.v1.RankR\x04rank\x128\n" +
+	"\rheterogeneity\x18\x03 \x01(\v2\x12.fedrelu.v1.PeriodR\rheterogeneity\x12,\n" +
+	"\aupdates\x18\x04 \x01(\v2\x12.fedrelu.v1.PeriodR\aupdates\x123\n" +
+	"\vlocal_ranks\x18\x05 \x01(\v2\x12.fedrelu.v1.PeriodR\n" +
+	"localRanks\x12(\n" +
+	"\x05noise\x18\x06 \x01(\v2\x12.fedrelu.v1.PeriodR\x05noise\x12(\n" +
+	"\x05units\x18\a \x01(\v2\x12.fedrelu.v1.PeriodR\x05units\x12,\n" +
+	"\aentropy\x18\b \x01(\v2\x12.fedrelu.v1.PeriodR\aentropy\x12.\n" +
+	"\bidentity\x18\t \x01(\v2\x12.fedrelu.v1.PeriodR\bidentity\x12(\n" +
+	"\x05norms\x18\n" +
+	" \x01(\v2\x12.fedrelu.v1.PeriodR\x05norms\x120\n" +
+	"\taveraging\x18\v \x01(\v2\x12.fedrelu.v1.PeriodR\taveraging\x12/\n" +
+	"\tsaw_tooth\x18\f \x01(\v2\x12.fedrelu.v1.PeriodR\bsawTooth\x122\n" +
+	"\n" +
+	"prediction\x18\r \x01(\v2\x12.fedrelu.v1.PeriodR\n" +
+	"prediction\"<\n" +
+	"\x06Period\x12(\n" +
+	"\x05every\x18\x01 \x01(\x05B\r\xbaH\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x00H\x00R\x05every\x88\x01\x01B\b\n" +
+	"\x06_every\"\xa2\x01\n" +
 	"\x05Drift\x12(\n" +
 	"\x05every\x18\x01 \x01(\x05B\r\xbaH\n" +
 	"\x1a\b\x18\xff\xff\xff\xff\a(\x00H\x00R\x05every\x88\x01\x01\x12(\n" +
@@ -9090,16 +9277,20 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\x05probe\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x01H\x02R\x05probe\x88\x01\x01B\b\n" +
 	"\x06_everyB\t\n" +
 	"\a_shardsB\b\n" +
-	"\x06_probe\"\xba\x01\n" +
+	"\x06_probe\"\xf4\x01\n" +
 	"\x04Rank\x12(\n" +
 	"\x05every\x18\x01 \x01(\x05B\r\xbaH\n" +
 	"\x1a\b\x18\xff\xff\xff\xff\a(\x00H\x00R\x05every\x88\x01\x01\x128\n" +
 	"\aepsilon\x18\x02 \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x11\x00\x00\x00\x00\x00\x00\xf0?!\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\aepsilon\x88\x01\x01\x12+\n" +
-	"\bmax_side\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80\x04(\x01H\x02R\amaxSide\x88\x01\x01B\b\n" +
+	"\bmax_side\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\x80\x04(\x01H\x02R\amaxSide\x88\x01\x01\x12,\n" +
+	"\aspectra\x18\x04 \x01(\x05B\r\xbaH\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x00H\x03R\aspectra\x88\x01\x01B\b\n" +
 	"\x06_everyB\n" +
 	"\n" +
 	"\b_epsilonB\v\n" +
-	"\t_max_side\">\n" +
+	"\t_max_sideB\n" +
+	"\n" +
+	"\b_spectra\">\n" +
 	"\bEvaluate\x12(\n" +
 	"\x05every\x18\x01 \x01(\x05B\r\xbaH\n" +
 	"\x1a\b\x18\xff\xff\xff\xff\a(\x00H\x00R\x05every\x88\x01\x01B\b\n" +
@@ -9188,7 +9379,7 @@ func file_fedrelu_v1_spec_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_spec_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
-var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 108)
+var file_fedrelu_v1_spec_proto_msgTypes = make([]protoimpl.MessageInfo, 109)
 var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(StatePlace)(0),             // 0: fedrelu.v1.StatePlace
 	(OnStateLost)(0),            // 1: fedrelu.v1.OnStateLost
@@ -9307,11 +9498,12 @@ var file_fedrelu_v1_spec_proto_goTypes = []any{
 	(*Deadline)(nil),            // 114: fedrelu.v1.Deadline
 	(*Adaptive)(nil),            // 115: fedrelu.v1.Adaptive
 	(*Checks)(nil),              // 116: fedrelu.v1.Checks
-	(*Drift)(nil),               // 117: fedrelu.v1.Drift
-	(*Rank)(nil),                // 118: fedrelu.v1.Rank
-	(*Evaluate)(nil),            // 119: fedrelu.v1.Evaluate
-	(*Keep)(nil),                // 120: fedrelu.v1.Keep
-	(*durationpb.Duration)(nil), // 121: google.protobuf.Duration
+	(*Period)(nil),              // 117: fedrelu.v1.Period
+	(*Drift)(nil),               // 118: fedrelu.v1.Drift
+	(*Rank)(nil),                // 119: fedrelu.v1.Rank
+	(*Evaluate)(nil),            // 120: fedrelu.v1.Evaluate
+	(*Keep)(nil),                // 121: fedrelu.v1.Keep
+	(*durationpb.Duration)(nil), // 122: google.protobuf.Duration
 }
 var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	21,  // 0: fedrelu.v1.Spec.stop:type_name -> fedrelu.v1.Stop
@@ -9328,14 +9520,14 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	111, // 11: fedrelu.v1.Spec.close:type_name -> fedrelu.v1.Close
 	89,  // 12: fedrelu.v1.Spec.simulate:type_name -> fedrelu.v1.Simulate
 	12,  // 13: fedrelu.v1.Spec.on_divergence:type_name -> fedrelu.v1.OnDivergence
-	121, // 14: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
-	121, // 15: fedrelu.v1.Spec.task_limit:type_name -> google.protobuf.Duration
+	122, // 14: fedrelu.v1.Spec.give_up:type_name -> google.protobuf.Duration
+	122, // 15: fedrelu.v1.Spec.task_limit:type_name -> google.protobuf.Duration
 	0,   // 16: fedrelu.v1.Spec.state:type_name -> fedrelu.v1.StatePlace
-	121, // 17: fedrelu.v1.Spec.state_deadline:type_name -> google.protobuf.Duration
+	122, // 17: fedrelu.v1.Spec.state_deadline:type_name -> google.protobuf.Duration
 	1,   // 18: fedrelu.v1.Spec.on_state_lost:type_name -> fedrelu.v1.OnStateLost
 	116, // 19: fedrelu.v1.Spec.checks:type_name -> fedrelu.v1.Checks
-	119, // 20: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
-	120, // 21: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
+	120, // 20: fedrelu.v1.Spec.evaluate:type_name -> fedrelu.v1.Evaluate
+	121, // 21: fedrelu.v1.Spec.keep:type_name -> fedrelu.v1.Keep
 	14,  // 22: fedrelu.v1.Spec.faults:type_name -> fedrelu.v1.Faults
 	15,  // 23: fedrelu.v1.Faults.byzantine:type_name -> fedrelu.v1.Byzantine
 	16,  // 24: fedrelu.v1.Byzantine.attack:type_name -> fedrelu.v1.Attack
@@ -9440,16 +9632,27 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	113, // 123: fedrelu.v1.Close.quorum:type_name -> fedrelu.v1.Quorum
 	114, // 124: fedrelu.v1.Close.deadline:type_name -> fedrelu.v1.Deadline
 	115, // 125: fedrelu.v1.Close.adaptive:type_name -> fedrelu.v1.Adaptive
-	121, // 126: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
-	121, // 127: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
-	121, // 128: fedrelu.v1.Adaptive.floor:type_name -> google.protobuf.Duration
-	117, // 129: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
-	118, // 130: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
-	131, // [131:131] is the sub-list for method output_type
-	131, // [131:131] is the sub-list for method input_type
-	131, // [131:131] is the sub-list for extension type_name
-	131, // [131:131] is the sub-list for extension extendee
-	0,   // [0:131] is the sub-list for field type_name
+	122, // 126: fedrelu.v1.Quorum.grace:type_name -> google.protobuf.Duration
+	122, // 127: fedrelu.v1.Deadline.after:type_name -> google.protobuf.Duration
+	122, // 128: fedrelu.v1.Adaptive.floor:type_name -> google.protobuf.Duration
+	118, // 129: fedrelu.v1.Checks.drift:type_name -> fedrelu.v1.Drift
+	119, // 130: fedrelu.v1.Checks.rank:type_name -> fedrelu.v1.Rank
+	117, // 131: fedrelu.v1.Checks.heterogeneity:type_name -> fedrelu.v1.Period
+	117, // 132: fedrelu.v1.Checks.updates:type_name -> fedrelu.v1.Period
+	117, // 133: fedrelu.v1.Checks.local_ranks:type_name -> fedrelu.v1.Period
+	117, // 134: fedrelu.v1.Checks.noise:type_name -> fedrelu.v1.Period
+	117, // 135: fedrelu.v1.Checks.units:type_name -> fedrelu.v1.Period
+	117, // 136: fedrelu.v1.Checks.entropy:type_name -> fedrelu.v1.Period
+	117, // 137: fedrelu.v1.Checks.identity:type_name -> fedrelu.v1.Period
+	117, // 138: fedrelu.v1.Checks.norms:type_name -> fedrelu.v1.Period
+	117, // 139: fedrelu.v1.Checks.averaging:type_name -> fedrelu.v1.Period
+	117, // 140: fedrelu.v1.Checks.saw_tooth:type_name -> fedrelu.v1.Period
+	117, // 141: fedrelu.v1.Checks.prediction:type_name -> fedrelu.v1.Period
+	142, // [142:142] is the sub-list for method output_type
+	142, // [142:142] is the sub-list for method input_type
+	142, // [142:142] is the sub-list for extension type_name
+	142, // [142:142] is the sub-list for extension extendee
+	0,   // [0:142] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
@@ -9645,13 +9848,14 @@ func file_fedrelu_v1_spec_proto_init() {
 	file_fedrelu_v1_spec_proto_msgTypes[105].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[106].OneofWrappers = []any{}
 	file_fedrelu_v1_spec_proto_msgTypes[107].OneofWrappers = []any{}
+	file_fedrelu_v1_spec_proto_msgTypes[108].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_spec_proto_rawDesc), len(file_fedrelu_v1_spec_proto_rawDesc)),
 			NumEnums:      13,
-			NumMessages:   108,
+			NumMessages:   109,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
