@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
@@ -30,6 +31,7 @@ type Spectrum struct {
 	Top           []float64 // the largest singular values, descending, at most TopValues
 	Frobenius     float64   // ||W||_F
 	Spectral      float64   // ||W||_2
+	Values        []float64 // all singular values, descending
 }
 
 // Layer is the measurement of one weight.
@@ -53,6 +55,7 @@ func Measure(s []float64, epsilon float64) *Spectrum {
 		RoyVetterli:   RoyVetterliRank(s),
 		Top:           append([]float64(nil), s[:min(TopValues, len(s))]...),
 		Frobenius:     Frobenius(s),
+		Values:        slices.Clone(s),
 	}
 	for i, eps := range Epsilons() {
 		spectrum.Ranks[i] = EpsRank(s, eps)

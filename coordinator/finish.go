@@ -34,7 +34,7 @@ func (o *owner) finish(ctx context.Context) error {
 	rec.Seconds = cur.clock.seconds(measureWait)
 	rec.BytesUp, rec.BytesDown = cur.clock.bytes(o.c)
 	rec.Time = time.Now()
-	rec.MeasureDue = o.measuresRank(rec.Number) || len(cur.measured) > 0
+	rec.MeasureDue = o.measureDue(rec.Number, cur.measured)
 	return o.commit(rec, next, made)
 }
 

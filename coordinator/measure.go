@@ -26,7 +26,8 @@ type measurement struct {
 	why    string // of missing layers
 
 	drift  []*driftTask
-	absent time.Time // since when no worker can do what is left of the drift; zero: one does
+	study  *studyTask // nil: none is due
+	absent time.Time  // since when no worker can do what is left of drift or study; zero: one does
 }
 
 type workState int
@@ -45,7 +46,7 @@ type driftTask struct {
 	holder round.WorkerID // who trained it and should hold its end; 0: unknown
 	asked  round.WorkerID // who measures it now; 0: nobody
 	tried  []round.WorkerID
-	sample *analysis.Sample
+	sample *wire.DriftSample
 	why    string // it cannot be had
 }
 
@@ -89,6 +90,7 @@ func (o *owner) remeasure(rec record.Round) error {
 
 func (o *owner) startMeasurement(m *measurement) error {
 	o.pending = m
+	m.study = o.planStudy(m.round, m.next)
 	if o.measuresRank(m.round.Number) {
 		m.ranks = due
 		m.model = o.c.models.hold(m.next)
@@ -124,21 +126,22 @@ func (o *owner) onRanked(e ranked) error {
 	if e.err != nil {
 		m.why = e.err.Error()
 	}
+	full := o.keepsSpectra(e.round)
 	for _, l := range e.layers {
-		m.layers = append(m.layers, layerRecord(l, o.spec.Rank.Epsilon))
+		m.layers = append(m.layers, layerRecord(l, o.positions(l.Name), o.spec.Rank.Epsilon, full))
 	}
 	return o.settleMeasurement()
 }
 
 // askForDrift gives every open task that nobody measures to a worker: the one that holds the end, or any other that can
-// train the shard.
+// train the shard; and the study to whoever can make it.
 func (o *owner) askForDrift() {
 	m := o.pending
 	if m == nil {
 		return
 	}
 	byWorker := make(map[round.WorkerID]*wire.Measure)
-	idle := false
+	idle := o.askForStudy(m)
 	workers := o.readyWorkers()
 	for _, t := range m.drift {
 		if !t.open() || t.asked != 0 {
@@ -194,6 +197,7 @@ func (m *measurement) lose(id round.WorkerID) {
 			t.asked = 0
 		}
 	}
+	m.study.lose(id)
 }
 
 // drop gives up the model of a measurement that will not end.
@@ -223,7 +227,10 @@ func (o *owner) onSample(p *participant, s wire.DriftSample) error {
 		return nil
 	}
 	s.Sample.Weight = t.weight
-	t.sample = &s.Sample
+	for i := range s.Modules {
+		s.Modules[i].Weight = t.weight
+	}
+	t.sample = &s
 	return o.settleMeasurement()
 }
 
@@ -247,7 +254,7 @@ const maxDriftTries = 3
 // settleMeasurement commits the measurement once all of it is there.
 func (o *owner) settleMeasurement() error {
 	m := o.pending
-	if m == nil || m.ranks == due || slices.ContainsFunc(m.drift, (*driftTask).open) {
+	if m == nil || m.ranks == due || m.study.open() || slices.ContainsFunc(m.drift, (*driftTask).open) {
 		return nil
 	}
 	o.pending = nil
@@ -260,6 +267,7 @@ func (o *owner) concludeMeasurement(m *measurement) error {
 		Seconds: time.Since(m.began).Seconds(), Time: time.Now(),
 	}
 	o.addDrift(&rec, m)
+	o.addStudy(&rec, m)
 	if _, err := o.c.store.AppendMeasured(o.run.ID, rec); err != nil {
 		return fmt.Errorf("committing the measurement of round %d: %w", m.round.Number, err)
 	}
@@ -268,7 +276,7 @@ func (o *owner) concludeMeasurement(m *measurement) error {
 }
 
 func (o *owner) addDrift(rec *record.Measured, m *measurement) {
-	var samples []analysis.Sample
+	var samples []wire.DriftSample
 	for _, t := range m.drift {
 		if t.why != "" {
 			rec.DriftReason = fmt.Sprintf("shard %d: %s", t.shard, t.why)
@@ -278,12 +286,16 @@ func (o *owner) addDrift(rec *record.Measured, m *measurement) {
 	}
 	switch {
 	case len(samples) > 0:
-		d, err := analysis.Combine(samples)
+		d, err := combineDrift(samples)
 		if err != nil {
 			rec.DriftReason = err.Error()
 			return
 		}
-		rec.Drift = driftRecord(d, o.spec.Drift.Probe, o.algorithm.Rule.TakesMean())
+		d.Model, d.Probe = record.ModelNext, o.spec.Drift.Probe
+		if o.algorithm.Rule.TakesMean() {
+			d.Model = record.ModelMean
+		}
+		rec.Drift = d
 	case o.measuresDrift(m.round.Number):
 		rec.DriftReason = cmp.Or(m.why, "no measured shard answered")
 	}
@@ -325,31 +337,5 @@ func (m *measurement) giveUp(after time.Duration) {
 			t.why = fmt.Sprintf("no worker could measure it for %v", after)
 		}
 	}
-}
-
-func layerRecord(l analysis.Layer, epsilon float64) record.Layer {
-	out := record.Layer{Name: l.Name, Shape: l.Shape, Reason: l.Reason, Warning: l.Warning}
-	if l.Spectrum == nil {
-		return out
-	}
-	out.Spectrum = &record.Spectrum{
-		Rank: l.Spectrum.Rank, Epsilon: epsilon, StableRank: l.Spectrum.StableRank, EffectiveRank: l.Spectrum.EffectiveRank,
-		Top: l.Spectrum.Top, Frobenius: l.Spectrum.Frobenius, Spectral: l.Spectrum.Spectral,
-	}
-	for i, eps := range analysis.Epsilons() {
-		out.Spectrum.Ranks = append(out.Spectrum.Ranks, record.RankAt{Epsilon: eps, Rank: l.Spectrum.Ranks[i]})
-	}
-	return out
-}
-
-func driftRecord(d *analysis.Drift, probe int, mean bool) *record.Drift {
-	out := &record.Drift{
-		Model: record.ModelNext, Probe: probe, Shards: d.Shards,
-		Drift: &d.Drift, DriftRel: d.DriftRel, DriftMax: &d.DriftMax, Cosine: d.Cosine,
-		Divergence: &d.Divergence, DivergenceRel: d.DivergenceRel, Lipschitz: d.Lipschitz,
-	}
-	if mean {
-		out.Model = record.ModelMean
-	}
-	return out
+	m.study.giveUp(after)
 }

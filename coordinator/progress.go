@@ -51,7 +51,7 @@ func (o *owner) say(phase string, always bool) {
 	if m := o.pending; m != nil && phase == "measure" {
 		p.WaitingFor, p.Since = "waiting for the measurement of a round", m.began
 		if !m.absent.IsZero() {
-			p.WaitingFor, p.Since = "waiting for a worker that can measure the drift", m.absent
+			p.WaitingFor, p.Since = "waiting for a worker that can measure a round", m.absent
 			p.Until = m.absent.Add(o.c.cfg.MeasureGiveUp)
 		}
 	}

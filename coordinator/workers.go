@@ -35,6 +35,9 @@ func (o *owner) onLeft(s *Session, why error) error {
 	if o.pending != nil {
 		o.pending.lose(s.ID)
 		o.askForDrift()
+		if err := o.settleMeasurement(); err != nil {
+			return err
+		}
 	}
 	if o.scores != nil {
 		o.scores.lose(s.ID)
@@ -63,6 +66,10 @@ func (o *owner) onMessage(s *Session, m wire.FromWorker) error {
 		return o.onSample(p, m)
 	case wire.DriftFailed:
 		return o.onDriftFailed(p, m)
+	case wire.Studied:
+		return o.onStudied(p, m)
+	case wire.StudyFailed:
+		return o.onStudyFailed(p, m)
 	case wire.Scored:
 		return o.onScored(p, m)
 	case wire.ScoreFailed:
@@ -119,6 +126,9 @@ func (o *owner) onReady(p *participant, m wire.RunReady) error {
 		p.states[s] = true
 	}
 	o.askForDrift()
+	if err := o.settleMeasurement(); err != nil {
+		return err
+	}
 	o.askForScores()
 	if o.current == nil {
 		return nil // the next round takes in whoever is ready; nobody holds results of a round that has not begun

@@ -10,17 +10,22 @@ import (
 // gear is a job with the memory that serves it: blocks of the size of what travels and sums, used again and again. What comes back
 // late goes to the gear that it came from, whatever the run is by then.
 type gear struct {
-	job      *localsgd.Job
-	states   *store.Store // of shards; nil where they have none
-	size     int          // of a shard's state; 0: none
-	travels  bool         // states go to the coordinator with the updates
-	blocks   [][]float32
-	sums     []*localsgd.Sum
-	measurer *measurer // with the slot that measures while run.measuring is set
+	spec      *spec.Spec
+	job       *localsgd.Job
+	algorithm localsgd.Algorithm
+	states    *store.Store // of shards; nil where they have none
+	size      int          // of a shard's state; 0: none
+	travels   bool         // states go to the coordinator with the updates
+	blocks    [][]float32
+	sums      []*localsgd.Sum
+	measurer  *measurer // with the slot that measures while run.measuring is set
 }
 
 func newGear(s *spec.Spec, job *localsgd.Job, states *store.Store) *gear {
-	return &gear{job: job, states: states, size: job.ShardState().Size(), travels: workload.StatesTravel(s, job)}
+	return &gear{
+		spec: s, job: job, algorithm: workload.Algorithm(s),
+		states: states, size: job.ShardState().Size(), travels: workload.StatesTravel(s, job),
+	}
 }
 
 // block returns a block of undefined content.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/fedrelu/fedrelu/analysis"
+	"github.com/fedrelu/fedrelu/analysis/activity"
 	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
@@ -89,8 +90,8 @@ func (a *agent) measureNext(s *slot) bool {
 	}
 	target.uses++
 	s.hand.give(func() event {
-		sample, probe, err := j.compute(ctx, s)
-		return measured{run, j, sample, probe, err}
+		sample, err := j.compute(ctx, s)
+		return measured{run, j, sample, err}
 	})
 	return true
 }
@@ -103,29 +104,30 @@ type comparison struct {
 	end           []float32
 }
 
-func (c *comparison) compute(ctx context.Context, s *slot) (analysis.Sample, int, error) {
+func (c *comparison) compute(ctx context.Context, s *slot) (wire.DriftSample, error) {
 	job := c.gear.job
 	if c.start != nil && c.gear.size > 0 {
-		return analysis.Sample{}, 0, errors.New("the task cannot be repeated: its shard's state has moved on")
+		return wire.DriftSample{}, errors.New("the task cannot be repeated: its shard's state has moved on")
 	}
 	if c.start != nil {
 		if _, err := s.use(job).Train(ctx, localsgd.Task{Round: c.Round, Shard: c.shard, Steps: c.steps}, c.start.grid, localsgd.Blocks{Start: c.start.block, End: c.end}); err != nil {
-			return analysis.Sample{}, 0, fmt.Errorf("repeating the task: %w", err)
+			return wire.DriftSample{}, fmt.Errorf("repeating the task: %w", err)
 		}
 	}
 	if c.gear.measurer == nil {
 		c.gear.measurer = &measurer{job: job}
 	}
 	n := job.Net.Parameters()
-	return c.gear.measurer.sample(c.shard, c.probe, c.end[:n], c.target.block[:n])
+	sample, err := c.gear.measurer.sample(c.shard, c.probe, c.end[:n], c.target.block[:n])
+	sample.Key = c.Key
+	return sample, err
 }
 
 // measured tells how a measurement ended.
 type measured struct {
 	run    *run
 	done   *comparison
-	sample analysis.Sample
-	probe  int
+	sample wire.DriftSample
 	err    error
 }
 
@@ -142,26 +144,30 @@ func (e measured) apply(a *agent) {
 	case e.err != nil:
 		a.failMeasure(e.done.measure, e.err.Error())
 	default:
-		a.say(wire.DriftSample{Key: e.done.Key, Probe: e.probe, Sample: e.sample})
+		a.say(e.sample)
 	}
 }
 
-// measurer measures drift on probe batches of bounded size. One slot uses it at a time.
+// measurer measures drift and flips of gates on probe batches of bounded size. One slot uses it at a time.
 type measurer struct {
 	job     *localsgd.Job
 	batch   int // that machine can take
 	machine *relu.Machine[float32]
+	flips   *activity.FlipCounter
 	drift   *analysis.Measurer
 }
 
-// sample compares a shard's end with a model on the shard's probe batch, and returns the batch's size too.
-func (m *measurer) sample(k, probe int, end, goal []float32) (analysis.Sample, int, error) {
+// sample compares a shard's end with a model on the shard's probe batch.
+func (m *measurer) sample(k, probe int, end, goal []float32) (wire.DriftSample, error) {
 	examples := shard.Probe(m.job.Seed, k, m.job.Shards[k], probe)
 	if len(examples) > m.batch {
 		m.batch = len(examples)
 		m.machine = relu.NewMachine[float32](m.job.Net, m.batch)
+		m.flips = activity.NewFlipCounter(m.job.Net)
+		m.machine.Watch(m.flips)
 		m.drift = analysis.NewMeasurer(m.job.Net.Layout(), m.machine)
 	}
-	s, err := m.drift.Measure(k, end, goal, localsgd.Fill(m.machine, m.job.Data.Train, examples))
-	return s, len(examples), err
+	m.flips.Take() // of a comparison that failed half-way
+	s, modules, err := m.drift.MeasureModules(k, end, goal, localsgd.Fill(m.machine, m.job.Data.Train, examples))
+	return wire.DriftSample{Probe: len(examples), Sample: s, Modules: modules, Flips: m.flips.Take()}, err
 }

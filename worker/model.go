@@ -142,6 +142,7 @@ func (a *agent) failModel(hash tensor.Hash, reason string) {
 		r.tasks = nil
 	}
 	a.failScores(hash, reason)
+	a.failStudies(func(m wire.Study) bool { return m.Start == hash || m.Model == hash }, reason)
 	a.run.measures = slices.DeleteFunc(a.run.measures, func(m measure) bool {
 		needed := m.model == hash || m.start == hash && !a.run.ends.has(m.end())
 		if needed {
@@ -171,6 +172,9 @@ func (r *run) wants(hash tensor.Hash) bool {
 		return true
 	}
 	if len(r.scores) > 0 && hash == r.scores[0].model {
+		return true
+	}
+	if len(r.studies) > 0 && (hash == r.studies[0].Start || hash == r.studies[0].Model) {
 		return true
 	}
 	return len(r.measures) > 0 && (hash == r.measures[0].start || hash == r.measures[0].model)

@@ -29,6 +29,8 @@ type run struct {
 
 	measures  []measure
 	measuring *measurement
+	studies   []wire.Study
+	studying  *conducted
 	scores    []score
 	scoring   *scoring
 	ends      ends
@@ -51,7 +53,7 @@ func (a *agent) startRun(m wire.StartRun) {
 // detach forgets what belongs to a session: the coordinator hands out anew what has not begun.
 func (r *run) detach() {
 	r.asked, r.ready = false, false
-	r.measures, r.scores = nil, nil
+	r.measures, r.studies, r.scores = nil, nil, nil
 	if r.round != nil {
 		r.round.detach()
 	}
@@ -84,6 +86,9 @@ func (r *run) cancel() {
 	}
 	if r.measuring != nil {
 		r.measuring.cancel()
+	}
+	if r.studying != nil {
+		r.studying.cancel()
 	}
 	if r.scoring != nil {
 		r.scoring.cancel()

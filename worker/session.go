@@ -204,6 +204,8 @@ func (e said) apply(a *agent) {
 		a.abandon(m)
 	case wire.Measure:
 		a.measure(m)
+	case wire.Study:
+		a.study(m)
 	case wire.Score:
 		a.score(m)
 	case wire.CloseRun:

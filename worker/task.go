@@ -82,7 +82,8 @@ func (a *agent) releaseRevoked(r *round) {
 	})
 }
 
-// dispatch gives idle slots something to do: scores and measurements first, they are short, and for a score all wait.
+// dispatch gives idle slots something to do: scores and measurements first, they are short, and for a score all wait; then
+// studies, for which the next commit waits.
 func (a *agent) dispatch() {
 	if a.run == nil || !a.run.ready {
 		return
@@ -91,7 +92,7 @@ func (a *agent) dispatch() {
 		a.model(a.run.measures[0].model) // normally the next start: it comes while the slots are busy
 	}
 	for _, s := range a.slots {
-		if s.idle() && !a.scoreNext(s) && !a.measureNext(s) && !a.trainNext(s) {
+		if s.idle() && !a.scoreNext(s) && !a.measureNext(s) && !a.studyNext(s) && !a.trainNext(s) {
 			return
 		}
 	}

@@ -39,6 +39,13 @@ func (f *fields) finite(field string, v *float64) {
 	}
 }
 
+// readings takes the error of a check that was made elsewhere.
+func (f *fields) readings(err error) {
+	if err != nil && f.err == nil {
+		f.err = fmt.Errorf("%w: %s: %w", ErrInvalid, f.of, err)
+	}
+}
+
 func (f *fields) shards(field string, shards []int) {
 	for i, s := range shards {
 		f.check(s >= 0 && s < MaxShards, field, s, "0 .. 2^24-1")

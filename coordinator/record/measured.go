@@ -1,6 +1,12 @@
 package record
 
-import "time"
+import (
+	"time"
+
+	"github.com/fedrelu/fedrelu/analysis/activity"
+	"github.com/fedrelu/fedrelu/analysis/study"
+	"github.com/fedrelu/fedrelu/proto/readings"
+)
 
 // Measured is what was measured on a round. It is committed when the numbers are there, maybe after later rounds.
 type Measured struct {
@@ -8,8 +14,10 @@ type Measured struct {
 	Drift        *Drift
 	DriftReason  string // why there is no drift; empty if nobody asked for it
 	Layers       []Layer
-	LayersReason string  // why there are no layers; empty if nobody asked for them
-	Seconds      float64 // that the measuring took, beside the rounds
+	LayersReason string          // why there are no layers; empty if nobody asked for them
+	Readings     []study.Reading // of the studies that were due; one quantity at one layer stands together
+	Missing      []study.Missing // what was due of them and is not there
+	Seconds      float64         // that the measuring took, beside the rounds
 	Time         time.Time
 }
 
@@ -20,6 +28,16 @@ type Drift struct {
 	Probe  int    // examples in the probe batch of a shard that has so many
 	Shards []int  // measured, ascending
 
+	Drift, DriftRel, DriftMax, Cosine    *float64
+	Divergence, DivergenceRel, Lipschitz *float64
+
+	Flips   []activity.Flip // of each gated activation (M7)
+	Modules []ModuleDrift   // the same numbers for each layer with parameters; none of older builds
+}
+
+// ModuleDrift is the drift of one layer's parameters (M2).
+type ModuleDrift struct {
+	Name                                 string
 	Drift, DriftRel, DriftMax, Cosine    *float64
 	Divergence, DivergenceRel, Lipschitz *float64
 }
@@ -37,6 +55,8 @@ type Layer struct {
 	Spectrum *Spectrum // nil: left out, see Reason
 	Reason   string
 	Warning  string // not empty: the numbers are to be read with care, and why
+
+	Positions int // at which each example uses it: those of a convolution's output, else 1; 0: an older build did not say
 }
 
 // Spectrum is what the singular values of a layer say. Names and definitions: M9.
@@ -49,6 +69,7 @@ type Spectrum struct {
 	Top           []float64 // the largest singular values, descending
 	Frobenius     float64
 	Spectral      float64
+	Values        []float64 // all singular values, descending, where the spec keeps them; nil elsewhere
 }
 
 // RankAt is the rank at another threshold.
@@ -68,6 +89,8 @@ func (m *Measured) Validate() error {
 	for i := range m.Layers {
 		m.Layers[i].validate(&f)
 	}
+	f.readings(readings.Check(m.Readings))
+	f.readings(readings.CheckMissing(m.Missing))
 	return f.err
 }
 
@@ -82,6 +105,14 @@ func (d *Drift) validate(f *fields) {
 	f.finite("drift.divergence", d.Divergence)
 	f.finite("drift.divergence_rel", d.DivergenceRel)
 	f.finite("drift.lipschitz", d.Lipschitz)
+	for _, flip := range d.Flips {
+		f.check(flip.Fraction >= 0 && flip.Fraction <= 1, "drift.flips", flip.Fraction, "0 .. 1")
+	}
+	for _, m := range d.Modules {
+		for _, v := range []*float64{m.Drift, m.DriftRel, m.DriftMax, m.Cosine, m.Divergence, m.DivergenceRel, m.Lipschitz} {
+			f.finite("drift.modules", v)
+		}
+	}
 }
 
 func (l *Layer) validate(f *fields) {
@@ -89,6 +120,7 @@ func (l *Layer) validate(f *fields) {
 	for _, n := range l.Shape {
 		f.check(n > 0, "layers.shape", n, "greater than 0")
 	}
+	f.small("layers.positions", l.Positions)
 	s := l.Spectrum
 	if s == nil {
 		return
@@ -101,6 +133,9 @@ func (l *Layer) validate(f *fields) {
 	f.positive("layers.spectral", s.Spectral)
 	for i := range s.Top {
 		f.finite("layers.top", &s.Top[i])
+	}
+	for _, v := range s.Values {
+		f.positive("layers.values", v)
 	}
 	for _, r := range s.Ranks {
 		f.small("layers.ranks", r.Rank)

@@ -1,6 +1,10 @@
 package record
 
-import fedreluv1 "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
+import (
+	"github.com/fedrelu/fedrelu/analysis/activity"
+	fedreluv1 "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
+	"github.com/fedrelu/fedrelu/proto/readings"
+)
 
 func (*Measured) kind() Kind { return KindMeasured }
 
@@ -8,6 +12,7 @@ func (m *Measured) encode() ([]byte, error) {
 	return marshal(&fedreluv1.MeasuredRecord{
 		Round: uint32(m.Round), Drift: driftProto(m.Drift), DriftReason: text(m.DriftReason), Layers: each(m.Layers, layerProto),
 		LayersReason: text(m.LayersReason), Seconds: m.Seconds, Time: nanos(m.Time),
+		Readings: readings.Encode(m.Readings), Missing: readings.EncodeMissing(m.Missing),
 	})
 }
 
@@ -18,6 +23,11 @@ func measuredFromProto(p *fedreluv1.MeasuredRecord) (Measured, error) {
 		Layers:       each(p.GetLayers(), func(l *fedreluv1.LayerRecord) Layer { return layerFromProto(&f, l) }),
 		LayersReason: p.GetLayersReason(), Seconds: p.GetSeconds(), Time: instant(p.GetTime()),
 	}
+	var err error
+	m.Readings, err = readings.Decode(p.GetReadings())
+	f.readings(err)
+	m.Missing, err = readings.DecodeMissing(p.GetMissing())
+	f.readings(err)
 	if f.err != nil {
 		return Measured{}, f.err
 	}
@@ -31,33 +41,53 @@ func driftProto(d *Drift) *fedreluv1.DriftRecord {
 	if d == nil {
 		return nil
 	}
-	return &fedreluv1.DriftRecord{
+	p := &fedreluv1.DriftRecord{
 		Model: d.Model, Probe: uint32(d.Probe), Shards: numbers[uint32](d.Shards), Drift: d.Drift, DriftRel: d.DriftRel,
 		DriftMax: d.DriftMax, Cosine: d.Cosine, Divergence: d.Divergence, DivergenceRel: d.DivergenceRel, Lipschitz: d.Lipschitz,
 	}
+	for _, f := range d.Flips {
+		p.Flips = append(p.Flips, &fedreluv1.FlipRecord{Name: text(f.Name), Fraction: f.Fraction})
+	}
+	for _, m := range d.Modules {
+		p.Modules = append(p.Modules, &fedreluv1.ModuleDriftRecord{
+			Name: text(m.Name), Drift: m.Drift, DriftRel: m.DriftRel, DriftMax: m.DriftMax, Cosine: m.Cosine,
+			Divergence: m.Divergence, DivergenceRel: m.DivergenceRel, Lipschitz: m.Lipschitz,
+		})
+	}
+	return p
 }
 
 func driftFromProto(p *fedreluv1.DriftRecord) *Drift {
 	if p == nil {
 		return nil
 	}
-	return &Drift{
+	d := &Drift{
 		Model: p.GetModel(), Probe: int(p.GetProbe()), Shards: numbers[int](p.GetShards()), Drift: p.Drift, DriftRel: p.DriftRel,
 		DriftMax: p.DriftMax, Cosine: p.Cosine, Divergence: p.Divergence, DivergenceRel: p.DivergenceRel, Lipschitz: p.Lipschitz,
 	}
+	for _, f := range p.GetFlips() {
+		d.Flips = append(d.Flips, activity.Flip{Name: f.GetName(), Fraction: f.GetFraction()})
+	}
+	for _, m := range p.GetModules() {
+		d.Modules = append(d.Modules, ModuleDrift{
+			Name: m.GetName(), Drift: m.Drift, DriftRel: m.DriftRel, DriftMax: m.DriftMax, Cosine: m.Cosine,
+			Divergence: m.Divergence, DivergenceRel: m.DivergenceRel, Lipschitz: m.Lipschitz,
+		})
+	}
+	return d
 }
 
 func layerProto(l Layer) *fedreluv1.LayerRecord {
 	return &fedreluv1.LayerRecord{
 		Name: text(l.Name), Shape: numbers[uint64](l.Shape), Spectrum: spectrumProto(l.Spectrum), Reason: text(l.Reason),
-		Warning: text(l.Warning),
+		Warning: text(l.Warning), Positions: uint32(l.Positions),
 	}
 }
 
 func layerFromProto(f *reader, p *fedreluv1.LayerRecord) Layer {
 	return Layer{
 		Name: p.GetName(), Shape: f.sizes("layers.shape", p.GetShape()), Spectrum: spectrumFromProto(p.GetSpectrum()),
-		Reason: p.GetReason(), Warning: p.GetWarning(),
+		Reason: p.GetReason(), Warning: p.GetWarning(), Positions: int(p.GetPositions()),
 	}
 }
 
@@ -67,7 +97,7 @@ func spectrumProto(s *Spectrum) *fedreluv1.SpectrumRecord {
 	}
 	return &fedreluv1.SpectrumRecord{
 		Rank: uint32(s.Rank), Epsilon: s.Epsilon, StableRank: s.StableRank, EffectiveRank: s.EffectiveRank, Top: s.Top,
-		Frobenius: s.Frobenius, Spectral: s.Spectral,
+		Frobenius: s.Frobenius, Spectral: s.Spectral, Values: s.Values,
 		Ranks: each(s.Ranks, func(r RankAt) *fedreluv1.RankAt { return &fedreluv1.RankAt{Epsilon: r.Epsilon, Rank: uint32(r.Rank)} }),
 	}
 }
@@ -78,7 +108,7 @@ func spectrumFromProto(p *fedreluv1.SpectrumRecord) *Spectrum {
 	}
 	return &Spectrum{
 		Rank: int(p.GetRank()), Epsilon: p.GetEpsilon(), StableRank: p.GetStableRank(), EffectiveRank: p.GetEffectiveRank(),
-		Top: p.GetTop(), Frobenius: p.GetFrobenius(), Spectral: p.GetSpectral(),
+		Top: p.GetTop(), Frobenius: p.GetFrobenius(), Spectral: p.GetSpectral(), Values: p.GetValues(),
 		Ranks: each(p.GetRanks(), func(r *fedreluv1.RankAt) RankAt { return RankAt{Epsilon: r.GetEpsilon(), Rank: int(r.GetRank())} }),
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/fedrelu/fedrelu/analysis/activity"
+	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
@@ -84,6 +86,12 @@ func drawMeasured(t *rapid.T) *Measured {
 		m.Drift = &Drift{Model: ModelNext, Probe: 32, Shards: shards, Drift: drawNumber(t, "drift"), DriftRel: drawNumber(t, "rel"),
 			DriftMax: drawNumber(t, "max"), Cosine: drawNumber(t, "cosine"), Divergence: drawNumber(t, "divergence"),
 			DivergenceRel: drawNumber(t, "divergence rel"), Lipschitz: drawNumber(t, "lipschitz")}
+		for range rapid.IntRange(0, 2).Draw(t, "modules") {
+			m.Drift.Flips = append(m.Drift.Flips, activity.Flip{Name: "1", Fraction: *drawFraction(t, "flips")})
+			m.Drift.Modules = append(m.Drift.Modules, ModuleDrift{Name: "0", Drift: drawNumber(t, "drift"), DriftRel: drawNumber(t, "rel"),
+				DriftMax: drawNumber(t, "max"), Cosine: drawNumber(t, "cosine"), Divergence: drawNumber(t, "divergence"),
+				DivergenceRel: drawNumber(t, "divergence rel"), Lipschitz: drawNumber(t, "lipschitz")})
+		}
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "layers") {
 		l := Layer{Name: "0.weight", Shape: []int{3, 4}, Reason: text.Draw(t, "reason"), Warning: text.Draw(t, "warning")}
@@ -92,7 +100,15 @@ func drawMeasured(t *rapid.T) *Measured {
 				EffectiveRank: positive.Draw(t, "effective"), Top: []float64{positive.Draw(t, "top")},
 				Frobenius: positive.Draw(t, "frobenius"), Spectral: positive.Draw(t, "spectral")}
 		}
+		if l.Spectrum != nil && rapid.Bool().Draw(t, "values") {
+			l.Spectrum.Values = []float64{positive.Draw(t, "first"), positive.Draw(t, "second")}
+		}
+		l.Positions = rapid.IntRange(0, 9).Draw(t, "positions")
 		m.Layers = append(m.Layers, l)
+	}
+	for step := range rapid.IntRange(0, 3).Draw(t, "readings") {
+		m.Readings = append(m.Readings, study.Reading{Quantity: "q", Layer: "0", Shard: study.Average, Step: step, Value: positive.Draw(t, "value")})
+		m.Missing = append(m.Missing, study.Missing{Quantity: "p", Reason: "why"})
 	}
 	return m
 }

@@ -17,6 +17,7 @@ var layers = [][]string{
 	{"analysis/averaging"},
 	{"analysis/study"},
 	{"coordinator/round", "proto/fedrelu/v1"},
+	{"proto/readings"},
 	{"coordinator/record", "proto/spec", "proto/wire"},
 	{"coordinator/store", "internal/workload", "worker/store"},
 	{"internal/claims"},

@@ -31,6 +31,8 @@ func EncodeToWorker(m ToWorker) *fedreluv1.CoordinatorMessage {
 	case Score:
 		return &fedreluv1.CoordinatorMessage{Message: &fedreluv1.CoordinatorMessage_Score{Score: &fedreluv1.Score{
 			Run: m.Run, Round: uint32(m.Round), Shards: encodeShards(m.Shards), ModelSha256: m.Model[:]}}}
+	case Study:
+		return &fedreluv1.CoordinatorMessage{Message: &fedreluv1.CoordinatorMessage_Study{Study: encodeStudy(m)}}
 	case CloseRun:
 		return &fedreluv1.CoordinatorMessage{Message: &fedreluv1.CoordinatorMessage_CloseRun{CloseRun: &fedreluv1.CloseRun{Run: m.Run}}}
 	}
@@ -54,6 +56,8 @@ func DecodeToWorker(c *fedreluv1.CoordinatorMessage) (ToWorker, error) {
 		return Abandon{key, shards}, err
 	case *fedreluv1.CoordinatorMessage_Measure:
 		return decodeMeasure(m.Measure)
+	case *fedreluv1.CoordinatorMessage_Study:
+		return decodeStudy(m.Study)
 	case *fedreluv1.CoordinatorMessage_Score:
 		return decodeScore(m.Score)
 	case *fedreluv1.CoordinatorMessage_CloseRun:

@@ -16,7 +16,7 @@ import (
 )
 
 // Protocol is the version of the messages and of what they mean. Both ends must have the same.
-const Protocol = 2
+const Protocol = 3
 
 // Limits of what one message may hold, far above what this version sends.
 const (

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/fedrelu/fedrelu/analysis"
+	"github.com/fedrelu/fedrelu/analysis/activity"
+	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
@@ -96,14 +98,29 @@ type Dropped struct {
 // DriftSample is the measurement of one shard. Its weight is not on the wire: the coordinator knows it.
 type DriftSample struct {
 	Key
-	Probe  int
-	Sample analysis.Sample
+	Probe   int
+	Sample  analysis.Sample
+	Modules []analysis.ModuleSample // the same for each layer
+	Flips   []activity.Flip         // of each gated activation
 }
 
 // DriftFailed reports a measurement that could not be done here.
 type DriftFailed struct {
 	Key
 	Shard  int
+	Reason string
+}
+
+// Studied answers Study.
+type Studied struct {
+	Key
+	Readings []study.Reading
+	Missing  []study.Missing
+}
+
+// StudyFailed reports a study that could not be made here.
+type StudyFailed struct {
+	Key
 	Reason string
 }
 
@@ -131,6 +148,8 @@ func (Diverged) fromWorker()    {}
 func (Dropped) fromWorker()     {}
 func (DriftSample) fromWorker() {}
 func (DriftFailed) fromWorker() {}
+func (Studied) fromWorker()     {}
+func (StudyFailed) fromWorker() {}
 func (Scored) fromWorker()      {}
 func (ScoreFailed) fromWorker() {}
 
@@ -186,6 +205,22 @@ type Measure struct {
 	Steps        []int // of each shard's task, as in Task; nil: all
 }
 
+// Study asks for everything about a round that needs the local models of all measured shards at once, or every step.
+type Study struct {
+	Key
+	Shards       []int // measured, ascending, each with a task
+	Tasks        []StudiedTask
+	Start, Model tensor.Hash
+	Studies      []string // keys of the spec's checks
+}
+
+// StudiedTask is a task whose update made a model; ascending by shard.
+type StudiedTask struct {
+	Shard  int
+	Weight localsgd.Weight
+	Steps  int // at most, as in Task
+}
+
 // Score asks for the score of a model, which is not committed yet, on the worker's own test sets.
 type Score struct {
 	Key
@@ -202,6 +237,7 @@ func (Assign) toWorker()   {}
 func (Flush) toWorker()    {}
 func (Abandon) toWorker()  {}
 func (Measure) toWorker()  {}
+func (Study) toWorker()    {}
 func (Score) toWorker()    {}
 func (CloseRun) toWorker() {}
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -13,6 +14,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fedrelu/fedrelu/analysis"
+	"github.com/fedrelu/fedrelu/analysis/activity"
+	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
@@ -41,6 +44,11 @@ func fromWorkerSamples() []FromWorker {
 		Diverged{key, 3, 12, "the loss is NaN"},
 		Dropped{key, []int{0}, "why"},
 		DriftSample{Key: key, Probe: 32, Sample: analysis.Sample{Shard: 2, Drift: 1, NormEnd: 2, NormModel: 3, Cosine: -0.5, Divergence: 4, NormModelParams: 5}},
+		DriftSample{Key: key, Probe: 4, Sample: analysis.Sample{Shard: 2}, Flips: []activity.Flip{{Name: "1", Fraction: 0.5}}, Modules: []analysis.ModuleSample{
+			{Name: "0", Sample: analysis.Sample{Shard: 2, Drift: 1, NormEnd: 2, NormModel: 3, Cosine: -0.5, Divergence: 4, NormModelParams: 5}}}},
+		Studied{Key: key, Readings: []study.Reading{{Quantity: "q", Layer: "0", Shard: 2, Step: 3, Value: 1.5}}, Missing: []study.Missing{{Quantity: "p", Reason: "why"}}},
+		Studied{Key: key},
+		StudyFailed{key, "why"},
 		DriftFailed{key, 2, "why"},
 	}
 }
@@ -53,7 +61,45 @@ func toWorkerSamples() []ToWorker {
 		Flush{key},
 		Abandon{key, []int{3}},
 		Measure{Key: key, Shards: []int{3}, Start: hash, Model: tensor.Hash{8}, Probe: 32},
+		sampleStudy(),
 		CloseRun{"r1"},
+	}
+}
+
+func sampleStudy() Study {
+	return Study{
+		Key: key, Shards: []int{1, 5}, Start: hash, Model: tensor.Hash{8}, Studies: []string{"updates", "noise"},
+		Tasks: []StudiedTask{{Shard: 1, Weight: 4, Steps: 7}, {Shard: 2, Weight: 5}, {Shard: 5, Weight: localsgd.One}},
+	}
+}
+
+// Each case breaks one field of a good order; the error must name that field.
+func TestMalformedStudy(t *testing.T) {
+	for name, change := range map[string]func(*fedreluv1.Study){
+		"round: ":         func(s *fedreluv1.Study) { s.Round = 1 << 31 },
+		"shards: 0":       func(s *fedreluv1.Study) { s.Shards = nil },
+		"shards: shard 3": func(s *fedreluv1.Study) { s.Shards[1] = 3 },
+		"tasks: shard 1":  func(s *fedreluv1.Study) { s.Tasks[1].Shard = 1 },
+		"tasks: 0":        func(s *fedreluv1.Study) { s.Tasks = nil },
+		"tasks.weight":    func(s *fedreluv1.Study) { s.Tasks[0].Weight = 0 },
+		"start_sha256":    func(s *fedreluv1.Study) { s.StartSha256 = nil },
+		"model_sha256":    func(s *fedreluv1.Study) { s.ModelSha256 = nil },
+		"studies: 0":      func(s *fedreluv1.Study) { s.Studies = nil },
+		"studies: a":      func(s *fedreluv1.Study) { s.Studies[0] = "" },
+	} {
+		m := EncodeToWorker(sampleStudy())
+		change(m.GetStudy())
+		if _, err := DecodeToWorker(m); !errors.Is(err, ErrMessage) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%q: got %v", name, err)
+		}
+	}
+	studied := EncodeFromWorker(Studied{Key: key, Readings: []study.Reading{{Quantity: "q", Value: math.Inf(1)}}})
+	if _, err := DecodeFromWorker(studied); !errors.Is(err, ErrMessage) {
+		t.Errorf("an infinite reading: %v", err)
+	}
+	flips := EncodeFromWorker(DriftSample{Key: key, Flips: []activity.Flip{{Name: "1", Fraction: 1.5}}})
+	if _, err := DecodeFromWorker(flips); !errors.Is(err, ErrMessage) {
+		t.Errorf("more flips than gates: %v", err)
 	}
 }
 

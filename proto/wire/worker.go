@@ -1,11 +1,6 @@
 package wire
 
-import (
-	"math"
-
-	"github.com/fedrelu/fedrelu/analysis"
-	fedreluv1 "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
-)
+import fedreluv1 "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
 
 // EncodeFromWorker returns the generated form of a worker's message.
 func EncodeFromWorker(m FromWorker) *fedreluv1.WorkerMessage {
@@ -21,6 +16,11 @@ func EncodeFromWorker(m FromWorker) *fedreluv1.WorkerMessage {
 			RunRefused: &fedreluv1.RunRefused{Run: m.Run, Reason: m.Reason}}}
 	case DriftSample:
 		return &fedreluv1.WorkerMessage{Message: &fedreluv1.WorkerMessage_DriftSample{DriftSample: encodeSample(m)}}
+	case Studied:
+		return &fedreluv1.WorkerMessage{Message: &fedreluv1.WorkerMessage_Studied{Studied: encodeStudied(m)}}
+	case StudyFailed:
+		return &fedreluv1.WorkerMessage{Message: &fedreluv1.WorkerMessage_StudyFailed{StudyFailed: &fedreluv1.StudyFailed{
+			Run: m.Run, Round: uint32(m.Round), Reason: m.Reason}}}
 	case DriftFailed:
 		return &fedreluv1.WorkerMessage{Message: &fedreluv1.WorkerMessage_DriftFailed{DriftFailed: &fedreluv1.DriftFailed{
 			Run: m.Run, Round: uint32(m.Round), Shard: uint32(m.Shard), Reason: m.Reason}}}
@@ -77,6 +77,11 @@ func DecodeFromWorker(w *fedreluv1.WorkerMessage) (FromWorker, error) {
 	case *fedreluv1.WorkerMessage_DriftFailed:
 		key, shard, err := decodeTask(m.DriftFailed)
 		return DriftFailed{key, shard, decodeReason(m.DriftFailed.GetReason())}, err
+	case *fedreluv1.WorkerMessage_Studied:
+		return decodeStudied(m.Studied)
+	case *fedreluv1.WorkerMessage_StudyFailed:
+		key, err := decodeKey(m.StudyFailed.GetRun(), m.StudyFailed.GetRound())
+		return StudyFailed{key, decodeReason(m.StudyFailed.GetReason())}, err
 	case *fedreluv1.WorkerMessage_Diverged:
 		key, shard, err := decodeTask(m.Diverged)
 		return Diverged{key, shard, int(m.Diverged.GetStep()), decodeReason(m.Diverged.GetDetail())}, err
@@ -213,29 +218,3 @@ func (r *RunReady) decodeStates(states []*fedreluv1.ShardState) error {
 type runOf string
 
 func (r runOf) GetRun() string { return string(r) }
-
-func encodeSample(m DriftSample) *fedreluv1.DriftSample {
-	s := m.Sample
-	return &fedreluv1.DriftSample{
-		Run: m.Run, Round: uint32(m.Round), Shard: uint32(s.Shard), Probe: uint32(m.Probe),
-		Drift: s.Drift, NormEnd: s.NormEnd, NormModel: s.NormModel, Cosine: s.Cosine,
-		Divergence: s.Divergence, NormModelParams: s.NormModelParams,
-	}
-}
-
-func decodeSample(m *fedreluv1.DriftSample) (DriftSample, error) {
-	key, shard, err := decodeTask(m)
-	if err != nil {
-		return DriftSample{}, err
-	}
-	s := DriftSample{Key: key, Probe: int(m.GetProbe()), Sample: analysis.Sample{
-		Shard: shard, Drift: m.GetDrift(), NormEnd: m.GetNormEnd(), NormModel: m.GetNormModel(),
-		Cosine: m.GetCosine(), Divergence: m.GetDivergence(), NormModelParams: m.GetNormModelParams(),
-	}}
-	for _, v := range []float64{s.Sample.Drift, s.Sample.NormEnd, s.Sample.NormModel, s.Sample.Cosine, s.Sample.Divergence, s.Sample.NormModelParams} {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return s, malformed("drift_sample", "shard %d has a value of %g", shard, v)
-		}
-	}
-	return s, nil
-}

@@ -1254,11 +1254,14 @@ type MeasuredRecord struct {
 	Round uint32                 `protobuf:"varint,1,opt,name=round,proto3" json:"round,omitempty"`
 	Drift *DriftRecord           `protobuf:"bytes,2,opt,name=drift,proto3" json:"drift,omitempty"`
 	// Why there is no drift; empty where there is one, or where none was asked for.
-	DriftReason   string         `protobuf:"bytes,3,opt,name=drift_reason,json=driftReason,proto3" json:"drift_reason,omitempty"`
-	Layers        []*LayerRecord `protobuf:"bytes,4,rep,name=layers,proto3" json:"layers,omitempty"`
-	LayersReason  string         `protobuf:"bytes,5,opt,name=layers_reason,json=layersReason,proto3" json:"layers_reason,omitempty"`
-	Seconds       float64        `protobuf:"fixed64,6,opt,name=seconds,proto3" json:"seconds,omitempty"`
-	Time          int64          `protobuf:"varint,7,opt,name=time,proto3" json:"time,omitempty"`
+	DriftReason  string         `protobuf:"bytes,3,opt,name=drift_reason,json=driftReason,proto3" json:"drift_reason,omitempty"`
+	Layers       []*LayerRecord `protobuf:"bytes,4,rep,name=layers,proto3" json:"layers,omitempty"`
+	LayersReason string         `protobuf:"bytes,5,opt,name=layers_reason,json=layersReason,proto3" json:"layers_reason,omitempty"`
+	Seconds      float64        `protobuf:"fixed64,6,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	Time         int64          `protobuf:"varint,7,opt,name=time,proto3" json:"time,omitempty"`
+	// What the studies of the round gave, and why something that was due is not there.
+	Readings      []*ReadingSeries  `protobuf:"bytes,8,rep,name=readings,proto3" json:"readings,omitempty"`
+	Missing       []*MissingReading `protobuf:"bytes,9,rep,name=missing,proto3" json:"missing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1342,7 +1345,154 @@ func (x *MeasuredRecord) GetTime() int64 {
 	return 0
 }
 
-// DriftRecord and LayerRecord: names and definitions of the measurements M5, M6 and M9.
+func (x *MeasuredRecord) GetReadings() []*ReadingSeries {
+	if x != nil {
+		return x.Readings
+	}
+	return nil
+}
+
+func (x *MeasuredRecord) GetMissing() []*MissingReading {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+// ReadingSeries is what was measured of one quantity at one layer: a value for each shard and step.
+type ReadingSeries struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Quantity string                 `protobuf:"bytes,1,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Empty: the whole model.
+	Layer string `protobuf:"bytes,2,opt,name=layer,proto3" json:"layer,omitempty"`
+	// One for each value; -1: of the average model, or over shards. Empty: all are.
+	Shards []int32 `protobuf:"zigzag32,3,rep,packed,name=shards,proto3" json:"shards,omitempty"`
+	// One for each value; 0: of the round. Empty: all are.
+	Steps         []uint32  `protobuf:"varint,4,rep,packed,name=steps,proto3" json:"steps,omitempty"`
+	Values        []float64 `protobuf:"fixed64,5,rep,packed,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadingSeries) Reset() {
+	*x = ReadingSeries{}
+	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadingSeries) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadingSeries) ProtoMessage() {}
+
+func (x *ReadingSeries) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadingSeries.ProtoReflect.Descriptor instead.
+func (*ReadingSeries) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ReadingSeries) GetQuantity() string {
+	if x != nil {
+		return x.Quantity
+	}
+	return ""
+}
+
+func (x *ReadingSeries) GetLayer() string {
+	if x != nil {
+		return x.Layer
+	}
+	return ""
+}
+
+func (x *ReadingSeries) GetShards() []int32 {
+	if x != nil {
+		return x.Shards
+	}
+	return nil
+}
+
+func (x *ReadingSeries) GetSteps() []uint32 {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *ReadingSeries) GetValues() []float64 {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+// MissingReading says why a quantity that was due was not measured.
+type MissingReading struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Quantity      string                 `protobuf:"bytes,1,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MissingReading) Reset() {
+	*x = MissingReading{}
+	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MissingReading) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MissingReading) ProtoMessage() {}
+
+func (x *MissingReading) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MissingReading.ProtoReflect.Descriptor instead.
+func (*MissingReading) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *MissingReading) GetQuantity() string {
+	if x != nil {
+		return x.Quantity
+	}
+	return ""
+}
+
+func (x *MissingReading) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// DriftRecord and LayerRecord: names and definitions of the measurements M5, M6, M7 and M9.
 type DriftRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// mean or next: the model that the ends were compared with.
@@ -1356,13 +1506,17 @@ type DriftRecord struct {
 	Divergence    *float64 `protobuf:"fixed64,8,opt,name=divergence,proto3,oneof" json:"divergence,omitempty"`
 	DivergenceRel *float64 `protobuf:"fixed64,9,opt,name=divergence_rel,json=divergenceRel,proto3,oneof" json:"divergence_rel,omitempty"`
 	Lipschitz     *float64 `protobuf:"fixed64,10,opt,name=lipschitz,proto3,oneof" json:"lipschitz,omitempty"`
+	// Of each gated activation.
+	Flips []*FlipRecord `protobuf:"bytes,11,rep,name=flips,proto3" json:"flips,omitempty"`
+	// The same numbers for each layer with parameters.
+	Modules       []*ModuleDriftRecord `protobuf:"bytes,12,rep,name=modules,proto3" json:"modules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DriftRecord) Reset() {
 	*x = DriftRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1374,7 +1528,7 @@ func (x *DriftRecord) String() string {
 func (*DriftRecord) ProtoMessage() {}
 
 func (x *DriftRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1387,7 +1541,7 @@ func (x *DriftRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriftRecord.ProtoReflect.Descriptor instead.
 func (*DriftRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{13}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DriftRecord) GetModel() string {
@@ -1460,6 +1614,173 @@ func (x *DriftRecord) GetLipschitz() float64 {
 	return 0
 }
 
+func (x *DriftRecord) GetFlips() []*FlipRecord {
+	if x != nil {
+		return x.Flips
+	}
+	return nil
+}
+
+func (x *DriftRecord) GetModules() []*ModuleDriftRecord {
+	if x != nil {
+		return x.Modules
+	}
+	return nil
+}
+
+// FlipRecord is which part of the gates of an activation differs between an end and the model.
+type FlipRecord struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Fraction      float64                `protobuf:"fixed64,2,opt,name=fraction,proto3" json:"fraction,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlipRecord) Reset() {
+	*x = FlipRecord{}
+	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlipRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlipRecord) ProtoMessage() {}
+
+func (x *FlipRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlipRecord.ProtoReflect.Descriptor instead.
+func (*FlipRecord) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *FlipRecord) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *FlipRecord) GetFraction() float64 {
+	if x != nil {
+		return x.Fraction
+	}
+	return 0
+}
+
+type ModuleDriftRecord struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Drift         *float64               `protobuf:"fixed64,2,opt,name=drift,proto3,oneof" json:"drift,omitempty"`
+	DriftRel      *float64               `protobuf:"fixed64,3,opt,name=drift_rel,json=driftRel,proto3,oneof" json:"drift_rel,omitempty"`
+	DriftMax      *float64               `protobuf:"fixed64,4,opt,name=drift_max,json=driftMax,proto3,oneof" json:"drift_max,omitempty"`
+	Cosine        *float64               `protobuf:"fixed64,5,opt,name=cosine,proto3,oneof" json:"cosine,omitempty"`
+	Divergence    *float64               `protobuf:"fixed64,6,opt,name=divergence,proto3,oneof" json:"divergence,omitempty"`
+	DivergenceRel *float64               `protobuf:"fixed64,7,opt,name=divergence_rel,json=divergenceRel,proto3,oneof" json:"divergence_rel,omitempty"`
+	Lipschitz     *float64               `protobuf:"fixed64,8,opt,name=lipschitz,proto3,oneof" json:"lipschitz,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModuleDriftRecord) Reset() {
+	*x = ModuleDriftRecord{}
+	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModuleDriftRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModuleDriftRecord) ProtoMessage() {}
+
+func (x *ModuleDriftRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModuleDriftRecord.ProtoReflect.Descriptor instead.
+func (*ModuleDriftRecord) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ModuleDriftRecord) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ModuleDriftRecord) GetDrift() float64 {
+	if x != nil && x.Drift != nil {
+		return *x.Drift
+	}
+	return 0
+}
+
+func (x *ModuleDriftRecord) GetDriftRel() float64 {
+	if x != nil && x.DriftRel != nil {
+		return *x.DriftRel
+	}
+	return 0
+}
+
+func (x *ModuleDriftRecord) GetDriftMax() float64 {
+	if x != nil && x.DriftMax != nil {
+		return *x.DriftMax
+	}
+	return 0
+}
+
+func (x *ModuleDriftRecord) GetCosine() float64 {
+	if x != nil && x.Cosine != nil {
+		return *x.Cosine
+	}
+	return 0
+}
+
+func (x *ModuleDriftRecord) GetDivergence() float64 {
+	if x != nil && x.Divergence != nil {
+		return *x.Divergence
+	}
+	return 0
+}
+
+func (x *ModuleDriftRecord) GetDivergenceRel() float64 {
+	if x != nil && x.DivergenceRel != nil {
+		return *x.DivergenceRel
+	}
+	return 0
+}
+
+func (x *ModuleDriftRecord) GetLipschitz() float64 {
+	if x != nil && x.Lipschitz != nil {
+		return *x.Lipschitz
+	}
+	return 0
+}
+
 type LayerRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1468,14 +1789,16 @@ type LayerRecord struct {
 	Spectrum *SpectrumRecord `protobuf:"bytes,3,opt,name=spectrum,proto3" json:"spectrum,omitempty"`
 	Reason   string          `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The numbers are to be read with care, and why.
-	Warning       string `protobuf:"bytes,5,opt,name=warning,proto3" json:"warning,omitempty"`
+	Warning string `protobuf:"bytes,5,opt,name=warning,proto3" json:"warning,omitempty"`
+	// At how many positions each example uses the tensor: those of a convolution's output, else 1. 0: an older build did not say.
+	Positions     uint32 `protobuf:"varint,6,opt,name=positions,proto3" json:"positions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LayerRecord) Reset() {
 	*x = LayerRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1487,7 +1810,7 @@ func (x *LayerRecord) String() string {
 func (*LayerRecord) ProtoMessage() {}
 
 func (x *LayerRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1500,7 +1823,7 @@ func (x *LayerRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerRecord.ProtoReflect.Descriptor instead.
 func (*LayerRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{14}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LayerRecord) GetName() string {
@@ -1538,6 +1861,13 @@ func (x *LayerRecord) GetWarning() string {
 	return ""
 }
 
+func (x *LayerRecord) GetPositions() uint32 {
+	if x != nil {
+		return x.Positions
+	}
+	return 0
+}
+
 type SpectrumRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rank          uint32                 `protobuf:"varint,1,opt,name=rank,proto3" json:"rank,omitempty"`
@@ -1548,13 +1878,15 @@ type SpectrumRecord struct {
 	Top           []float64              `protobuf:"fixed64,6,rep,packed,name=top,proto3" json:"top,omitempty"`
 	Frobenius     float64                `protobuf:"fixed64,7,opt,name=frobenius,proto3" json:"frobenius,omitempty"`
 	Spectral      float64                `protobuf:"fixed64,8,opt,name=spectral,proto3" json:"spectral,omitempty"`
+	// All singular values, descending, where the spec keeps them.
+	Values        []float64 `protobuf:"fixed64,9,rep,packed,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SpectrumRecord) Reset() {
 	*x = SpectrumRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1566,7 +1898,7 @@ func (x *SpectrumRecord) String() string {
 func (*SpectrumRecord) ProtoMessage() {}
 
 func (x *SpectrumRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1579,7 +1911,7 @@ func (x *SpectrumRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpectrumRecord.ProtoReflect.Descriptor instead.
 func (*SpectrumRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{15}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SpectrumRecord) GetRank() uint32 {
@@ -1638,6 +1970,13 @@ func (x *SpectrumRecord) GetSpectral() float64 {
 	return 0
 }
 
+func (x *SpectrumRecord) GetValues() []float64 {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 type RankAt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epsilon       float64                `protobuf:"fixed64,1,opt,name=epsilon,proto3" json:"epsilon,omitempty"`
@@ -1648,7 +1987,7 @@ type RankAt struct {
 
 func (x *RankAt) Reset() {
 	*x = RankAt{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1660,7 +1999,7 @@ func (x *RankAt) String() string {
 func (*RankAt) ProtoMessage() {}
 
 func (x *RankAt) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1673,7 +2012,7 @@ func (x *RankAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankAt.ProtoReflect.Descriptor instead.
 func (*RankAt) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{16}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RankAt) GetEpsilon() float64 {
@@ -1701,7 +2040,7 @@ type DamagedRecord struct {
 
 func (x *DamagedRecord) Reset() {
 	*x = DamagedRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1713,7 +2052,7 @@ func (x *DamagedRecord) String() string {
 func (*DamagedRecord) ProtoMessage() {}
 
 func (x *DamagedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1726,7 +2065,7 @@ func (x *DamagedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DamagedRecord.ProtoReflect.Descriptor instead.
 func (*DamagedRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{17}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DamagedRecord) GetEntries() []*DamagedEntry {
@@ -1755,7 +2094,7 @@ type DamagedEntry struct {
 
 func (x *DamagedEntry) Reset() {
 	*x = DamagedEntry{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1767,7 +2106,7 @@ func (x *DamagedEntry) String() string {
 func (*DamagedEntry) ProtoMessage() {}
 
 func (x *DamagedEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1780,7 +2119,7 @@ func (x *DamagedEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DamagedEntry.ProtoReflect.Descriptor instead.
 func (*DamagedEntry) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{18}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DamagedEntry) GetSeq() uint64 {
@@ -1817,7 +2156,7 @@ type RepairedRecord struct {
 
 func (x *RepairedRecord) Reset() {
 	*x = RepairedRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1829,7 +2168,7 @@ func (x *RepairedRecord) String() string {
 func (*RepairedRecord) ProtoMessage() {}
 
 func (x *RepairedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1842,7 +2181,7 @@ func (x *RepairedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairedRecord.ProtoReflect.Descriptor instead.
 func (*RepairedRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{19}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RepairedRecord) GetRound() uint32 {
@@ -1990,7 +2329,7 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\x04wait\x18\x02 \x01(\x01R\x04wait\x12\x18\n" +
 	"\anetwork\x18\x03 \x01(\x01R\anetwork\x12\x1c\n" +
 	"\taggregate\x18\x04 \x01(\x01R\taggregate\x12!\n" +
-	"\fmeasure_wait\x18\x05 \x01(\x01R\vmeasureWait\"\xfc\x01\n" +
+	"\fmeasure_wait\x18\x05 \x01(\x01R\vmeasureWait\"\xe9\x02\n" +
 	"\x0eMeasuredRecord\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\rR\x05round\x12-\n" +
 	"\x05drift\x18\x02 \x01(\v2\x17.fedrelu.v1.DriftRecordR\x05drift\x12!\n" +
@@ -1998,7 +2337,18 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\x06layers\x18\x04 \x03(\v2\x17.fedrelu.v1.LayerRecordR\x06layers\x12#\n" +
 	"\rlayers_reason\x18\x05 \x01(\tR\flayersReason\x12\x18\n" +
 	"\aseconds\x18\x06 \x01(\x01R\aseconds\x12\x12\n" +
-	"\x04time\x18\a \x01(\x03R\x04time\"\xa2\x03\n" +
+	"\x04time\x18\a \x01(\x03R\x04time\x125\n" +
+	"\breadings\x18\b \x03(\v2\x19.fedrelu.v1.ReadingSeriesR\breadings\x124\n" +
+	"\amissing\x18\t \x03(\v2\x1a.fedrelu.v1.MissingReadingR\amissing\"\x87\x01\n" +
+	"\rReadingSeries\x12\x1a\n" +
+	"\bquantity\x18\x01 \x01(\tR\bquantity\x12\x14\n" +
+	"\x05layer\x18\x02 \x01(\tR\x05layer\x12\x16\n" +
+	"\x06shards\x18\x03 \x03(\x11R\x06shards\x12\x14\n" +
+	"\x05steps\x18\x04 \x03(\rR\x05steps\x12\x16\n" +
+	"\x06values\x18\x05 \x03(\x01R\x06values\"D\n" +
+	"\x0eMissingReading\x12\x1a\n" +
+	"\bquantity\x18\x01 \x01(\tR\bquantity\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x89\x04\n" +
 	"\vDriftRecord\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05probe\x18\x02 \x01(\rR\x05probe\x12\x16\n" +
@@ -2012,7 +2362,9 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"divergence\x88\x01\x01\x12*\n" +
 	"\x0edivergence_rel\x18\t \x01(\x01H\x05R\rdivergenceRel\x88\x01\x01\x12!\n" +
 	"\tlipschitz\x18\n" +
-	" \x01(\x01H\x06R\tlipschitz\x88\x01\x01B\b\n" +
+	" \x01(\x01H\x06R\tlipschitz\x88\x01\x01\x12,\n" +
+	"\x05flips\x18\v \x03(\v2\x16.fedrelu.v1.FlipRecordR\x05flips\x127\n" +
+	"\amodules\x18\f \x03(\v2\x1d.fedrelu.v1.ModuleDriftRecordR\amodulesB\b\n" +
 	"\x06_driftB\f\n" +
 	"\n" +
 	"_drift_relB\f\n" +
@@ -2022,13 +2374,39 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\v_divergenceB\x11\n" +
 	"\x0f_divergence_relB\f\n" +
 	"\n" +
-	"_lipschitz\"\xa1\x01\n" +
+	"_lipschitz\"<\n" +
+	"\n" +
+	"FlipRecord\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bfraction\x18\x02 \x01(\x01R\bfraction\"\xf8\x02\n" +
+	"\x11ModuleDriftRecord\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n" +
+	"\x05drift\x18\x02 \x01(\x01H\x00R\x05drift\x88\x01\x01\x12 \n" +
+	"\tdrift_rel\x18\x03 \x01(\x01H\x01R\bdriftRel\x88\x01\x01\x12 \n" +
+	"\tdrift_max\x18\x04 \x01(\x01H\x02R\bdriftMax\x88\x01\x01\x12\x1b\n" +
+	"\x06cosine\x18\x05 \x01(\x01H\x03R\x06cosine\x88\x01\x01\x12#\n" +
+	"\n" +
+	"divergence\x18\x06 \x01(\x01H\x04R\n" +
+	"divergence\x88\x01\x01\x12*\n" +
+	"\x0edivergence_rel\x18\a \x01(\x01H\x05R\rdivergenceRel\x88\x01\x01\x12!\n" +
+	"\tlipschitz\x18\b \x01(\x01H\x06R\tlipschitz\x88\x01\x01B\b\n" +
+	"\x06_driftB\f\n" +
+	"\n" +
+	"_drift_relB\f\n" +
+	"\n" +
+	"_drift_maxB\t\n" +
+	"\a_cosineB\r\n" +
+	"\v_divergenceB\x11\n" +
+	"\x0f_divergence_relB\f\n" +
+	"\n" +
+	"_lipschitz\"\xbf\x01\n" +
 	"\vLayerRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05shape\x18\x02 \x03(\x04R\x05shape\x126\n" +
 	"\bspectrum\x18\x03 \x01(\v2\x1a.fedrelu.v1.SpectrumRecordR\bspectrum\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x18\n" +
-	"\awarning\x18\x05 \x01(\tR\awarning\"\xfc\x01\n" +
+	"\awarning\x18\x05 \x01(\tR\awarning\x12\x1c\n" +
+	"\tpositions\x18\x06 \x01(\rR\tpositions\"\x94\x02\n" +
 	"\x0eSpectrumRecord\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\rR\x04rank\x12\x18\n" +
 	"\aepsilon\x18\x02 \x01(\x01R\aepsilon\x12(\n" +
@@ -2038,7 +2416,8 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\x0eeffective_rank\x18\x05 \x01(\x01R\reffectiveRank\x12\x10\n" +
 	"\x03top\x18\x06 \x03(\x01R\x03top\x12\x1c\n" +
 	"\tfrobenius\x18\a \x01(\x01R\tfrobenius\x12\x1a\n" +
-	"\bspectral\x18\b \x01(\x01R\bspectral\"6\n" +
+	"\bspectral\x18\b \x01(\x01R\bspectral\x12\x16\n" +
+	"\x06values\x18\t \x03(\x01R\x06values\"6\n" +
 	"\x06RankAt\x12\x18\n" +
 	"\aepsilon\x18\x01 \x01(\x01R\aepsilon\x12\x12\n" +
 	"\x04rank\x18\x02 \x01(\rR\x04rank\"W\n" +
@@ -2082,30 +2461,34 @@ func file_fedrelu_v1_record_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_fedrelu_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_fedrelu_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_fedrelu_v1_record_proto_goTypes = []any{
-	(RunStatus)(0),          // 0: fedrelu.v1.RunStatus
-	(EntryKind)(0),          // 1: fedrelu.v1.EntryKind
-	(*RunRecord)(nil),       // 2: fedrelu.v1.RunRecord
-	(*PartRecord)(nil),      // 3: fedrelu.v1.PartRecord
-	(*TensorDesc)(nil),      // 4: fedrelu.v1.TensorDesc
-	(*DataFingerprint)(nil), // 5: fedrelu.v1.DataFingerprint
-	(*KeepRule)(nil),        // 6: fedrelu.v1.KeepRule
-	(*EntryRecord)(nil),     // 7: fedrelu.v1.EntryRecord
-	(*CommitRecord)(nil),    // 8: fedrelu.v1.CommitRecord
-	(*RoundRecord)(nil),     // 9: fedrelu.v1.RoundRecord
-	(*DivergedTask)(nil),    // 10: fedrelu.v1.DivergedTask
-	(*AbsentShards)(nil),    // 11: fedrelu.v1.AbsentShards
-	(*RoundWorker)(nil),     // 12: fedrelu.v1.RoundWorker
-	(*RoundSeconds)(nil),    // 13: fedrelu.v1.RoundSeconds
-	(*MeasuredRecord)(nil),  // 14: fedrelu.v1.MeasuredRecord
-	(*DriftRecord)(nil),     // 15: fedrelu.v1.DriftRecord
-	(*LayerRecord)(nil),     // 16: fedrelu.v1.LayerRecord
-	(*SpectrumRecord)(nil),  // 17: fedrelu.v1.SpectrumRecord
-	(*RankAt)(nil),          // 18: fedrelu.v1.RankAt
-	(*DamagedRecord)(nil),   // 19: fedrelu.v1.DamagedRecord
-	(*DamagedEntry)(nil),    // 20: fedrelu.v1.DamagedEntry
-	(*RepairedRecord)(nil),  // 21: fedrelu.v1.RepairedRecord
+	(RunStatus)(0),            // 0: fedrelu.v1.RunStatus
+	(EntryKind)(0),            // 1: fedrelu.v1.EntryKind
+	(*RunRecord)(nil),         // 2: fedrelu.v1.RunRecord
+	(*PartRecord)(nil),        // 3: fedrelu.v1.PartRecord
+	(*TensorDesc)(nil),        // 4: fedrelu.v1.TensorDesc
+	(*DataFingerprint)(nil),   // 5: fedrelu.v1.DataFingerprint
+	(*KeepRule)(nil),          // 6: fedrelu.v1.KeepRule
+	(*EntryRecord)(nil),       // 7: fedrelu.v1.EntryRecord
+	(*CommitRecord)(nil),      // 8: fedrelu.v1.CommitRecord
+	(*RoundRecord)(nil),       // 9: fedrelu.v1.RoundRecord
+	(*DivergedTask)(nil),      // 10: fedrelu.v1.DivergedTask
+	(*AbsentShards)(nil),      // 11: fedrelu.v1.AbsentShards
+	(*RoundWorker)(nil),       // 12: fedrelu.v1.RoundWorker
+	(*RoundSeconds)(nil),      // 13: fedrelu.v1.RoundSeconds
+	(*MeasuredRecord)(nil),    // 14: fedrelu.v1.MeasuredRecord
+	(*ReadingSeries)(nil),     // 15: fedrelu.v1.ReadingSeries
+	(*MissingReading)(nil),    // 16: fedrelu.v1.MissingReading
+	(*DriftRecord)(nil),       // 17: fedrelu.v1.DriftRecord
+	(*FlipRecord)(nil),        // 18: fedrelu.v1.FlipRecord
+	(*ModuleDriftRecord)(nil), // 19: fedrelu.v1.ModuleDriftRecord
+	(*LayerRecord)(nil),       // 20: fedrelu.v1.LayerRecord
+	(*SpectrumRecord)(nil),    // 21: fedrelu.v1.SpectrumRecord
+	(*RankAt)(nil),            // 22: fedrelu.v1.RankAt
+	(*DamagedRecord)(nil),     // 23: fedrelu.v1.DamagedRecord
+	(*DamagedEntry)(nil),      // 24: fedrelu.v1.DamagedEntry
+	(*RepairedRecord)(nil),    // 25: fedrelu.v1.RepairedRecord
 }
 var file_fedrelu_v1_record_proto_depIdxs = []int32{
 	0,  // 0: fedrelu.v1.RunRecord.status:type_name -> fedrelu.v1.RunStatus
@@ -2121,16 +2504,20 @@ var file_fedrelu_v1_record_proto_depIdxs = []int32{
 	12, // 10: fedrelu.v1.RoundRecord.workers:type_name -> fedrelu.v1.RoundWorker
 	13, // 11: fedrelu.v1.RoundRecord.seconds:type_name -> fedrelu.v1.RoundSeconds
 	11, // 12: fedrelu.v1.RoundRecord.absent:type_name -> fedrelu.v1.AbsentShards
-	15, // 13: fedrelu.v1.MeasuredRecord.drift:type_name -> fedrelu.v1.DriftRecord
-	16, // 14: fedrelu.v1.MeasuredRecord.layers:type_name -> fedrelu.v1.LayerRecord
-	17, // 15: fedrelu.v1.LayerRecord.spectrum:type_name -> fedrelu.v1.SpectrumRecord
-	18, // 16: fedrelu.v1.SpectrumRecord.ranks:type_name -> fedrelu.v1.RankAt
-	20, // 17: fedrelu.v1.DamagedRecord.entries:type_name -> fedrelu.v1.DamagedEntry
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	17, // 13: fedrelu.v1.MeasuredRecord.drift:type_name -> fedrelu.v1.DriftRecord
+	20, // 14: fedrelu.v1.MeasuredRecord.layers:type_name -> fedrelu.v1.LayerRecord
+	15, // 15: fedrelu.v1.MeasuredRecord.readings:type_name -> fedrelu.v1.ReadingSeries
+	16, // 16: fedrelu.v1.MeasuredRecord.missing:type_name -> fedrelu.v1.MissingReading
+	18, // 17: fedrelu.v1.DriftRecord.flips:type_name -> fedrelu.v1.FlipRecord
+	19, // 18: fedrelu.v1.DriftRecord.modules:type_name -> fedrelu.v1.ModuleDriftRecord
+	21, // 19: fedrelu.v1.LayerRecord.spectrum:type_name -> fedrelu.v1.SpectrumRecord
+	22, // 20: fedrelu.v1.SpectrumRecord.ranks:type_name -> fedrelu.v1.RankAt
+	24, // 21: fedrelu.v1.DamagedRecord.entries:type_name -> fedrelu.v1.DamagedEntry
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_record_proto_init() }
@@ -2139,14 +2526,15 @@ func file_fedrelu_v1_record_proto_init() {
 		return
 	}
 	file_fedrelu_v1_record_proto_msgTypes[7].OneofWrappers = []any{}
-	file_fedrelu_v1_record_proto_msgTypes[13].OneofWrappers = []any{}
+	file_fedrelu_v1_record_proto_msgTypes[15].OneofWrappers = []any{}
+	file_fedrelu_v1_record_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_record_proto_rawDesc), len(file_fedrelu_v1_record_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   20,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

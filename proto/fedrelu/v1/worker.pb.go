@@ -70,7 +70,7 @@ func (x PushHeader_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PushHeader_Kind.Descriptor instead.
 func (PushHeader_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{30, 0}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{35, 0}
 }
 
 type PushReply_Verdict int32
@@ -130,7 +130,7 @@ func (x PushReply_Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PushReply_Verdict.Descriptor instead.
 func (PushReply_Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{32, 0}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{37, 0}
 }
 
 type WorkerMessage struct {
@@ -149,6 +149,8 @@ type WorkerMessage struct {
 	//	*WorkerMessage_Dropped
 	//	*WorkerMessage_Scored
 	//	*WorkerMessage_ScoreFailed
+	//	*WorkerMessage_Studied
+	//	*WorkerMessage_StudyFailed
 	Message       isWorkerMessage_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -299,6 +301,24 @@ func (x *WorkerMessage) GetScoreFailed() *ScoreFailed {
 	return nil
 }
 
+func (x *WorkerMessage) GetStudied() *Studied {
+	if x != nil {
+		if x, ok := x.Message.(*WorkerMessage_Studied); ok {
+			return x.Studied
+		}
+	}
+	return nil
+}
+
+func (x *WorkerMessage) GetStudyFailed() *StudyFailed {
+	if x != nil {
+		if x, ok := x.Message.(*WorkerMessage_StudyFailed); ok {
+			return x.StudyFailed
+		}
+	}
+	return nil
+}
+
 type isWorkerMessage_Message interface {
 	isWorkerMessage_Message()
 }
@@ -351,6 +371,14 @@ type WorkerMessage_ScoreFailed struct {
 	ScoreFailed *ScoreFailed `protobuf:"bytes,12,opt,name=score_failed,json=scoreFailed,proto3,oneof"`
 }
 
+type WorkerMessage_Studied struct {
+	Studied *Studied `protobuf:"bytes,13,opt,name=studied,proto3,oneof"`
+}
+
+type WorkerMessage_StudyFailed struct {
+	StudyFailed *StudyFailed `protobuf:"bytes,14,opt,name=study_failed,json=studyFailed,proto3,oneof"`
+}
+
 func (*WorkerMessage_Hello) isWorkerMessage_Message() {}
 
 func (*WorkerMessage_Heartbeat) isWorkerMessage_Message() {}
@@ -375,6 +403,10 @@ func (*WorkerMessage_Scored) isWorkerMessage_Message() {}
 
 func (*WorkerMessage_ScoreFailed) isWorkerMessage_Message() {}
 
+func (*WorkerMessage_Studied) isWorkerMessage_Message() {}
+
+func (*WorkerMessage_StudyFailed) isWorkerMessage_Message() {}
+
 type CoordinatorMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Message:
@@ -387,6 +419,7 @@ type CoordinatorMessage struct {
 	//	*CoordinatorMessage_Measure
 	//	*CoordinatorMessage_CloseRun
 	//	*CoordinatorMessage_Score
+	//	*CoordinatorMessage_Study
 	Message       isCoordinatorMessage_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -501,6 +534,15 @@ func (x *CoordinatorMessage) GetScore() *Score {
 	return nil
 }
 
+func (x *CoordinatorMessage) GetStudy() *Study {
+	if x != nil {
+		if x, ok := x.Message.(*CoordinatorMessage_Study); ok {
+			return x.Study
+		}
+	}
+	return nil
+}
+
 type isCoordinatorMessage_Message interface {
 	isCoordinatorMessage_Message()
 }
@@ -537,6 +579,10 @@ type CoordinatorMessage_Score struct {
 	Score *Score `protobuf:"bytes,8,opt,name=score,proto3,oneof"`
 }
 
+type CoordinatorMessage_Study struct {
+	Study *Study `protobuf:"bytes,9,opt,name=study,proto3,oneof"`
+}
+
 func (*CoordinatorMessage_Welcome) isCoordinatorMessage_Message() {}
 
 func (*CoordinatorMessage_StartRun) isCoordinatorMessage_Message() {}
@@ -552,6 +598,8 @@ func (*CoordinatorMessage_Measure) isCoordinatorMessage_Message() {}
 func (*CoordinatorMessage_CloseRun) isCoordinatorMessage_Message() {}
 
 func (*CoordinatorMessage_Score) isCoordinatorMessage_Message() {}
+
+func (*CoordinatorMessage_Study) isCoordinatorMessage_Message() {}
 
 // Hello introduces a worker. Both versions must equal the coordinator's; builds may differ, which is only said.
 type Hello struct {
@@ -1562,6 +1610,164 @@ func (x *Measure) GetSteps() []uint32 {
 	return nil
 }
 
+// Study asks for everything about a round that needs the local models of all measured shards at once, or every step. The worker
+// repeats their tasks from the round's start.
+type Study struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Run   string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Round uint32                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"`
+	// Measured, each with a task.
+	Shards []uint32 `protobuf:"varint,3,rep,packed,name=shards,proto3" json:"shards,omitempty"`
+	// All whose updates made the model, in the order of shards.
+	Tasks       []*StudiedTask `protobuf:"bytes,4,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	StartSha256 []byte         `protobuf:"bytes,5,opt,name=start_sha256,json=startSha256,proto3" json:"start_sha256,omitempty"`
+	ModelSha256 []byte         `protobuf:"bytes,6,opt,name=model_sha256,json=modelSha256,proto3" json:"model_sha256,omitempty"`
+	// Keys of the spec's checks.
+	Studies       []string `protobuf:"bytes,7,rep,name=studies,proto3" json:"studies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Study) Reset() {
+	*x = Study{}
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Study) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Study) ProtoMessage() {}
+
+func (x *Study) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Study.ProtoReflect.Descriptor instead.
+func (*Study) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Study) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *Study) GetRound() uint32 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *Study) GetShards() []uint32 {
+	if x != nil {
+		return x.Shards
+	}
+	return nil
+}
+
+func (x *Study) GetTasks() []*StudiedTask {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
+func (x *Study) GetStartSha256() []byte {
+	if x != nil {
+		return x.StartSha256
+	}
+	return nil
+}
+
+func (x *Study) GetModelSha256() []byte {
+	if x != nil {
+		return x.ModelSha256
+	}
+	return nil
+}
+
+func (x *Study) GetStudies() []string {
+	if x != nil {
+		return x.Studies
+	}
+	return nil
+}
+
+// StudiedTask is a task whose update made a model, as in Task.
+type StudiedTask struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Shard         uint32                 `protobuf:"varint,1,opt,name=shard,proto3" json:"shard,omitempty"`
+	Weight        uint64                 `protobuf:"varint,2,opt,name=weight,proto3" json:"weight,omitempty"`
+	Steps         uint32                 `protobuf:"varint,3,opt,name=steps,proto3" json:"steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StudiedTask) Reset() {
+	*x = StudiedTask{}
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StudiedTask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StudiedTask) ProtoMessage() {}
+
+func (x *StudiedTask) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StudiedTask.ProtoReflect.Descriptor instead.
+func (*StudiedTask) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *StudiedTask) GetShard() uint32 {
+	if x != nil {
+		return x.Shard
+	}
+	return 0
+}
+
+func (x *StudiedTask) GetWeight() uint64 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *StudiedTask) GetSteps() uint32 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
 // Score asks for the score of a model on the worker's own test files of shards. The model is that of the round, which is
 // not committed yet.
 type Score struct {
@@ -1576,7 +1782,7 @@ type Score struct {
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1588,7 +1794,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1601,7 +1807,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{17}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Score) GetRun() string {
@@ -1641,7 +1847,7 @@ type CloseRun struct {
 
 func (x *CloseRun) Reset() {
 	*x = CloseRun{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +1859,7 @@ func (x *CloseRun) String() string {
 func (*CloseRun) ProtoMessage() {}
 
 func (x *CloseRun) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +1872,7 @@ func (x *CloseRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseRun.ProtoReflect.Descriptor instead.
 func (*CloseRun) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{18}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CloseRun) GetRun() string {
@@ -1688,7 +1894,7 @@ type Trained struct {
 
 func (x *Trained) Reset() {
 	*x = Trained{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +1906,7 @@ func (x *Trained) String() string {
 func (*Trained) ProtoMessage() {}
 
 func (x *Trained) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +1919,7 @@ func (x *Trained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trained.ProtoReflect.Descriptor instead.
 func (*Trained) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{19}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Trained) GetRun() string {
@@ -1750,7 +1956,7 @@ type TaskFailed struct {
 
 func (x *TaskFailed) Reset() {
 	*x = TaskFailed{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1762,7 +1968,7 @@ func (x *TaskFailed) String() string {
 func (*TaskFailed) ProtoMessage() {}
 
 func (x *TaskFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1775,7 +1981,7 @@ func (x *TaskFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskFailed.ProtoReflect.Descriptor instead.
 func (*TaskFailed) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{20}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TaskFailed) GetRun() string {
@@ -1820,7 +2026,7 @@ type Diverged struct {
 
 func (x *Diverged) Reset() {
 	*x = Diverged{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +2038,7 @@ func (x *Diverged) String() string {
 func (*Diverged) ProtoMessage() {}
 
 func (x *Diverged) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +2051,7 @@ func (x *Diverged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Diverged.ProtoReflect.Descriptor instead.
 func (*Diverged) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{21}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Diverged) GetRun() string {
@@ -1896,7 +2102,7 @@ type Dropped struct {
 
 func (x *Dropped) Reset() {
 	*x = Dropped{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1908,7 +2114,7 @@ func (x *Dropped) String() string {
 func (*Dropped) ProtoMessage() {}
 
 func (x *Dropped) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1921,7 +2127,7 @@ func (x *Dropped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dropped.ProtoReflect.Descriptor instead.
 func (*Dropped) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{22}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Dropped) GetRun() string {
@@ -1965,13 +2171,16 @@ type DriftSample struct {
 	Divergence      float64                `protobuf:"fixed64,8,opt,name=divergence,proto3" json:"divergence,omitempty"`
 	NormModelParams float64                `protobuf:"fixed64,9,opt,name=norm_model_params,json=normModelParams,proto3" json:"norm_model_params,omitempty"`
 	Probe           uint32                 `protobuf:"varint,10,opt,name=probe,proto3" json:"probe,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The same for each layer with parameters, and which gates differ.
+	Modules       []*ModuleSample `protobuf:"bytes,11,rep,name=modules,proto3" json:"modules,omitempty"`
+	Flips         []*FlipRecord   `protobuf:"bytes,12,rep,name=flips,proto3" json:"flips,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DriftSample) Reset() {
 	*x = DriftSample{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1983,7 +2192,7 @@ func (x *DriftSample) String() string {
 func (*DriftSample) ProtoMessage() {}
 
 func (x *DriftSample) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1996,7 +2205,7 @@ func (x *DriftSample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriftSample.ProtoReflect.Descriptor instead.
 func (*DriftSample) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{23}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DriftSample) GetRun() string {
@@ -2069,6 +2278,113 @@ func (x *DriftSample) GetProbe() uint32 {
 	return 0
 }
 
+func (x *DriftSample) GetModules() []*ModuleSample {
+	if x != nil {
+		return x.Modules
+	}
+	return nil
+}
+
+func (x *DriftSample) GetFlips() []*FlipRecord {
+	if x != nil {
+		return x.Flips
+	}
+	return nil
+}
+
+// ModuleSample is analysis.ModuleSample.
+type ModuleSample struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Name            string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Drift           float64                `protobuf:"fixed64,2,opt,name=drift,proto3" json:"drift,omitempty"`
+	NormEnd         float64                `protobuf:"fixed64,3,opt,name=norm_end,json=normEnd,proto3" json:"norm_end,omitempty"`
+	NormModel       float64                `protobuf:"fixed64,4,opt,name=norm_model,json=normModel,proto3" json:"norm_model,omitempty"`
+	Cosine          float64                `protobuf:"fixed64,5,opt,name=cosine,proto3" json:"cosine,omitempty"`
+	Divergence      float64                `protobuf:"fixed64,6,opt,name=divergence,proto3" json:"divergence,omitempty"`
+	NormModelParams float64                `protobuf:"fixed64,7,opt,name=norm_model_params,json=normModelParams,proto3" json:"norm_model_params,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ModuleSample) Reset() {
+	*x = ModuleSample{}
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModuleSample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModuleSample) ProtoMessage() {}
+
+func (x *ModuleSample) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModuleSample.ProtoReflect.Descriptor instead.
+func (*ModuleSample) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ModuleSample) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ModuleSample) GetDrift() float64 {
+	if x != nil {
+		return x.Drift
+	}
+	return 0
+}
+
+func (x *ModuleSample) GetNormEnd() float64 {
+	if x != nil {
+		return x.NormEnd
+	}
+	return 0
+}
+
+func (x *ModuleSample) GetNormModel() float64 {
+	if x != nil {
+		return x.NormModel
+	}
+	return 0
+}
+
+func (x *ModuleSample) GetCosine() float64 {
+	if x != nil {
+		return x.Cosine
+	}
+	return 0
+}
+
+func (x *ModuleSample) GetDivergence() float64 {
+	if x != nil {
+		return x.Divergence
+	}
+	return 0
+}
+
+func (x *ModuleSample) GetNormModelParams() float64 {
+	if x != nil {
+		return x.NormModelParams
+	}
+	return 0
+}
+
 // DriftFailed reports a measurement that could not be done here.
 type DriftFailed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2082,7 +2398,7 @@ type DriftFailed struct {
 
 func (x *DriftFailed) Reset() {
 	*x = DriftFailed{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2410,7 @@ func (x *DriftFailed) String() string {
 func (*DriftFailed) ProtoMessage() {}
 
 func (x *DriftFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[24]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2423,7 @@ func (x *DriftFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriftFailed.ProtoReflect.Descriptor instead.
 func (*DriftFailed) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{24}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DriftFailed) GetRun() string {
@@ -2138,6 +2454,136 @@ func (x *DriftFailed) GetReason() string {
 	return ""
 }
 
+// Studied answers Study: what was measured, and why something was not.
+type Studied struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Round         uint32                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"`
+	Readings      []*ReadingSeries       `protobuf:"bytes,3,rep,name=readings,proto3" json:"readings,omitempty"`
+	Missing       []*MissingReading      `protobuf:"bytes,4,rep,name=missing,proto3" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Studied) Reset() {
+	*x = Studied{}
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Studied) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Studied) ProtoMessage() {}
+
+func (x *Studied) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Studied.ProtoReflect.Descriptor instead.
+func (*Studied) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Studied) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *Studied) GetRound() uint32 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *Studied) GetReadings() []*ReadingSeries {
+	if x != nil {
+		return x.Readings
+	}
+	return nil
+}
+
+func (x *Studied) GetMissing() []*MissingReading {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+// StudyFailed reports a study that could not be made here.
+type StudyFailed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Round         uint32                 `protobuf:"varint,2,opt,name=round,proto3" json:"round,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StudyFailed) Reset() {
+	*x = StudyFailed{}
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StudyFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StudyFailed) ProtoMessage() {}
+
+func (x *StudyFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StudyFailed.ProtoReflect.Descriptor instead.
+func (*StudyFailed) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *StudyFailed) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *StudyFailed) GetRound() uint32 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *StudyFailed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Scored is the score of a model on one shard's test set.
 type Scored struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2154,7 +2600,7 @@ type Scored struct {
 
 func (x *Scored) Reset() {
 	*x = Scored{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2166,7 +2612,7 @@ func (x *Scored) String() string {
 func (*Scored) ProtoMessage() {}
 
 func (x *Scored) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[25]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2179,7 +2625,7 @@ func (x *Scored) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scored.ProtoReflect.Descriptor instead.
 func (*Scored) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{25}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Scored) GetRun() string {
@@ -2237,7 +2683,7 @@ type ScoreFailed struct {
 
 func (x *ScoreFailed) Reset() {
 	*x = ScoreFailed{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2249,7 +2695,7 @@ func (x *ScoreFailed) String() string {
 func (*ScoreFailed) ProtoMessage() {}
 
 func (x *ScoreFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[26]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2262,7 +2708,7 @@ func (x *ScoreFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreFailed.ProtoReflect.Descriptor instead.
 func (*ScoreFailed) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{26}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ScoreFailed) GetRun() string {
@@ -2304,7 +2750,7 @@ type FetchRequest struct {
 
 func (x *FetchRequest) Reset() {
 	*x = FetchRequest{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2316,7 +2762,7 @@ func (x *FetchRequest) String() string {
 func (*FetchRequest) ProtoMessage() {}
 
 func (x *FetchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[27]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2329,7 +2775,7 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
 func (*FetchRequest) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{27}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *FetchRequest) GetSession() uint64 {
@@ -2367,7 +2813,7 @@ type Chunk struct {
 
 func (x *Chunk) Reset() {
 	*x = Chunk{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2379,7 +2825,7 @@ func (x *Chunk) String() string {
 func (*Chunk) ProtoMessage() {}
 
 func (x *Chunk) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[28]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2392,7 +2838,7 @@ func (x *Chunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunk.ProtoReflect.Descriptor instead.
 func (*Chunk) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{28}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Chunk) GetOffset() uint64 {
@@ -2436,7 +2882,7 @@ type PushMessage struct {
 
 func (x *PushMessage) Reset() {
 	*x = PushMessage{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2448,7 +2894,7 @@ func (x *PushMessage) String() string {
 func (*PushMessage) ProtoMessage() {}
 
 func (x *PushMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[29]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2461,7 +2907,7 @@ func (x *PushMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushMessage.ProtoReflect.Descriptor instead.
 func (*PushMessage) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{29}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PushMessage) GetMessage() isPushMessage_Message {
@@ -2527,7 +2973,7 @@ type PushHeader struct {
 
 func (x *PushHeader) Reset() {
 	*x = PushHeader{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2539,7 +2985,7 @@ func (x *PushHeader) String() string {
 func (*PushHeader) ProtoMessage() {}
 
 func (x *PushHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[30]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2552,7 +2998,7 @@ func (x *PushHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushHeader.ProtoReflect.Descriptor instead.
 func (*PushHeader) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{30}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *PushHeader) GetSession() uint64 {
@@ -2643,7 +3089,7 @@ type PushedTask struct {
 
 func (x *PushedTask) Reset() {
 	*x = PushedTask{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2655,7 +3101,7 @@ func (x *PushedTask) String() string {
 func (*PushedTask) ProtoMessage() {}
 
 func (x *PushedTask) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[31]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2668,7 +3114,7 @@ func (x *PushedTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushedTask.ProtoReflect.Descriptor instead.
 func (*PushedTask) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{31}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PushedTask) GetShard() uint32 {
@@ -2730,7 +3176,7 @@ type PushReply struct {
 
 func (x *PushReply) Reset() {
 	*x = PushReply{}
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2742,7 +3188,7 @@ func (x *PushReply) String() string {
 func (*PushReply) ProtoMessage() {}
 
 func (x *PushReply) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_worker_proto_msgTypes[32]
+	mi := &file_fedrelu_v1_worker_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2755,7 +3201,7 @@ func (x *PushReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PushReply.ProtoReflect.Descriptor instead.
 func (*PushReply) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{32}
+	return file_fedrelu_v1_worker_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PushReply) GetVerdict() PushReply_Verdict {
@@ -2777,7 +3223,7 @@ var File_fedrelu_v1_worker_proto protoreflect.FileDescriptor
 const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\n" +
 	"\x17fedrelu/v1/worker.proto\x12\n" +
-	"fedrelu.v1\x1a\x17fedrelu/v1/record.proto\"\xa5\x05\n" +
+	"fedrelu.v1\x1a\x17fedrelu/v1/record.proto\"\x94\x06\n" +
 	"\rWorkerMessage\x12)\n" +
 	"\x05hello\x18\x01 \x01(\v2\x11.fedrelu.v1.HelloH\x00R\x05hello\x125\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x15.fedrelu.v1.HeartbeatH\x00R\theartbeat\x123\n" +
@@ -2793,8 +3239,10 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\adropped\x18\n" +
 	" \x01(\v2\x13.fedrelu.v1.DroppedH\x00R\adropped\x12,\n" +
 	"\x06scored\x18\v \x01(\v2\x12.fedrelu.v1.ScoredH\x00R\x06scored\x12<\n" +
-	"\fscore_failed\x18\f \x01(\v2\x17.fedrelu.v1.ScoreFailedH\x00R\vscoreFailedB\t\n" +
-	"\amessage\"\xa0\x03\n" +
+	"\fscore_failed\x18\f \x01(\v2\x17.fedrelu.v1.ScoreFailedH\x00R\vscoreFailed\x12/\n" +
+	"\astudied\x18\r \x01(\v2\x13.fedrelu.v1.StudiedH\x00R\astudied\x12<\n" +
+	"\fstudy_failed\x18\x0e \x01(\v2\x17.fedrelu.v1.StudyFailedH\x00R\vstudyFailedB\t\n" +
+	"\amessage\"\xcb\x03\n" +
 	"\x12CoordinatorMessage\x12/\n" +
 	"\awelcome\x18\x01 \x01(\v2\x13.fedrelu.v1.WelcomeH\x00R\awelcome\x123\n" +
 	"\tstart_run\x18\x02 \x01(\v2\x14.fedrelu.v1.StartRunH\x00R\bstartRun\x12,\n" +
@@ -2803,7 +3251,8 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\aabandon\x18\x05 \x01(\v2\x13.fedrelu.v1.AbandonH\x00R\aabandon\x12/\n" +
 	"\ameasure\x18\x06 \x01(\v2\x13.fedrelu.v1.MeasureH\x00R\ameasure\x123\n" +
 	"\tclose_run\x18\a \x01(\v2\x14.fedrelu.v1.CloseRunH\x00R\bcloseRun\x12)\n" +
-	"\x05score\x18\b \x01(\v2\x11.fedrelu.v1.ScoreH\x00R\x05scoreB\t\n" +
+	"\x05score\x18\b \x01(\v2\x11.fedrelu.v1.ScoreH\x00R\x05score\x12)\n" +
+	"\x05study\x18\t \x01(\v2\x11.fedrelu.v1.StudyH\x00R\x05studyB\t\n" +
 	"\amessage\"\xe1\x01\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1a\n" +
@@ -2878,7 +3327,19 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\fstart_sha256\x18\x04 \x01(\fR\vstartSha256\x12!\n" +
 	"\fmodel_sha256\x18\x05 \x01(\fR\vmodelSha256\x12\x14\n" +
 	"\x05probe\x18\x06 \x01(\rR\x05probe\x12\x14\n" +
-	"\x05steps\x18\a \x03(\rR\x05steps\"j\n" +
+	"\x05steps\x18\a \x03(\rR\x05steps\"\xd6\x01\n" +
+	"\x05Study\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
+	"\x05round\x18\x02 \x01(\rR\x05round\x12\x16\n" +
+	"\x06shards\x18\x03 \x03(\rR\x06shards\x12-\n" +
+	"\x05tasks\x18\x04 \x03(\v2\x17.fedrelu.v1.StudiedTaskR\x05tasks\x12!\n" +
+	"\fstart_sha256\x18\x05 \x01(\fR\vstartSha256\x12!\n" +
+	"\fmodel_sha256\x18\x06 \x01(\fR\vmodelSha256\x12\x18\n" +
+	"\astudies\x18\a \x03(\tR\astudies\"Q\n" +
+	"\vStudiedTask\x12\x14\n" +
+	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
+	"\x06weight\x18\x02 \x01(\x04R\x06weight\x12\x14\n" +
+	"\x05steps\x18\x03 \x01(\rR\x05steps\"j\n" +
 	"\x05Score\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12\x16\n" +
@@ -2906,7 +3367,7 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12\x16\n" +
 	"\x06shards\x18\x03 \x03(\rR\x06shards\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x95\x02\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xf7\x02\n" +
 	"\vDriftSample\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12\x14\n" +
@@ -2921,12 +3382,34 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"divergence\x12*\n" +
 	"\x11norm_model_params\x18\t \x01(\x01R\x0fnormModelParams\x12\x14\n" +
 	"\x05probe\x18\n" +
-	" \x01(\rR\x05probe\"c\n" +
+	" \x01(\rR\x05probe\x122\n" +
+	"\amodules\x18\v \x03(\v2\x18.fedrelu.v1.ModuleSampleR\amodules\x12,\n" +
+	"\x05flips\x18\f \x03(\v2\x16.fedrelu.v1.FlipRecordR\x05flips\"\xd6\x01\n" +
+	"\fModuleSample\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05drift\x18\x02 \x01(\x01R\x05drift\x12\x19\n" +
+	"\bnorm_end\x18\x03 \x01(\x01R\anormEnd\x12\x1d\n" +
+	"\n" +
+	"norm_model\x18\x04 \x01(\x01R\tnormModel\x12\x16\n" +
+	"\x06cosine\x18\x05 \x01(\x01R\x06cosine\x12\x1e\n" +
+	"\n" +
+	"divergence\x18\x06 \x01(\x01R\n" +
+	"divergence\x12*\n" +
+	"\x11norm_model_params\x18\a \x01(\x01R\x0fnormModelParams\"c\n" +
 	"\vDriftFailed\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12\x14\n" +
 	"\x05shard\x18\x03 \x01(\rR\x05shard\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x97\x01\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x9e\x01\n" +
+	"\aStudied\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
+	"\x05round\x18\x02 \x01(\rR\x05round\x125\n" +
+	"\breadings\x18\x03 \x03(\v2\x19.fedrelu.v1.ReadingSeriesR\breadings\x124\n" +
+	"\amissing\x18\x04 \x03(\v2\x1a.fedrelu.v1.MissingReadingR\amissing\"M\n" +
+	"\vStudyFailed\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
+	"\x05round\x18\x02 \x01(\rR\x05round\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x97\x01\n" +
 	"\x06Scored\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12\x14\n" +
@@ -3005,7 +3488,7 @@ func file_fedrelu_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_fedrelu_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_fedrelu_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_fedrelu_v1_worker_proto_goTypes = []any{
 	(PushHeader_Kind)(0),       // 0: fedrelu.v1.PushHeader.Kind
 	(PushReply_Verdict)(0),     // 1: fedrelu.v1.PushReply.Verdict
@@ -3026,71 +3509,87 @@ var file_fedrelu_v1_worker_proto_goTypes = []any{
 	(*Flush)(nil),              // 16: fedrelu.v1.Flush
 	(*Abandon)(nil),            // 17: fedrelu.v1.Abandon
 	(*Measure)(nil),            // 18: fedrelu.v1.Measure
-	(*Score)(nil),              // 19: fedrelu.v1.Score
-	(*CloseRun)(nil),           // 20: fedrelu.v1.CloseRun
-	(*Trained)(nil),            // 21: fedrelu.v1.Trained
-	(*TaskFailed)(nil),         // 22: fedrelu.v1.TaskFailed
-	(*Diverged)(nil),           // 23: fedrelu.v1.Diverged
-	(*Dropped)(nil),            // 24: fedrelu.v1.Dropped
-	(*DriftSample)(nil),        // 25: fedrelu.v1.DriftSample
-	(*DriftFailed)(nil),        // 26: fedrelu.v1.DriftFailed
-	(*Scored)(nil),             // 27: fedrelu.v1.Scored
-	(*ScoreFailed)(nil),        // 28: fedrelu.v1.ScoreFailed
-	(*FetchRequest)(nil),       // 29: fedrelu.v1.FetchRequest
-	(*Chunk)(nil),              // 30: fedrelu.v1.Chunk
-	(*PushMessage)(nil),        // 31: fedrelu.v1.PushMessage
-	(*PushHeader)(nil),         // 32: fedrelu.v1.PushHeader
-	(*PushedTask)(nil),         // 33: fedrelu.v1.PushedTask
-	(*PushReply)(nil),          // 34: fedrelu.v1.PushReply
-	(*DataFingerprint)(nil),    // 35: fedrelu.v1.DataFingerprint
-	(*PartRecord)(nil),         // 36: fedrelu.v1.PartRecord
+	(*Study)(nil),              // 19: fedrelu.v1.Study
+	(*StudiedTask)(nil),        // 20: fedrelu.v1.StudiedTask
+	(*Score)(nil),              // 21: fedrelu.v1.Score
+	(*CloseRun)(nil),           // 22: fedrelu.v1.CloseRun
+	(*Trained)(nil),            // 23: fedrelu.v1.Trained
+	(*TaskFailed)(nil),         // 24: fedrelu.v1.TaskFailed
+	(*Diverged)(nil),           // 25: fedrelu.v1.Diverged
+	(*Dropped)(nil),            // 26: fedrelu.v1.Dropped
+	(*DriftSample)(nil),        // 27: fedrelu.v1.DriftSample
+	(*ModuleSample)(nil),       // 28: fedrelu.v1.ModuleSample
+	(*DriftFailed)(nil),        // 29: fedrelu.v1.DriftFailed
+	(*Studied)(nil),            // 30: fedrelu.v1.Studied
+	(*StudyFailed)(nil),        // 31: fedrelu.v1.StudyFailed
+	(*Scored)(nil),             // 32: fedrelu.v1.Scored
+	(*ScoreFailed)(nil),        // 33: fedrelu.v1.ScoreFailed
+	(*FetchRequest)(nil),       // 34: fedrelu.v1.FetchRequest
+	(*Chunk)(nil),              // 35: fedrelu.v1.Chunk
+	(*PushMessage)(nil),        // 36: fedrelu.v1.PushMessage
+	(*PushHeader)(nil),         // 37: fedrelu.v1.PushHeader
+	(*PushedTask)(nil),         // 38: fedrelu.v1.PushedTask
+	(*PushReply)(nil),          // 39: fedrelu.v1.PushReply
+	(*DataFingerprint)(nil),    // 40: fedrelu.v1.DataFingerprint
+	(*PartRecord)(nil),         // 41: fedrelu.v1.PartRecord
+	(*FlipRecord)(nil),         // 42: fedrelu.v1.FlipRecord
+	(*ReadingSeries)(nil),      // 43: fedrelu.v1.ReadingSeries
+	(*MissingReading)(nil),     // 44: fedrelu.v1.MissingReading
 }
 var file_fedrelu_v1_worker_proto_depIdxs = []int32{
 	4,  // 0: fedrelu.v1.WorkerMessage.hello:type_name -> fedrelu.v1.Hello
 	7,  // 1: fedrelu.v1.WorkerMessage.heartbeat:type_name -> fedrelu.v1.Heartbeat
 	9,  // 2: fedrelu.v1.WorkerMessage.run_ready:type_name -> fedrelu.v1.RunReady
 	13, // 3: fedrelu.v1.WorkerMessage.run_refused:type_name -> fedrelu.v1.RunRefused
-	21, // 4: fedrelu.v1.WorkerMessage.trained:type_name -> fedrelu.v1.Trained
-	22, // 5: fedrelu.v1.WorkerMessage.task_failed:type_name -> fedrelu.v1.TaskFailed
-	23, // 6: fedrelu.v1.WorkerMessage.diverged:type_name -> fedrelu.v1.Diverged
-	25, // 7: fedrelu.v1.WorkerMessage.drift_sample:type_name -> fedrelu.v1.DriftSample
-	26, // 8: fedrelu.v1.WorkerMessage.drift_failed:type_name -> fedrelu.v1.DriftFailed
-	24, // 9: fedrelu.v1.WorkerMessage.dropped:type_name -> fedrelu.v1.Dropped
-	27, // 10: fedrelu.v1.WorkerMessage.scored:type_name -> fedrelu.v1.Scored
-	28, // 11: fedrelu.v1.WorkerMessage.score_failed:type_name -> fedrelu.v1.ScoreFailed
-	6,  // 12: fedrelu.v1.CoordinatorMessage.welcome:type_name -> fedrelu.v1.Welcome
-	8,  // 13: fedrelu.v1.CoordinatorMessage.start_run:type_name -> fedrelu.v1.StartRun
-	14, // 14: fedrelu.v1.CoordinatorMessage.assign:type_name -> fedrelu.v1.Assign
-	16, // 15: fedrelu.v1.CoordinatorMessage.flush:type_name -> fedrelu.v1.Flush
-	17, // 16: fedrelu.v1.CoordinatorMessage.abandon:type_name -> fedrelu.v1.Abandon
-	18, // 17: fedrelu.v1.CoordinatorMessage.measure:type_name -> fedrelu.v1.Measure
-	20, // 18: fedrelu.v1.CoordinatorMessage.close_run:type_name -> fedrelu.v1.CloseRun
-	19, // 19: fedrelu.v1.CoordinatorMessage.score:type_name -> fedrelu.v1.Score
-	5,  // 20: fedrelu.v1.Hello.shards:type_name -> fedrelu.v1.ShardRange
-	35, // 21: fedrelu.v1.StartRun.data:type_name -> fedrelu.v1.DataFingerprint
-	11, // 22: fedrelu.v1.StartRun.own:type_name -> fedrelu.v1.OwnShard
-	35, // 23: fedrelu.v1.RunReady.data:type_name -> fedrelu.v1.DataFingerprint
-	12, // 24: fedrelu.v1.RunReady.holding:type_name -> fedrelu.v1.Holding
-	10, // 25: fedrelu.v1.RunReady.states:type_name -> fedrelu.v1.ShardState
-	11, // 26: fedrelu.v1.RunReady.own:type_name -> fedrelu.v1.OwnShard
-	36, // 27: fedrelu.v1.OwnShard.part:type_name -> fedrelu.v1.PartRecord
-	15, // 28: fedrelu.v1.Assign.tasks:type_name -> fedrelu.v1.Task
-	32, // 29: fedrelu.v1.PushMessage.header:type_name -> fedrelu.v1.PushHeader
-	30, // 30: fedrelu.v1.PushMessage.chunk:type_name -> fedrelu.v1.Chunk
-	0,  // 31: fedrelu.v1.PushHeader.kind:type_name -> fedrelu.v1.PushHeader.Kind
-	33, // 32: fedrelu.v1.PushHeader.tasks:type_name -> fedrelu.v1.PushedTask
-	1,  // 33: fedrelu.v1.PushReply.verdict:type_name -> fedrelu.v1.PushReply.Verdict
-	2,  // 34: fedrelu.v1.WorkerService.Session:input_type -> fedrelu.v1.WorkerMessage
-	29, // 35: fedrelu.v1.WorkerService.Fetch:input_type -> fedrelu.v1.FetchRequest
-	31, // 36: fedrelu.v1.WorkerService.Push:input_type -> fedrelu.v1.PushMessage
-	3,  // 37: fedrelu.v1.WorkerService.Session:output_type -> fedrelu.v1.CoordinatorMessage
-	30, // 38: fedrelu.v1.WorkerService.Fetch:output_type -> fedrelu.v1.Chunk
-	34, // 39: fedrelu.v1.WorkerService.Push:output_type -> fedrelu.v1.PushReply
-	37, // [37:40] is the sub-list for method output_type
-	34, // [34:37] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	23, // 4: fedrelu.v1.WorkerMessage.trained:type_name -> fedrelu.v1.Trained
+	24, // 5: fedrelu.v1.WorkerMessage.task_failed:type_name -> fedrelu.v1.TaskFailed
+	25, // 6: fedrelu.v1.WorkerMessage.diverged:type_name -> fedrelu.v1.Diverged
+	27, // 7: fedrelu.v1.WorkerMessage.drift_sample:type_name -> fedrelu.v1.DriftSample
+	29, // 8: fedrelu.v1.WorkerMessage.drift_failed:type_name -> fedrelu.v1.DriftFailed
+	26, // 9: fedrelu.v1.WorkerMessage.dropped:type_name -> fedrelu.v1.Dropped
+	32, // 10: fedrelu.v1.WorkerMessage.scored:type_name -> fedrelu.v1.Scored
+	33, // 11: fedrelu.v1.WorkerMessage.score_failed:type_name -> fedrelu.v1.ScoreFailed
+	30, // 12: fedrelu.v1.WorkerMessage.studied:type_name -> fedrelu.v1.Studied
+	31, // 13: fedrelu.v1.WorkerMessage.study_failed:type_name -> fedrelu.v1.StudyFailed
+	6,  // 14: fedrelu.v1.CoordinatorMessage.welcome:type_name -> fedrelu.v1.Welcome
+	8,  // 15: fedrelu.v1.CoordinatorMessage.start_run:type_name -> fedrelu.v1.StartRun
+	14, // 16: fedrelu.v1.CoordinatorMessage.assign:type_name -> fedrelu.v1.Assign
+	16, // 17: fedrelu.v1.CoordinatorMessage.flush:type_name -> fedrelu.v1.Flush
+	17, // 18: fedrelu.v1.CoordinatorMessage.abandon:type_name -> fedrelu.v1.Abandon
+	18, // 19: fedrelu.v1.CoordinatorMessage.measure:type_name -> fedrelu.v1.Measure
+	22, // 20: fedrelu.v1.CoordinatorMessage.close_run:type_name -> fedrelu.v1.CloseRun
+	21, // 21: fedrelu.v1.CoordinatorMessage.score:type_name -> fedrelu.v1.Score
+	19, // 22: fedrelu.v1.CoordinatorMessage.study:type_name -> fedrelu.v1.Study
+	5,  // 23: fedrelu.v1.Hello.shards:type_name -> fedrelu.v1.ShardRange
+	40, // 24: fedrelu.v1.StartRun.data:type_name -> fedrelu.v1.DataFingerprint
+	11, // 25: fedrelu.v1.StartRun.own:type_name -> fedrelu.v1.OwnShard
+	40, // 26: fedrelu.v1.RunReady.data:type_name -> fedrelu.v1.DataFingerprint
+	12, // 27: fedrelu.v1.RunReady.holding:type_name -> fedrelu.v1.Holding
+	10, // 28: fedrelu.v1.RunReady.states:type_name -> fedrelu.v1.ShardState
+	11, // 29: fedrelu.v1.RunReady.own:type_name -> fedrelu.v1.OwnShard
+	41, // 30: fedrelu.v1.OwnShard.part:type_name -> fedrelu.v1.PartRecord
+	15, // 31: fedrelu.v1.Assign.tasks:type_name -> fedrelu.v1.Task
+	20, // 32: fedrelu.v1.Study.tasks:type_name -> fedrelu.v1.StudiedTask
+	28, // 33: fedrelu.v1.DriftSample.modules:type_name -> fedrelu.v1.ModuleSample
+	42, // 34: fedrelu.v1.DriftSample.flips:type_name -> fedrelu.v1.FlipRecord
+	43, // 35: fedrelu.v1.Studied.readings:type_name -> fedrelu.v1.ReadingSeries
+	44, // 36: fedrelu.v1.Studied.missing:type_name -> fedrelu.v1.MissingReading
+	37, // 37: fedrelu.v1.PushMessage.header:type_name -> fedrelu.v1.PushHeader
+	35, // 38: fedrelu.v1.PushMessage.chunk:type_name -> fedrelu.v1.Chunk
+	0,  // 39: fedrelu.v1.PushHeader.kind:type_name -> fedrelu.v1.PushHeader.Kind
+	38, // 40: fedrelu.v1.PushHeader.tasks:type_name -> fedrelu.v1.PushedTask
+	1,  // 41: fedrelu.v1.PushReply.verdict:type_name -> fedrelu.v1.PushReply.Verdict
+	2,  // 42: fedrelu.v1.WorkerService.Session:input_type -> fedrelu.v1.WorkerMessage
+	34, // 43: fedrelu.v1.WorkerService.Fetch:input_type -> fedrelu.v1.FetchRequest
+	36, // 44: fedrelu.v1.WorkerService.Push:input_type -> fedrelu.v1.PushMessage
+	3,  // 45: fedrelu.v1.WorkerService.Session:output_type -> fedrelu.v1.CoordinatorMessage
+	35, // 46: fedrelu.v1.WorkerService.Fetch:output_type -> fedrelu.v1.Chunk
+	39, // 47: fedrelu.v1.WorkerService.Push:output_type -> fedrelu.v1.PushReply
+	45, // [45:48] is the sub-list for method output_type
+	42, // [42:45] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_worker_proto_init() }
@@ -3112,6 +3611,8 @@ func file_fedrelu_v1_worker_proto_init() {
 		(*WorkerMessage_Dropped)(nil),
 		(*WorkerMessage_Scored)(nil),
 		(*WorkerMessage_ScoreFailed)(nil),
+		(*WorkerMessage_Studied)(nil),
+		(*WorkerMessage_StudyFailed)(nil),
 	}
 	file_fedrelu_v1_worker_proto_msgTypes[1].OneofWrappers = []any{
 		(*CoordinatorMessage_Welcome)(nil),
@@ -3122,8 +3623,9 @@ func file_fedrelu_v1_worker_proto_init() {
 		(*CoordinatorMessage_Measure)(nil),
 		(*CoordinatorMessage_CloseRun)(nil),
 		(*CoordinatorMessage_Score)(nil),
+		(*CoordinatorMessage_Study)(nil),
 	}
-	file_fedrelu_v1_worker_proto_msgTypes[29].OneofWrappers = []any{
+	file_fedrelu_v1_worker_proto_msgTypes[34].OneofWrappers = []any{
 		(*PushMessage_Header)(nil),
 		(*PushMessage_Chunk)(nil),
 	}
@@ -3133,7 +3635,7 @@ func file_fedrelu_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_worker_proto_rawDesc), len(file_fedrelu_v1_worker_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   33,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
