@@ -178,6 +178,7 @@ type hand struct {
 
 	onAssign  func(wire.Assign) bool       // false: do nothing about it
 	onMeasure func(wire.Measure) bool      // false: do nothing about it
+	onStudy   func(wire.Study)             // nil: do nothing about it
 	change    func(p *wire.Push, b []byte) // of a push before it is sent
 	replies   chan wire.PushReply
 }
@@ -221,6 +222,10 @@ func (w *hand) handle(m wire.ToWorker) {
 	case wire.Assign:
 		if w.onAssign == nil || w.onAssign(m) {
 			w.assign(m)
+		}
+	case wire.Study:
+		if w.onStudy != nil {
+			w.onStudy(m)
 		}
 	case wire.Measure:
 		if w.onMeasure == nil || w.onMeasure(m) {

@@ -39,8 +39,7 @@ func (o *owner) planStudy(rec record.Round, model tensor.Hash) *studyTask {
 	for _, s := range due {
 		t.order.Studies = append(t.order.Studies, string(s))
 	}
-	if o.states.size > 0 {
-		t.why = "shards have states of their own, so that tasks cannot be repeated"
+	if t.why = study.Refuses(o.job, o.algorithm); t.why != "" {
 		return t
 	}
 	planned := o.algorithm.Plan(o.job, rec.Number).Shards()

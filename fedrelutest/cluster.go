@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/coordinator"
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/coordinator/rpc"
@@ -175,7 +176,9 @@ type Round struct {
 	Number                            int
 	Participants                      []int
 	TestAccuracy, TestLoss, TrainLoss *float64
-	DriftRel                          *float64 // of the drift, where it was measured
+	DriftRel                          *float64        // of the drift, where it was measured
+	Readings                          []study.Reading // of the spec's studies
+	Missing                           []study.Missing // what was due of them and is not there
 	ModelSHA256                       string
 }
 
@@ -233,6 +236,9 @@ func resultOf(run record.Run, rounds []*record.RoundHistory) Result {
 		}
 		if h.Measured != nil && h.Measured.Drift != nil {
 			round.DriftRel = h.Measured.Drift.DriftRel
+		}
+		if h.Measured != nil {
+			round.Readings, round.Missing = h.Measured.Readings, h.Measured.Missing
 		}
 		res.Rounds = append(res.Rounds, round)
 	}

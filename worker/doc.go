@@ -19,6 +19,8 @@
 //   - Nothing is pushed in a session before the coordinator has spoken of the round in it: only then has it judged what
 //     was offered.
 //   - A result counts whole. When one shard of a sum is abandoned the sum is void, and the others are reported Dropped.
+//   - A study of a round repeats tasks on a slot like any other order, between the tasks that wait, from models that are named by
+//     hash. Nothing of it is kept.
 //   - Where it brings its own shards it serves those that lie in its folder, and no example leaves it.
 //   - A task that diverged is reported as such; any other failure, of a task or a measurement, is reported with its reason
 //     and tried elsewhere. Nothing that the coordinator sends makes the worker panic.
@@ -31,6 +33,10 @@
 //	                              moment the last start; measured ends of two rounds; two gradients
 //	3 x (4P + 8P to 16P) bytes    the pending, the pushed and the held sum; 8 bytes for a matrix's element, 16 for another's
 //	4P bytes x (S + 1)            instead of these sums, where updates are pushed alone
+//
+// A study (checks of the spec but drift and rank) runs on one slot and takes, until it is answered, 4P bytes x (m + 10) and a
+// trainer's scratch; with saw_tooth another 8P bytes and a trainer's scratch for each of the m. The package doc of analysis/study
+// has the parts. Where the spec has studies the data set includes the examples to be tested on.
 //
 // It depends neither on the number of shards nor of rounds. With precision float64 a trainer's scratch has twice the size,
 // and each trainer holds a copy of the model, 8P bytes.

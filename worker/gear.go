@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/internal/workload"
 	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/proto/spec"
@@ -18,7 +19,8 @@ type gear struct {
 	travels   bool         // states go to the coordinator with the updates
 	blocks    [][]float32
 	sums      []*localsgd.Sum
-	measurer  *measurer // with the slot that measures while run.measuring is set
+	meter     *study.DriftMeter // with the slot that measures while run.measuring is set; for probes of the size below
+	probe     int
 }
 
 func newGear(s *spec.Spec, job *localsgd.Job, states *store.Store) *gear {

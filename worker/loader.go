@@ -20,12 +20,13 @@ type loader struct {
 	served func(shard int) bool
 	must   bool // every shard that is served has to be here
 
-	source spec.Source // of data; zero: nothing is loaded
-	data   shard.Data
-	print  shard.Fingerprint
-	own    *workload.Own // where the worker brings its own shards; data.Train is then theirs, print zero
-	spec   []byte        // of gear
-	gear   *gear
+	source  spec.Source // of data; zero: nothing is loaded
+	data    shard.Data
+	studies bool // the test set was looked for
+	print   shard.Fingerprint
+	own     *workload.Own // where the worker brings its own shards; data.Train is then theirs, print zero
+	spec    []byte        // of gear
+	gear    *gear
 
 	file   string       // where states of shards are kept
 	states *store.Store // nil: no run has needed it yet
@@ -51,7 +52,7 @@ func (l *loader) load(m wire.StartRun) error {
 	if d, own := s.Data.(spec.Workers); own {
 		err = l.loadOwn(d, s.Shards.Count, m.Own)
 	} else {
-		err = l.loadData(s.Source(), m.Data)
+		err = l.loadData(s.Source(), m.Data, s.Studies != spec.Studies{})
 	}
 	if err != nil {
 		return err
@@ -81,20 +82,27 @@ func (l *loader) openStates(job *localsgd.Job) (err error) {
 }
 
 // loadData makes sure that the data are those of the source and have the wanted fingerprint. If what was loaded earlier
-// has another one, the files are read again: they may have been put right.
-func (l *loader) loadData(source spec.Source, want shard.Fingerprint) error {
-	if l.source == source {
+// has another one, the files are read again: they may have been put right. Studies use the test set, too, if it is here.
+func (l *loader) loadData(source spec.Source, want shard.Fingerprint, studies bool) error {
+	if l.source == source && (l.studies || !studies) {
 		err := l.print.Check(want)
 		if err == nil || !errors.Is(err, shard.ErrOtherData) {
 			return err
 		}
 	}
 	l.drop() // before the new data come: one set at a time
-	data, err := workload.Load(source, l.root, shard.Training)
+	need := shard.Training
+	if studies {
+		need |= shard.Testing
+	}
+	data, err := workload.Load(source, l.root, need)
+	if err != nil && studies { // the test set may be missing; if anything else is, it is said now
+		data, err = workload.Load(source, l.root, shard.Training)
+	}
 	if err != nil {
 		return fmt.Errorf("loading the run's data: %w", err)
 	}
-	l.source, l.data, l.print = source, data, data.Fingerprint()
+	l.source, l.data, l.print, l.studies = source, data, data.Fingerprint(), studies
 	return l.print.Check(want)
 }
 

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/fedrelu/fedrelu/analysis"
-	"github.com/fedrelu/fedrelu/analysis/activity"
+	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/localsgd"
-	"github.com/fedrelu/fedrelu/localsgd/relu"
-	"github.com/fedrelu/fedrelu/localsgd/shard"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 	"github.com/fedrelu/fedrelu/proto/wire"
 )
@@ -114,13 +111,12 @@ func (c *comparison) compute(ctx context.Context, s *slot) (wire.DriftSample, er
 			return wire.DriftSample{}, fmt.Errorf("repeating the task: %w", err)
 		}
 	}
-	if c.gear.measurer == nil {
-		c.gear.measurer = &measurer{job: job}
+	if c.gear.meter == nil || c.gear.probe != c.probe {
+		c.gear.meter, c.gear.probe = study.NewDriftMeter(job, c.probe), c.probe
 	}
 	n := job.Net.Parameters()
-	sample, err := c.gear.measurer.sample(c.shard, c.probe, c.end[:n], c.target.block[:n])
-	sample.Key = c.Key
-	return sample, err
+	d, err := c.gear.meter.Measure(c.shard, c.end[:n], c.target.block[:n])
+	return wire.DriftSample{Key: c.Key, Probe: d.Probe, Sample: d.Sample, Modules: d.Modules, Flips: d.Flips}, err
 }
 
 // measured tells how a measurement ended.
@@ -146,28 +142,4 @@ func (e measured) apply(a *agent) {
 	default:
 		a.say(e.sample)
 	}
-}
-
-// measurer measures drift and flips of gates on probe batches of bounded size. One slot uses it at a time.
-type measurer struct {
-	job     *localsgd.Job
-	batch   int // that machine can take
-	machine *relu.Machine[float32]
-	flips   *activity.FlipCounter
-	drift   *analysis.Measurer
-}
-
-// sample compares a shard's end with a model on the shard's probe batch.
-func (m *measurer) sample(k, probe int, end, goal []float32) (wire.DriftSample, error) {
-	examples := shard.Probe(m.job.Seed, k, m.job.Shards[k], probe)
-	if len(examples) > m.batch {
-		m.batch = len(examples)
-		m.machine = relu.NewMachine[float32](m.job.Net, m.batch)
-		m.flips = activity.NewFlipCounter(m.job.Net)
-		m.machine.Watch(m.flips)
-		m.drift = analysis.NewMeasurer(m.job.Net.Layout(), m.machine)
-	}
-	m.flips.Take() // of a comparison that failed half-way
-	s, modules, err := m.drift.MeasureModules(k, end, goal, localsgd.Fill(m.machine, m.job.Data.Train, examples))
-	return wire.DriftSample{Probe: len(examples), Sample: s, Modules: modules, Flips: m.flips.Take()}, err
 }

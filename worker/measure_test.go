@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +53,13 @@ func TestMeasuresTheSameWithAndWithoutTheEnd(t *testing.T) {
 			want := s.sample(1, start, next, m.Sample.Shard, 4)
 			if m.Key != s.key(1) || m.Probe != 4 || m.Sample != want {
 				t.Errorf("heard %+v, want %+v", m, want)
+			}
+			layers := 0.0
+			for _, l := range m.Modules {
+				layers += l.Drift * l.Drift
+			}
+			if got := math.Sqrt(layers); math.Abs(got-want.Drift) > 1e-12*want.Drift || len(m.Flips) == 0 {
+				t.Errorf("the layers' drift comes to %v, the whole is %v; flips %v", got, want.Drift, m.Flips)
 			}
 			if m.Sample.Drift <= 0 || m.Sample.Divergence <= 0 {
 				t.Errorf("nothing was measured: %+v", m.Sample)

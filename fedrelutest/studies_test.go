@@ -1,0 +1,150 @@
+package fedrelutest_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fedrelu/fedrelu/analysis"
+	"github.com/fedrelu/fedrelu/analysis/study"
+	"github.com/fedrelu/fedrelu/fedrelutest"
+	"github.com/fedrelu/fedrelu/internal/workload"
+	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
+	"github.com/fedrelu/fedrelu/proto/spec"
+)
+
+// plain has local steps that every study has something to say about.
+const plain = `
+name: studied
+seed: 3
+rounds: 2
+data: {safetensors: {train: train.safetensors, test: test.safetensors}}
+shards: {count: 8, partition: {dirichlet: {alpha: 0.5}}}
+model: {mlp: {hidden: [6, 6]}}
+local: {steps: 4, batch: 7, optimizer: {sgd: {lr: 0.1, weight_decay: 0.5}}}
+participation: {fraction: 0.7}
+`
+
+// everything is plain with all checks on.
+func everything(every int) string {
+	checks := plain + "checks:\n  drift: {every: 1, shards: 3, probe: 8}\n  rank: {every: 1, epsilon: 0.01, spectra: 2}\n"
+	for _, s := range spec.AllStudies() {
+		checks += fmt.Sprintf("  %s: {every: %d}\n", s, every)
+	}
+	return checks
+}
+
+// The model of a run does not depend on what is measured, and what is measured not on who measures it.
+func TestStudiesChangeNothing(t *testing.T) {
+	dir := t.TempDir()
+	writeData(t, dir)
+	want := alone(t, plain, dir)
+	off := fedrelutest.Start(t, plain+"checks: {drift: {every: 0}, rank: {every: 0}}\n", 2, fedrelutest.Data(dir)).Wait()
+	if off.ModelSHA256 != want[len(want)-1] {
+		t.Errorf("without checks the model is %s, want %s", off.ModelSHA256, want[len(want)-1])
+	}
+	one := fedrelutest.Start(t, everything(1), 1, fedrelutest.Data(dir)).Wait()
+	check(t, one, want)
+	more := fedrelutest.Start(t, everything(1), 3, fedrelutest.Data(dir), fedrelutest.Slots(2)).Wait()
+	check(t, more, want)
+	for i, r := range one.Rounds {
+		if !reflect.DeepEqual(r.Readings, more.Rounds[i].Readings) || !reflect.DeepEqual(r.Missing, more.Rounds[i].Missing) {
+			t.Errorf("round %d: one worker measures something else than three", r.Number)
+		}
+		readings, missing := studyAlone(t, everything(1), dir, r.Number)
+		if !reflect.DeepEqual(sorted(r.Readings), sorted(readings)) || len(r.Readings) < 200 {
+			t.Errorf("round %d: %d readings, in this process alone %d", r.Number, len(r.Readings), len(readings))
+		}
+		if !reflect.DeepEqual(r.Missing, missing) {
+			t.Errorf("round %d: missing %v, in this process alone %v", r.Number, r.Missing, missing)
+		}
+	}
+	has := map[string]bool{}
+	for _, r := range one.Rounds[0].Readings {
+		has[r.Quantity] = true
+	}
+	for _, quantity := range []string{"heterogeneity", "update.cosine", "rank.0.001", "noise_scale", "units.dead", "entropy", "bias_norm",
+		"path_norm", "curve.effective_rank", "cancellation", "divergence.predicted", "null.rank.z"} {
+		if !has[quantity] {
+			t.Errorf("%s was not measured: missing are %v", quantity, one.Rounds[0].Missing)
+		}
+	}
+}
+
+func sorted(readings []study.Reading) []study.Reading {
+	return slices.SortedFunc(slices.Values(readings), func(a, b study.Reading) int {
+		return strings.Compare(fmt.Sprint(a), fmt.Sprint(b))
+	})
+}
+
+// studyAlone measures a round of a run without a cluster.
+func studyAlone(t *testing.T, specYAML, dir string, number int) ([]study.Reading, []study.Missing) {
+	t.Helper()
+	s, err := spec.Parse("spec", []byte(specYAML), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := workload.Load(s.Source(), dir, shard.Training|shard.Testing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job, err := workload.Job(s, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	models := [][]float32{job.Start()}
+	runner := localsgd.Runner{Job: job, Algorithm: workload.Algorithm(s)}
+	_, err = runner.Run(context.Background(), number, func(_ localsgd.RoundFacts, model []float32) error {
+		models = append(models, slices.Clone(model))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := runner.Algorithm.Plan(job, number)
+	in := study.Input{
+		Job: job, Algorithm: runner.Algorithm, Plan: plan, Start: models[number-1], Next: models[number],
+		Shards:  analysis.MeasuredShards(s.Seed, number, plan.Shards(), 3),
+		Want:    study.All(),
+		Options: study.Options{Epsilon: 0.01, MaxSide: 1024, Probe: 8},
+	}
+	in.Want = slices.DeleteFunc(in.Want, func(s study.Study) bool { return s == study.Drift })
+	readings, missing, err := study.Round(context.Background(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return readings, missing
+}
+
+// A study is made at its rounds alone, and its record says why there is none where nobody can make it.
+func TestStudiesThatCannotBeMade(t *testing.T) {
+	dir := t.TempDir()
+	writeData(t, dir)
+	few := plain + "checks: {updates: {every: 2}}\n"
+	for _, test := range []struct {
+		name, spec, why string
+		options         []fedrelutest.Option
+	}{
+		{"states", few + "server: {scaffold: {}}\n", "states of their own", nil},
+		{"divided", few, "no worker alone", []fedrelutest.Option{
+			fedrelutest.Brings(0, dir, 0, 2, 4, 6), fedrelutest.Brings(1, dir, 1, 3, 5, 7)}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := fedrelutest.Start(t, test.spec, 2, append(test.options, fedrelutest.Data(dir))...).Wait()
+			check(t, got, alone(t, test.spec, dir))
+			for _, r := range got.Rounds {
+				due := r.Number == 2
+				if len(r.Readings) > 0 || (len(r.Missing) == 1) != due {
+					t.Errorf("round %d: %d readings, missing %v", r.Number, len(r.Readings), r.Missing)
+				}
+				if due && (r.Missing[0].Quantity != "updates" || !strings.Contains(r.Missing[0].Reason, test.why)) {
+					t.Errorf("missing %v, want the reason %q", r.Missing, test.why)
+				}
+			}
+		})
+	}
+}
