@@ -102,10 +102,11 @@ func (t *tile) updates(rowC, rowExtra reg.GPVirtual) {
 
 // heavy writes the update by velocities.
 func (t *tile) heavy(rowC, rowExtra reg.GPVirtual, nesterov bool) {
+	f := factors{lr: t.factor(fieldLR), decay: t.factor(fieldDecay), momentum: t.factor(fieldMomentum)}
 	for r := range t.sums {
 		for v, sum := range t.sums[r] {
 			place := v * t.isa.bytes
-			t.heavySum(sum, place, nesterov)
+			t.heavySum(sum, f, place, nesterov)
 			VMOVUPS(sum, operand.Mem{Base: t.c, Disp: place})
 		}
 		ADDQ(rowC, t.c)
@@ -113,23 +114,22 @@ func (t *tile) heavy(rowC, rowExtra reg.GPVirtual, nesterov bool) {
 	}
 }
 
-// heavySum turns a gradient into the new weight and stores the new velocity. Factors are taken from memory: all registers
-// may hold sums.
-func (t *tile) heavySum(g reg.VecVirtual, place int, nesterov bool) {
+// factors are those of an update by velocities. With one vector more they are all that fits beside the sums.
+type factors struct{ lr, decay, momentum reg.VecVirtual }
+
+// heavySum turns a gradient into the new weight and stores the new velocity.
+func (t *tile) heavySum(g reg.VecVirtual, f factors, place int, nesterov bool) {
 	weight, velocity := operand.Mem{Base: t.c, Disp: place}, operand.Mem{Base: t.extra, Disp: place}
-	factor := t.factor(fieldDecay)
-	VFMADD231PS(weight, factor, g) // g += decay*w
-	momentum := t.factor(fieldMomentum)
+	VFMADD231PS(weight, f.decay, g) // g += decay*w
 	if nesterov {
 		next := t.isa.vector()
 		VMOVUPS(velocity, next)
-		VFMADD213PS(g, momentum, next) // v = momentum*v + g
+		VFMADD213PS(g, f.momentum, next) // v = momentum*v + g
 		VMOVUPS(next, velocity)
-		VFMADD231PS(next, momentum, g) // g += momentum*v
+		VFMADD231PS(next, f.momentum, g) // g += momentum*v
 	} else {
-		VFMADD231PS(velocity, momentum, g)
+		VFMADD231PS(velocity, f.momentum, g)
 		VMOVUPS(g, velocity)
 	}
-	lr := t.factor(fieldLR)
-	VFNMADD213PS(weight, lr, g) // w - lr*g
+	VFNMADD213PS(weight, f.lr, g) // w - lr*g
 }

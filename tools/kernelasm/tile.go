@@ -113,8 +113,8 @@ func (t *tile) earlyTerms(o *operands, terms reg.GPVirtual) {
 	IMUL3Q(operand.Imm(uint64(t.rows*blocksAhead)), velocities, velocities)
 	Label("early")
 	for place := 0; place < t.vectors*t.isa.bytes; place += cacheLine {
-		PREFETCHT1(operand.Mem{Base: weights, Disp: place})
-		PREFETCHT1(operand.Mem{Base: t.extra, Index: velocities, Scale: 1, Disp: place})
+		PREFETCHT0(operand.Mem{Base: weights, Disp: place})
+		PREFETCHT0(operand.Mem{Base: t.extra, Index: velocities, Scale: 1, Disp: place})
 	}
 	ADDQ(t.at(fieldRowC), weights)
 	ADDQ(t.at(fieldRowC), velocities)
