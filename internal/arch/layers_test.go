@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"coordinator", "coordinator/control", "coordinator/replay", "worker"},
 	{"cmd/fedrelu/offline", "cmd/fedrelu/view", "coordinator/rpc", "coordinator/web"},
 	{"fedrelutest"},
-	{"cmd/fedrelu", "tools/kernelasm"},
+	{"bench/byzantine", "cmd/fedrelu", "tools/kernelasm"},
 }
 
 // TestLayers: who reads a package has to know what is below it and nothing else.
