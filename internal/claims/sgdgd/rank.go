@@ -139,7 +139,7 @@ func measureMovement(ctx context.Context, lab *claims.Lab) (*claims.Outcome, err
 	if err != nil {
 		return nil, err
 	}
-	seeds := claims.Seeds(claims.Pick(lab, 2, 3, 3))
+	seeds := claims.Seeds(3)
 	cells := grid(base, seeds)
 	ends := make([]*finish, len(cells))
 	err = lab.Each(ctx, len(cells), func(ctx context.Context, i int) error {

@@ -125,7 +125,7 @@ func TestMovement(t *testing.T) {
 	lab := laboratory("data={synthetic: {gaussian: {train: 64}}}", "model.mlp.hidden=[8, 8]", "shards.limit=64", "rounds=3")
 	o, err := measureMovement(context.Background(), lab)
 	verdict(t, "P3.9", o, err, claims.Shown)
-	if o.Gate.Kept+o.Gate.Dropped != 32 || len(lab.Tables()) != 1 || len(lab.Tables()[0].Rows) != 32 || len(lab.Figures()) != 1 {
-		t.Errorf("P3.9 has gate %+v, %d tables and %d figures, want 32 runs in one of each", o.Gate, len(lab.Tables()), len(lab.Figures()))
+	if o.Gate.Kept+o.Gate.Dropped != 48 || len(lab.Tables()) != 1 || len(lab.Tables()[0].Rows) != 48 || len(lab.Figures()) != 1 {
+		t.Errorf("P3.9 has gate %+v, %d tables and %d figures, want 48 runs in one of each", o.Gate, len(lab.Tables()), len(lab.Figures()))
 	}
 }
