@@ -96,20 +96,30 @@ func drawProfiles(lab *claims.Lab, trials [][]*trial) {
 	for layer := range layers {
 		p := figure.Panel{Title: fmt.Sprintf("Hidden layer %d", layer+1), X: "epoch", Y: "entropy, nats"}
 		for i, row := range trials {
-			l := figure.Line{X: make([]float64, len(row[0].Entropy)), Y: make([]float64, len(row[0].Entropy)), Name: fmt.Sprintf("a = %v", profileSlopes[i])}
-			for k, x := range row {
-				for epoch, h := range x.Entropy {
-					l.X[epoch] = float64(epoch + 1)
-					l.Y[epoch] += h[layer] / float64(len(row))
-					t.Rows = append(t.Rows, []string{fmt.Sprint(profileSlopes[i]), fmt.Sprint(k + 1), fmt.Sprint(epoch + 1), fmt.Sprint(layer + 1), fmt.Sprint(h[layer])})
-				}
-			}
+			l := curve(row, layer, func(epoch, seed int, h float64) {
+				t.Rows = append(t.Rows, []string{fmt.Sprint(profileSlopes[i]), fmt.Sprint(seed), fmt.Sprint(epoch), fmt.Sprint(layer + 1), fmt.Sprint(h)})
+			})
+			l.Name = fmt.Sprintf("a = %v", profileSlopes[i])
 			p.Lines = append(p.Lines, l)
 		}
 		f.Panels = append(f.Panels, p)
 	}
 	lab.Draw("entropy-profile", f)
 	lab.Tabulate(t)
+}
+
+// curve returns the mean over the trainings of a layer's entropy by epoch, and calls each for every value.
+func curve(trials []*trial, layer int, each func(epoch, seed int, h float64)) figure.Line {
+	n := len(trials[0].Entropy)
+	l := figure.Line{X: make([]float64, n), Y: make([]float64, n)}
+	for k, t := range trials {
+		for epoch, h := range t.Entropy {
+			l.X[epoch] = float64(epoch + 1)
+			l.Y[epoch] += h[layer] / float64(len(trials))
+			each(epoch+1, k+1, h[layer])
+		}
+	}
+	return l
 }
 
 // epochMeans writes the mean entropy of the wide layers by slope, in an epoch counted from 0, or from the end with -1.
