@@ -19,7 +19,7 @@ var layers = [][]string{
 	{"coordinator/round", "proto/fedrelu/v1"},
 	{"proto/readings"},
 	{"coordinator/record", "proto/spec", "proto/wire"},
-	{"coordinator/store", "internal/workload", "worker/store"},
+	{"coordinator/store", "internal/bounds", "internal/workload", "worker/store"},
 	{"internal/claims"},
 	{"internal/claims/averagingrank", "internal/claims/deeprelu", "internal/claims/entropy", "internal/claims/fedavg", "internal/claims/lowrank", "internal/claims/sgdgd", "internal/claims/splines"},
 	{"coordinator", "coordinator/control", "coordinator/replay", "worker"},

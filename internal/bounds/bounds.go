@@ -1,0 +1,180 @@
+package bounds
+
+import (
+	"fmt"
+
+	"github.com/fedrelu/fedrelu/analysis/theory"
+	"github.com/fedrelu/fedrelu/coordinator/record"
+	"github.com/fedrelu/fedrelu/proto/spec"
+)
+
+// Layer is what is predicted of one weight after one round.
+type Layer struct {
+	Lambda      *float64 // decay budget: sum over the local steps so far of lr wd, mean over the participants (M13, M19); nil: unknown
+	Onset       *float64 // Lambda_c(eps), the budget at which half of the initial eps-rank is gone; nil: OnsetReason
+	OnsetReason string
+	Certificate Certificate
+}
+
+// Certificate bounds the eps-rank of the model that a round made, at the threshold of its measured rank.
+type Certificate struct {
+	Reason  string // not empty: there is none, or it is vacuous, and why
+	Applies bool   // there is one; the other fields count
+	N       int    // measured rounds after which what was there before is below eps
+	Bound   int    // eps-rank <= Bound
+	Vacuous bool   // Bound is the smaller side
+	// Violated: the measured rank is larger. It cannot be unless training, measurement or certificate are wrong.
+	Violated bool
+}
+
+// Layers is what is predicted after each round whose layers were measured, by round and by name of the tensor.
+type Layers map[int]map[string]Layer
+
+// Of returns what is predicted of a run. rounds are all rounds of its chain, ascending from 0 on; the weights whose singular
+// values were measured are in the result. It takes time proportional to layers times the square of rounds at worst.
+func Of(run record.Run, rounds []*record.RoundHistory) (Layers, error) {
+	s, err := spec.FromProto(run.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("reading the spec of run %s: %w", run.ID, err)
+	}
+	all := make(Layers)
+	c := course{spec: s, sizes: run.ShardSizes, uniform: true, whole: true}
+	traces := make(map[string]*trace)
+	for _, r := range rounds {
+		p := c.pass(&r.Round)
+		for _, t := range traces {
+			t.pass(p)
+		}
+		if r.Measured == nil {
+			continue
+		}
+		for i := range r.Measured.Layers {
+			l := &r.Measured.Layers[i]
+			if l.Spectrum == nil {
+				continue
+			}
+			t := traces[l.Name]
+			if t == nil {
+				t = newTrace(s, l, r.Number)
+				traces[l.Name] = t
+			}
+			if all[r.Number] == nil {
+				all[r.Number] = make(map[string]Layer)
+			}
+			all[r.Number][l.Name] = t.say(&c, l)
+		}
+	}
+	return all, nil
+}
+
+// Violation is a certificate that was broken.
+type Violation struct {
+	Round, Rank, Bound int
+	Layer              string
+}
+
+// String says it loudly.
+func (v Violation) String() string {
+	return fmt.Sprintf("CERTIFICATE VIOLATED in round %d: the rank of %s is %d, the theorem allows at most %d. "+
+		"Training, measurement or certificate are wrong: please report this", v.Round, v.Layer, v.Rank, v.Bound)
+}
+
+// Violations returns the broken certificates among what Of has said of the rounds.
+func (l Layers) Violations(rounds []*record.RoundHistory) []Violation {
+	var all []Violation
+	for _, r := range rounds {
+		if r.Measured == nil {
+			continue
+		}
+		for _, m := range r.Measured.Layers {
+			if c := l[r.Number][m.Name].Certificate; c.Violated {
+				all = append(all, Violation{r.Number, m.Spectrum.Rank, c.Bound, m.Name})
+			}
+		}
+	}
+	return all
+}
+
+// trace is what has to be remembered of one weight.
+type trace struct {
+	decay        float64 // weight decay that applies to it
+	proximal     float64
+	server       float64
+	setting      theory.Setting
+	excluded     string // why no certificate is possible, whatever comes
+	initial      []float64
+	initialRound int
+
+	spans []theory.Span // between rounds that were measured
+	open  theory.Span   // since the last of these
+	begun bool
+}
+
+// pass goes on over a round.
+func (t *trace) pass(p passed) {
+	if p.reason == "" && t.begun {
+		memory := theory.Memory{WeightDecay: t.decay, Proximal: t.proximal}
+		t.open.Decay *= p.decay(memory, t.server)
+		t.open.Samples += p.samples
+	}
+}
+
+// say is called after a round in which the weight was measured.
+func (t *trace) say(c *course, l *record.Layer) Layer {
+	s := l.Spectrum
+	if t.begun {
+		t.spans = append(t.spans, t.open)
+	}
+	t.begun = true
+	t.open = theory.Span{Decay: 1, Spectral: s.Spectral}
+	var out Layer
+	if c.reason == "" {
+		lambda := float64(t.decay * float64(c.rates))
+		out.Lambda = &lambda
+	}
+	if t.initial == nil || t.initialRound != 0 {
+		out.OnsetReason = "the singular values of the start model are not recorded"
+	} else {
+		out.Onset, out.OnsetReason = theory.Onset(t.initial, s.Frobenius, s.Epsilon)
+	}
+	out.Certificate = t.certify(c, l)
+	return out
+}
+
+func (t *trace) certify(c *course, l *record.Layer) Certificate {
+	setting := t.setting
+	setting.FullParticipation, setting.Uniform = c.whole, c.uniform
+	reason := t.excluded
+	if reason == "" {
+		reason = setting.Excludes()
+	}
+	if reason == "" {
+		reason = c.reason
+	}
+	layer, unknown := shapeOf(l)
+	if reason == "" {
+		reason = unknown
+	}
+	if reason != "" {
+		return Certificate{Reason: "not applicable: " + reason}
+	}
+	bound := theory.Certify(layer, t.spans, l.Spectrum.Frobenius, l.Spectrum.Epsilon)
+	return Certificate{
+		Applies: true, N: bound.N, Bound: bound.Bound, Vacuous: bound.Vacuous, Reason: bound.Reason, Violated: bound.Violated(l.Spectrum.Rank),
+	}
+}
+
+// shapeOf returns the matrix of a weight, or why it is not known.
+func shapeOf(l *record.Layer) (theory.Layer, string) {
+	shape := theory.Layer{Rows: l.Shape[0], Cols: 1, Positions: l.Positions}
+	for _, n := range l.Shape[1:] {
+		shape.Cols *= n
+	}
+	if l.Positions == 0 && len(l.Shape) == 2 {
+		shape.Positions = 1 // linear layers are used once
+	}
+	if shape.Positions == 0 {
+		return shape, "the build that recorded the run did not say at how many positions the layer is used"
+	}
+	return shape, ""
+}
