@@ -87,7 +87,7 @@ func (o *runOptions) run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := o.print(a, w); err != nil {
+	if err := errors.Join(o.print(a, w), o.violations(a, run.ID)); err != nil {
 		return err
 	}
 	return outcome(run, fmt.Sprintf("fedrelu run --resume %s%s", run.ID, o.dirFlag()))
@@ -145,6 +145,20 @@ func (o *runOptions) catchUp(id string, w *watcher) error {
 	}
 	defer place.Close()
 	return place.Follow(context.Background(), id, w.story.Next, false, w.show)
+}
+
+// violations says loudly, on stderr, if a certificate of the run was broken.
+func (o *runOptions) violations(a *app, id string) error {
+	place, err := offline.Open(o.dir)
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	run, rounds, err := readRun(context.Background(), place, id)
+	if err != nil {
+		return err
+	}
+	return view.WriteViolations(a.console, run, rounds)
 }
 
 func (o *runOptions) queue(e *engine, s *spec.Spec, w *watcher) (string, error) {

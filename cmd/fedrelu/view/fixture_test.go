@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fedrelu/fedrelu/analysis/activity"
+	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/coordinator/control"
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
@@ -49,7 +51,18 @@ func testMeasured(n int) record.Measured {
 		Drift: &record.Drift{
 			Model: record.ModelMean, Probe: 32, Shards: []int{0, 3}, Drift: number(0.5), DriftRel: number(0.41), DriftMax: number(0.625),
 			Cosine: number(0.875), Divergence: number(2), DivergenceRel: number(0.25),
+			Flips:   []activity.Flip{{Name: "1", Fraction: 0.125}},
+			Modules: []record.ModuleDrift{{Name: "0", Drift: number(0.5), DriftRel: number(0.25), Divergence: number(1.5)}},
 		},
+		Readings: []study.Reading{
+			{Quantity: "heterogeneity", Shard: study.Average, Value: -0.5},
+			{Quantity: "rank.0.01", Layer: "0.weight", Shard: 0, Value: 6},
+			{Quantity: "rank.0.01", Layer: "0.weight", Shard: 3, Value: 8},
+			{Quantity: "effective_rank", Layer: "0.weight", Shard: 0, Value: 4.5},
+			{Quantity: "effective_rank", Layer: "0.weight", Shard: 3, Value: 5.5},
+			{Quantity: "divergence", Shard: study.Average, Step: 2, Value: 0.75},
+		},
+		Missing: []study.Missing{{Quantity: "entropy", Reason: "no ReLU"}},
 		Layers: []record.Layer{
 			{Name: "0.weight", Shape: []int{8, 784}, Spectrum: &record.Spectrum{
 				Rank: 8, Epsilon: 0.001, Ranks: []record.RankAt{{Epsilon: 0.001, Rank: 8}, {Epsilon: 0.05, Rank: 7}}, StableRank: 3.5,

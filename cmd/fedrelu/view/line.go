@@ -24,8 +24,8 @@ func RoundLine(r *record.RoundHistory, goal int) string {
 	if d := driftOf(r.Measured); d != nil && d.DriftRel != nil {
 		add("drift_rel %.2f", *d.DriftRel)
 	}
-	if ranks := effectiveRanks(r.Measured); len(ranks) > 0 {
-		add("eff_rank %s", strings.Join(firstRanks(ranks, 6), " "))
+	if mean := effectiveRank(r.Measured); mean != nil {
+		add("eff_rank %s", rank(*mean))
 	}
 	if r.Number > 0 {
 		add("%s", Seconds(r.Total()))
@@ -69,40 +69,26 @@ func driftOf(m *record.Measured) *record.Drift {
 	return m.Drift
 }
 
-// effectiveRanks returns the effective ranks of the layers whose spectrum is known, in their order.
-func effectiveRanks(m *record.Measured) []float64 {
+// effectiveRank returns the mean of the effective ranks over all weights but the last, which has as many outputs as there are
+// classes (M9); of those whose singular values are known. nil if there is none.
+func effectiveRank(m *record.Measured) *float64 {
 	if m == nil {
 		return nil
 	}
-	var ranks []float64
-	for _, l := range m.Layers {
+	layers := m.Layers
+	if len(layers) > 1 {
+		layers = layers[:len(layers)-1]
+	}
+	sum, n := 0.0, 0
+	for _, l := range layers {
 		if l.Spectrum != nil {
-			ranks = append(ranks, l.Spectrum.EffectiveRank)
+			sum += l.Spectrum.EffectiveRank
+			n++
 		}
 	}
-	return ranks
-}
-
-// firstRanks writes at most n ranks.
-func firstRanks(ranks []float64, n int) []string {
-	var out []string
-	for i, r := range ranks {
-		if i == n {
-			return append(out, "..")
-		}
-		out = append(out, rank(r))
+	if n == 0 {
+		return nil
 	}
-	return out
-}
-
-// meanRank is the "average rank": over all layers but the last one, which has as many outputs as there are classes.
-func meanRank(ranks []float64) float64 {
-	if len(ranks) > 1 {
-		ranks = ranks[:len(ranks)-1]
-	}
-	sum := 0.0
-	for _, r := range ranks {
-		sum += r
-	}
-	return sum / float64(len(ranks))
+	mean := sum / float64(n)
+	return &mean
 }

@@ -20,7 +20,7 @@ type form struct {
 // What is lost with a form, from the least to the most.
 const (
 	worthBothWays = iota + 1
-	worthEachRank
+	worthWordEffective
 	worthWaitInWords
 	worthWordRound
 	worthPhase
@@ -120,12 +120,11 @@ func (s *Story) liveDrift() []form {
 }
 
 func (s *Story) liveRank() []form {
-	ranks := effectiveRanks(s.Measured)
-	if len(ranks) == 0 {
+	mean := effectiveRank(s.Measured)
+	if mean == nil {
 		return nil
 	}
-	mean := optional(worthRank, "rank "+rank(meanRank(ranks)))
-	return append([]form{{"rank " + strings.Join(firstRanks(ranks, 4), " "), worthEachRank}}, mean...)
+	return []form{{"eff rank " + rank(*mean), worthWordEffective}, {"rank " + rank(*mean), worthRank}, {}}
 }
 
 func (s *Story) liveBytes() []form {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fedrelu/fedrelu/coordinator/record"
+	"github.com/fedrelu/fedrelu/internal/bounds"
 	"github.com/fedrelu/fedrelu/proto/spec"
 )
 
@@ -86,7 +87,24 @@ func WriteRun(w io.Writer, run record.Run, rounds []*record.RoundHistory) error 
 	if _, err := fmt.Fprintf(w, "\nspec\n  %s\n\n", strings.ReplaceAll(strings.TrimSpace(string(s.YAML())), "\n", "\n  ")); err != nil {
 		return err
 	}
-	return WriteRounds(w, rounds)
+	if err := WriteRounds(w, rounds); err != nil {
+		return err
+	}
+	return WriteViolations(w, run, rounds)
+}
+
+// WriteViolations says loudly which certificates were broken, and nothing if none was.
+func WriteViolations(w io.Writer, run record.Run, rounds []*record.RoundHistory) error {
+	predicted, err := bounds.Of(run, rounds)
+	if err != nil {
+		return err
+	}
+	for _, v := range predicted.Violations(rounds) {
+		if _, err := fmt.Fprintf(w, "%s\n", v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // WriteRounds writes a table with a line for each round.
@@ -108,8 +126,8 @@ func roundRow(r *record.RoundHistory) []string {
 	if d := driftOf(r.Measured); d != nil {
 		drift = number(d.DriftRel, 2)
 	}
-	if effective := effectiveRanks(r.Measured); len(effective) > 0 {
-		ranks = strings.Join(firstRanks(effective, 3), " ")
+	if mean := effectiveRank(r.Measured); mean != nil {
+		ranks = rank(*mean)
 	}
 	seconds, up, down := "-", "-", "-"
 	if r.Number > 0 {

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/fedrelu/fedrelu/coordinator/record"
+	"github.com/fedrelu/fedrelu/internal/bounds"
 	"github.com/fedrelu/fedrelu/proto/spec"
 )
 
@@ -24,67 +24,32 @@ type Show struct {
 
 // ShowRound is what is known of a round.
 type ShowRound struct {
-	Round        int         `json:"round"`
-	TestAccuracy *float64    `json:"test_accuracy"`
-	TestLoss     *float64    `json:"test_loss"`
-	TrainLoss    *float64    `json:"train_loss"`
-	Invited      []int       `json:"invited"` // participants and missing together
-	Participants []int       `json:"participants"`
-	Missing      []int       `json:"missing"`
-	Absent       []ShowAway  `json:"absent"`     // why who is missing
-	TaskSteps    []int       `json:"task_steps"` // of each participant at most, 0: all; empty where no task was cut
-	CloseReason  string      `json:"close_reason"`
-	Drift        ShowDrift   `json:"drift"`
-	Layers       []ShowLayer `json:"layers"`
-	LayersReason *string     `json:"layers_reason"` // why there are none
-	BytesUp      int64       `json:"bytes_up"`
-	BytesDown    int64       `json:"bytes_down"`
-	Seconds      ShowSeconds `json:"seconds"`
-	ModelSHA256  string      `json:"model_sha256"`
-	RecordSHA256 string      `json:"record_sha256"`
+	Round           int           `json:"round"`
+	TestAccuracy    *float64      `json:"test_accuracy"`
+	TestLoss        *float64      `json:"test_loss"`
+	TrainLoss       *float64      `json:"train_loss"`
+	Invited         []int         `json:"invited"` // participants and missing together
+	Participants    []int         `json:"participants"`
+	Missing         []int         `json:"missing"`
+	Absent          []ShowAway    `json:"absent"`     // why who is missing
+	TaskSteps       []int         `json:"task_steps"` // of each participant at most, 0: all; empty where no task was cut
+	CloseReason     string        `json:"close_reason"`
+	Drift           ShowDrift     `json:"drift"`
+	Layers          []ShowLayer   `json:"layers"`
+	LayersReason    *string       `json:"layers_reason"`    // why there are none
+	Readings        []ShowReading `json:"readings"`         // of the studies that were due
+	MissingReadings []ShowMissing `json:"missing_readings"` // why something that was due of them is not there
+	BytesUp         int64         `json:"bytes_up"`
+	BytesDown       int64         `json:"bytes_down"`
+	Seconds         ShowSeconds   `json:"seconds"`
+	ModelSHA256     string        `json:"model_sha256"`
+	RecordSHA256    string        `json:"record_sha256"`
 }
 
 // ShowAway is why shards are missing from a round: late, dropped out, diverged, nobody's.
 type ShowAway struct {
 	Shards []int  `json:"shards"`
 	Reason string `json:"reason"`
-}
-
-// ShowDrift is the drift of a round. All is null where none was measured, and Reason says why if something was due.
-type ShowDrift struct {
-	Model         *string  `json:"model"`
-	Probe         *int     `json:"probe"`
-	Shards        []int    `json:"shards"`
-	Drift         *float64 `json:"drift"`
-	DriftRel      *float64 `json:"drift_rel"`
-	DriftMax      *float64 `json:"drift_max"`
-	Cosine        *float64 `json:"cosine"`
-	Divergence    *float64 `json:"divergence"`
-	DivergenceRel *float64 `json:"divergence_rel"`
-	Lipschitz     *float64 `json:"lipschitz"`
-	Flips         *string  `json:"flips"`         // not measured by this version
-	Heterogeneity *float64 `json:"heterogeneity"` // not measured by this version
-	Reason        *string  `json:"reason"`
-}
-
-// ShowLayer is what was measured on one tensor.
-type ShowLayer struct {
-	Name          string         `json:"name"`
-	Shape         []int          `json:"shape"`
-	Rank          *int           `json:"rank"`
-	Epsilon       *float64       `json:"epsilon"`
-	Ranks         map[string]int `json:"ranks"`
-	StableRank    *float64       `json:"stable_rank"`
-	EffectiveRank *float64       `json:"effective_rank"`
-	Top           []float64      `json:"top"`
-	Frobenius     *float64       `json:"frobenius"`
-	Spectral      *float64       `json:"spectral"`
-	Local         *string        `json:"local"`        // not measured by this version, as the next three
-	Certificate   *string        `json:"certificate"`  //
-	Lambda        *float64       `json:"lambda"`       //
-	LambdaOnset   *float64       `json:"lambda_onset"` //
-	Reason        *string        `json:"reason"`       // why the layer was left out
-	Warning       *string        `json:"warning"`      // why its numbers are to be read with care
 }
 
 // ShowSeconds is where a round's time went. The first five add up to Total.
@@ -110,8 +75,12 @@ func NewShow(run record.Run, rounds []*record.RoundHistory) (Show, error) {
 	if run.StartGiven {
 		s.Init = text(run.StartModel.String())
 	}
+	predicted, err := bounds.Of(run, rounds)
+	if err != nil {
+		return Show{}, err
+	}
 	for _, r := range rounds {
-		if shown := showRound(r); r.Number == 0 {
+		if shown := showRound(r, predicted[r.Number]); r.Number == 0 {
 			s.Start = &shown
 		} else {
 			s.Rounds = append(s.Rounds, shown)
@@ -132,12 +101,13 @@ func specDocument(run record.Run) (json.RawMessage, error) {
 	return document, nil
 }
 
-func showRound(r *record.RoundHistory) ShowRound {
+func showRound(r *record.RoundHistory, predicted map[string]bounds.Layer) ShowRound {
 	return ShowRound{
 		Round: r.Number, TestAccuracy: r.TestAccuracy, TestLoss: r.TestLoss, TrainLoss: r.TrainLoss,
 		Invited: list(r.Invited), Participants: list(r.Participants), Missing: list(r.Missing), CloseReason: r.CloseReason,
 		Absent: showAbsent(r.Absent), TaskSteps: list(r.TaskSteps),
-		Drift: showDrift(r.Measured), Layers: showLayers(r.Measured), LayersReason: layersReason(r.Measured),
+		Drift: showDrift(r.Measured), Layers: showLayers(r, predicted), LayersReason: layersReason(r.Measured),
+		Readings: showReadings(r.Measured), MissingReadings: showMissing(r.Measured),
 		BytesUp: r.BytesUp, BytesDown: r.BytesDown, Seconds: showSeconds(r),
 		ModelSHA256: r.Model.String(), RecordSHA256: r.Entry.String(),
 	}
@@ -160,55 +130,6 @@ func showSeconds(r *record.RoundHistory) ShowSeconds {
 		s.Measure = &r.Measured.Seconds
 	}
 	return s
-}
-
-func showDrift(m *record.Measured) ShowDrift {
-	if m == nil || m.Drift == nil {
-		s := ShowDrift{Shards: []int{}}
-		if m != nil {
-			s.Reason = text(m.DriftReason)
-		}
-		return s
-	}
-	d := m.Drift
-	return ShowDrift{
-		Model: &d.Model, Probe: &d.Probe, Shards: list(d.Shards), Drift: d.Drift, DriftRel: d.DriftRel, DriftMax: d.DriftMax,
-		Cosine: d.Cosine, Divergence: d.Divergence, DivergenceRel: d.DivergenceRel, Lipschitz: d.Lipschitz,
-	}
-}
-
-func layersReason(m *record.Measured) *string {
-	if m == nil {
-		return nil
-	}
-	return text(m.LayersReason)
-}
-
-func showLayers(m *record.Measured) []ShowLayer {
-	layers := []ShowLayer{}
-	if m == nil {
-		return layers
-	}
-	for _, l := range m.Layers {
-		layers = append(layers, showLayer(l))
-	}
-	return layers
-}
-
-func showLayer(l record.Layer) ShowLayer {
-	out := ShowLayer{
-		Name: l.Name, Shape: list(l.Shape), Ranks: map[string]int{}, Top: []float64{}, Reason: text(l.Reason), Warning: text(l.Warning),
-	}
-	s := l.Spectrum
-	if s == nil {
-		return out
-	}
-	out.Rank, out.Epsilon, out.StableRank, out.EffectiveRank = &s.Rank, &s.Epsilon, &s.StableRank, &s.EffectiveRank
-	out.Frobenius, out.Spectral, out.Top = &s.Frobenius, &s.Spectral, list(s.Top)
-	for _, at := range s.Ranks {
-		out.Ranks[strconv.FormatFloat(at.Epsilon, 'f', -1, 64)] = at.Rank
-	}
-	return out
 }
 
 // text is null where there is nothing to say.

@@ -188,13 +188,13 @@ func TestLiveLine(t *testing.T) {
 		want  string
 	}{
 		{"wide", running(t, "", training), 200,
-			"round 2/12  loss 0.333  acc 0.5200  drift 0.41  rank 6.2  up 16MB down 3.2MB  ETA 9.4s  answers of 3 shards"},
+			"round 2/12  loss 0.333  acc 0.5200  drift 0.41  eff rank 6.2  up 16MB down 3.2MB  ETA 9.4s  answers of 3 shards"},
 		{"80 columns", running(t, "", training), 79, "2/12  loss 0.333  acc 0.5200  drift 0.41  rank 6.2  19MB  ETA 9.4s  train 7/10"},
-		{"60 columns", running(t, "", training), 59, "2/12  loss 0.333  acc 0.5200  rank 6.2  ETA 9.4s  7/10"},
+		{"60 columns", running(t, "", training), 59, "2/12  loss 0.333  acc 0.5200  eff rank 6.2  ETA 9.4s  7/10"},
 		{"nearly nothing", running(t, "", training), 4, "2/12"},
 		{"less than that", running(t, "", training), 3, "2/…"},
 		{"may stop before", running(t, "stop: {accuracy: 0.9}\n", nil), 79,
-			"round 2/12  loss 0.333  acc 0.5200  drift 0.41  rank 6.2  19MB  ETA <9.4s"},
+			"round 2/12  loss 0.333  acc 0.5200  drift 0.41  eff rank 6.2  19MB  ETA <9.4s"},
 		{"a wait that ends", running(t, "", giveUp), 79,
 			"2/12  loss 0.333  acc 0.5200  9m58s left: no worker can serve shards 3 and 4"},
 		{"a wait in little room", running(t, "", giveUp), 40, "2/12  9m58s left: no worker can serve s…"},
