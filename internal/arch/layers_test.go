@@ -8,7 +8,7 @@ import (
 // layers are the packages of the module from the bottom up. Imports go down: a package may import packages of lower
 // layers only, never one of its own. coordinator and worker stand side by side, so neither can know the other.
 var layers = [][]string{
-	{"cmd/fedrelu/processes", "internal/arch", "internal/detmath", "internal/figure", "internal/kernel", "internal/npz", "internal/safetensors", "localsgd/tensor", "test/compose"},
+	{"cmd/fedrelu/processes", "examples/claims", "internal/arch", "internal/detmath", "internal/figure", "internal/kernel", "internal/npz", "internal/safetensors", "localsgd/tensor", "test/compose"},
 	{"localsgd/keyed"},
 	{"localsgd/relu", "localsgd/shard"},
 	{"localsgd/shard/mnist", "localsgd/shard/synthetic", "localsgd"},
@@ -22,6 +22,7 @@ var layers = [][]string{
 	{"coordinator/store", "internal/bounds", "internal/workload", "worker/store"},
 	{"internal/claims"},
 	{"internal/claims/averagingrank", "internal/claims/deeprelu", "internal/claims/entropy", "internal/claims/fedavg", "internal/claims/lowrank", "internal/claims/sgdgd", "internal/claims/splines"},
+	{"internal/papers"},
 	{"coordinator", "coordinator/control", "coordinator/replay", "worker"},
 	{"cmd/fedrelu/offline", "cmd/fedrelu/view", "coordinator/rpc", "coordinator/web"},
 	{"fedrelutest"},
