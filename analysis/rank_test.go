@@ -97,7 +97,7 @@ func TestMeasuresIgnorePowersOfTwo(t *testing.T) {
 		scaled[i] = math.Ldexp(v, 60)
 	}
 	got, want := Measure(scaled, 0.01), Measure(s, 0.01)
-	got.Frobenius, got.Spectral, got.Top = want.Frobenius, want.Spectral, want.Top
+	got.Frobenius, got.Spectral, got.Top, got.Values = want.Frobenius, want.Spectral, want.Top, want.Values
 	if fmt.Sprint(*got) != fmt.Sprint(*want) {
 		t.Errorf("scaled by 2^60: %+v, want %+v", *got, *want)
 	}
