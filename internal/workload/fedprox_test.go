@@ -77,7 +77,7 @@ var methods = []struct{ name, mu, partial string }{{"FedAvg", "0", "drop"}, {"Fe
 // with mu = 0, bit for bit; with 50% and 90% of them dropping their work (FedAvg) is worst, keeping it better, and mu = 1 best. Seed n
 // gives every method the same devices, start and stragglers. The long form prints the table of examples/fedprox.yaml.
 func TestFedProxOrdering(t *testing.T) {
-	rounds, fractions := 4, []string{"0", "0.5", "0.9"}
+	rounds, fractions := 6, []string{"0", "0.5", "0.9"}
 	if *long {
 		rounds = 200
 	}
