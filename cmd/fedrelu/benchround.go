@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -22,8 +23,8 @@ under it on a worker.
 
 MS ADD is for adding all updates to the exact sum, for rules that need all updates at once for copying
 them in memory (a coordinator writes them to its disk); MS FINISH is for the mean or what takes its place, and the rule's
-step. RATIO compares both together with fedavg. MS TASK is for a task of 100 steps on batches of 10. Each is
-the median of five. Nothing here is network, disk or evaluation.`
+step. RATIO compares both together with fedavg, MS TASK is for a task of 100 steps on batches of 10, and the second RATIO compares
+that. Each is the median of five, and fedavg is timed in turn with every rule. Nothing here is network, disk or evaluation.`
 
 const (
 	benchRoundTimings = 5
@@ -72,16 +73,18 @@ func benchRules(ctx context.Context, model string, updates int) (view.RoundBench
 	if err != nil {
 		return nil, err
 	}
+	rules := roundRules()
+	base, err := data.round(rules[0], updates)
+	if err != nil {
+		return nil, err
+	}
 	var bench view.RoundBench
-	for _, rule := range roundRules() {
-		row, err := data.measure(ctx, rule, updates)
+	for _, rule := range rules {
+		row, err := data.measure(ctx, base, rule, updates)
 		if err != nil {
 			return nil, fmt.Errorf("timing %s: %w", rule.Name(), err)
 		}
 		bench = append(bench, row)
-		first, last := bench[0], &bench[len(bench)-1]
-		last.Ratio = (row.AddMilliseconds + row.FinishMilliseconds) / (first.AddMilliseconds + first.FinishMilliseconds)
-		last.TaskRatio = row.TaskMilliseconds / first.TaskMilliseconds
 	}
 	return bench, nil
 }
@@ -117,30 +120,53 @@ func benchRoundData(m benchModel) (roundData, error) {
 	return roundData{m, net, benchData(net, benchRow{m, benchRoundBatch, 1})}, nil
 }
 
-// measure times a round of the rule.
-func (d roundData) measure(ctx context.Context, rule localsgd.Rule, updates int) (view.RoundRow, error) {
+// measure times a round of the rule, and in turn with it one of base, so that a processor whose speed changes slows both.
+func (d roundData) measure(ctx context.Context, base *ruleRound, rule localsgd.Rule, updates int) (view.RoundRow, error) {
 	row := view.RoundRow{Rule: rule.Name(), Model: d.model.name, Parameters: d.net.Parameters(), Updates: updates}
-	r, err := d.round(rule, updates)
-	if err != nil {
-		return row, err
-	}
-	runtime.GC() // what the rule before left
-	var add, finish, task []float64
-	for range benchRoundTimings + 1 {
-		for _, part := range []struct {
-			ms *[]float64
-			do func(context.Context) error
-		}{{&add, r.add}, {&finish, r.finish}, {&task, r.train}} {
-			began := time.Now()
-			if err := part.do(ctx); err != nil {
-				return row, err
-			}
-			*part.ms = append(*part.ms, time.Since(began).Seconds()*1000)
+	r := base
+	if rule != base.algorithm.Rule {
+		var err error
+		if r, err = d.round(rule, updates); err != nil {
+			return row, err
 		}
 	}
-	// The first of each has touched memory for the first time.
-	row.AddMilliseconds, row.FinishMilliseconds, row.TaskMilliseconds = median(add[1:]), median(finish[1:]), median(task[1:])
+	runtime.GC() // what the rule before left
+	var mine, theirs roundTimes
+	for range benchRoundTimings + 1 {
+		if err := errors.Join(r.time(ctx, &mine), base.time(ctx, &theirs)); err != nil {
+			return row, err
+		}
+	}
+	row.AddMilliseconds, row.FinishMilliseconds, row.TaskMilliseconds = mine.medians()
+	add, finish, task := theirs.medians()
+	if r == base {
+		add, finish, task = mine.medians()
+	}
+	row.Ratio, row.TaskRatio = (row.AddMilliseconds+row.FinishMilliseconds)/(add+finish), row.TaskMilliseconds/task
 	return row, nil
+}
+
+// roundTimes are the times of a round's parts, in milliseconds.
+type roundTimes struct{ add, finish, task []float64 }
+
+// medians are those of all but the first of each, which has touched memory for the first time.
+func (x roundTimes) medians() (add, finish, task float64) {
+	return median(x.add[1:]), median(x.finish[1:]), median(x.task[1:])
+}
+
+// time times each part once.
+func (r *ruleRound) time(ctx context.Context, x *roundTimes) error {
+	for _, part := range []struct {
+		ms *[]float64
+		do func(context.Context) error
+	}{{&x.add, r.add}, {&x.finish, r.finish}, {&x.task, r.train}} {
+		began := time.Now()
+		if err := part.do(ctx); err != nil {
+			return err
+		}
+		*part.ms = append(*part.ms, time.Since(began).Seconds()*1000)
+	}
+	return nil
 }
 
 // ruleRound is a round of one rule, again and again with the same updates.
