@@ -106,10 +106,11 @@ func knots(ctx context.Context, lab *claims.Lab, extra ...string) (*claims.Outco
 	}
 	most := len(f.fits[0].x) - 2
 	var parts []*claims.Outcome
-	text := ""
+	text, dearest := "", 0.0
 	for i, r := range f.recipes {
 		var counts, off []float64
 		for _, fit := range f.of(i) {
+			dearest = math.Max(dearest, fit.excess())
 			counts = append(counts, float64(fit.knots()))
 			off = append(off, 1+distance(fit.values(), fit.optimum.Z))
 		}
@@ -121,9 +122,19 @@ func knots(ctx context.Context, lab *claims.Lab, extra ...string) (*claims.Outco
 	o.Predicted = fmt.Sprintf("at most %d knots, fitted values within %g of the optimum's norm", most, nearOptimum)
 	o.Measured = text[2:]
 	if o.Verdict != claims.Holds {
-		o.Why += "; the theorem promises that one of the optima has so few knots, and training may end at, or near, another of the same cost"
+		o.Why += fmt.Sprintf("; the theorem promises that one of the optima has so few knots, but where neighbouring slopes change to the same side "+
+			"more knots cost the same: no network has a path norm more than %.2g above that of the cheapest one through its values", dearest)
 	}
 	return o, nil
+}
+
+// excess returns by how much, relative to it, the path norm is above that of the cheapest network through the same values.
+func (f *fit) excess() float64 {
+	points, err := norm.NewPoints(f.x, f.y)
+	if err != nil {
+		return math.NaN()
+	}
+	return f.f.PathNorm()/points.Cost(f.values(), f.skip) - 1
 }
 
 // knots returns the number of knots that count.
