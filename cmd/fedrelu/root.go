@@ -37,7 +37,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(newRun(a), newCoordinator(a), newWorker(a), newSubmit(a), newRuns(a), newExport(a), newShards(a), newCheck(a), newReproduce(a),
+	root.AddCommand(newRun(a), newCoordinator(a), newWorker(a), newSubmit(a), newRuns(a), newExport(a), newShards(a), newCheck(a), newReproduce(a), newAnalyze(a),
 		newVerify(a), newReplay(a), newHealth(a), newVersion(a), newBench(a), newWorkerProcess(a))
 	root.SetFlagErrorFunc(flagError)
 	a.noteBegin(root)

@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"coordinator/store", "internal/bounds", "internal/workload", "worker/store"},
 	{"internal/claims"},
 	{"internal/claims/averagingrank", "internal/claims/deeprelu", "internal/claims/entropy", "internal/claims/fedavg", "internal/claims/lowrank", "internal/claims/sgdgd", "internal/claims/splines"},
-	{"internal/papers"},
+	{"internal/checkpoints", "internal/papers"},
 	{"coordinator", "coordinator/control", "coordinator/replay", "worker"},
 	{"cmd/fedrelu/offline", "cmd/fedrelu/view", "coordinator/rpc", "coordinator/web"},
 	{"fedrelutest"},

@@ -30,15 +30,42 @@ type StartModel struct {
 // OpenStart opens a safetensors file of floats. num_batches_tracked, which torch counts for itself, is left out. The values
 // must be finite.
 func OpenStart(path string) (*StartModel, error) {
-	f, err := os.Open(path)
+	m, err := OpenModel(path)
 	if err != nil {
 		return nil, fmt.Errorf("model.init.file: %w", err)
 	}
+	return m, nil
+}
+
+// OpenModel is OpenStart for a file that no spec names: a checkpoint to look at.
+func OpenModel(path string) (*StartModel, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
 	m := &StartModel{file: f}
 	if err := m.read(path); err != nil {
-		return nil, errors.Join(fmt.Errorf("model.init.file: %w", err), f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	return m, nil
+}
+
+// Read reads all values into block, in the order of Tensors.
+func (m *StartModel) Read(block []float32) error {
+	if len(block) != m.Values {
+		panic(fmt.Sprintf("workload: a block of %d for %d values", len(block), m.Values))
+	}
+	rest := block
+	for _, t := range m.Tensors {
+		err := m.tensor.Floats(t.Name, func(values []float32) error {
+			rest = rest[copy(rest, values):]
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *StartModel) read(path string) error {
