@@ -14,15 +14,21 @@ import (
 
 	"github.com/fedrelu/fedrelu/internal/claims"
 	"github.com/fedrelu/fedrelu/internal/claims/averagingrank"
+	"github.com/fedrelu/fedrelu/internal/claims/entropy"
 	"github.com/fedrelu/fedrelu/internal/claims/fedavg"
+	"github.com/fedrelu/fedrelu/internal/claims/lowrank"
 	"github.com/fedrelu/fedrelu/internal/claims/sgdgd"
+	"github.com/fedrelu/fedrelu/internal/claims/splines"
 )
 
 // All returns the papers with all their claims.
 func All() []claims.Paper {
 	return []claims.Paper{
 		fedavg.Paper(),
+		lowrank.Paper(),
 		sgdgd.Paper(),
+		entropy.Paper(),
+		splines.Paper(),
 		averagingrank.Paper(),
 	}
 }

@@ -26,7 +26,7 @@ var index = map[string][]string{
 }
 
 // complete are the papers all of whose claims are there.
-var complete = map[string]bool{"fedavg": true, "sgd-vs-gd": true}
+var complete = map[string]bool{"fedavg": true, "sgd-vs-gd": true, "entropy": true, "splines": true}
 
 func numbered(paper string, n int) []string {
 	var ids []string
@@ -73,10 +73,10 @@ func TestSpecs(t *testing.T) {
 	want := map[string]bool{}
 	for _, p := range All() {
 		for _, c := range p.Claims {
-			if c.Kind == claims.Untestable {
+			want[c.ID+".yaml"] = true
+			if _, err := fs.Stat(claimspecs.FS, c.ID+".yaml"); err != nil && c.Kind == claims.Untestable {
 				continue
 			}
-			want[c.ID+".yaml"] = true
 			s, err := lab.Setting(c.ID)
 			if err != nil {
 				t.Errorf("%s: %v", c.ID, err)
