@@ -33,6 +33,7 @@ type (
 		session *Session
 		push    *wire.Push
 		payload func() io.Reader
+		release func()  // gives the bytes back; whoever handles the event calls it
 		seconds float64 // that the bytes took
 		answer  chan<- wire.PushReply
 	}

@@ -42,7 +42,9 @@ func (o *owner) finish(ctx context.Context) error {
 func (o *owner) aggregate(ctx context.Context) ([]float32, hashes, error) {
 	cur, next := o.current, o.current.next
 	var err error
-	if o.updates != nil {
+	if o.async != nil {
+		err = o.async.buffer.Finish(o.start.block, next)
+	} else if o.updates != nil {
 		err = o.algorithm.Combine(o.job, cur.plan, untilStopped{o.updates, ctx}, o.start.block, next)
 	} else {
 		err = o.algorithm.Finish(o.job, cur.plan, &o.sum, o.start.block, next)
@@ -62,6 +64,9 @@ func (o *owner) aggregate(ctx context.Context) ([]float32, hashes, error) {
 
 // record says of the closed round all that does not depend on time.
 func (o *owner) record(made hashes) record.Round {
+	if o.async != nil {
+		return o.recordAsync(made)
+	}
 	cur := o.current
 	rec := record.Round{
 		Number: cur.number, Invited: cur.plan.Invited(), Participants: cur.closed.Answered, Missing: slices.Clone(cur.closed.Missing),

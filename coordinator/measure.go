@@ -76,7 +76,7 @@ func (o *owner) remeasure(rec record.Round) error {
 		m.why = "the coordinator was interrupted, and the model is gone"
 		return o.concludeMeasurement(m)
 	}
-	if o.measuresDrift(rec.Number) {
+	if o.measuresDrift(rec.Number) && o.async == nil {
 		planned := o.algorithm.Plan(o.job, rec.Number).Shards()
 		shards := analysis.MeasuredShards(o.job.Seed, rec.Number, planned, o.spec.Drift.Shards)
 		for i, k := range rec.Participants {
@@ -296,6 +296,8 @@ func (o *owner) addDrift(rec *record.Measured, m *measurement) {
 			d.Model = record.ModelMean
 		}
 		rec.Drift = d
+	case o.measuresDrift(m.round.Number) && o.async != nil:
+		rec.DriftReason = "not measured in asynchronous rounds, whose updates start from different models"
 	case o.measuresDrift(m.round.Number):
 		rec.DriftReason = cmp.Or(m.why, "no measured shard answered")
 	}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fedrelu/fedrelu/coordinator/async"
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/coordinator/round"
 	"github.com/fedrelu/fedrelu/localsgd"
@@ -48,8 +49,9 @@ type owner struct {
 	pending *measurement  // of the last committed round; nil: nothing is due
 	replay  []record.Round
 	sum     localsgd.Sum
-	updates *updates // instead of the sum, for a rule that needs all updates at once; nil otherwise
-	start   *model   // of the round at hand: the last committed model
+	async   *asyncRun // nil unless the rule is asynchronous
+	updates *updates  // instead of the sum, for a rule that needs all updates at once; nil otherwise
+	start   *model    // of the round at hand: the last committed model
 	last    record.Round
 	times   round.Times // of this sitting's rounds
 	offered *model      // the next start, published before its commit; nil: it is not
@@ -162,11 +164,18 @@ func (o *owner) work(ctx context.Context) error {
 	}
 	o.enter()
 	for !o.done() {
-		if err := o.round(ctx); err != nil {
+		if err := o.nextRound(ctx); err != nil {
 			return err
 		}
 	}
 	return o.awaitMeasurement(ctx)
+}
+
+func (o *owner) nextRound(ctx context.Context) error {
+	if o.async != nil {
+		return o.asyncRound(ctx)
+	}
+	return o.round(ctx)
 }
 
 // done tells whether no round is left to be made.
@@ -217,6 +226,9 @@ func (o *owner) leave() {
 	if o.updates != nil {
 		o.updates.close()
 	}
+	if o.async != nil {
+		o.leaveAsync()
+	}
 	o.c.models.forget()
 }
 
@@ -239,13 +251,21 @@ func (o *owner) next(ctx context.Context, wake time.Time) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-alarm:
-		return o.step(round.Tick{})
+		return o.tick()
 	case <-o.inbox.ready:
 		if e, ok := o.inbox.take(); ok {
 			return o.handle(e)
 		}
 		return nil
 	}
+}
+
+// tick tells the machine the time.
+func (o *owner) tick() error {
+	if o.async != nil {
+		return o.stepAsync(async.Tick{})
+	}
+	return o.step(round.Tick{})
 }
 
 func (o *owner) handle(e any) error {

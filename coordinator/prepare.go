@@ -80,7 +80,7 @@ func (o *owner) build() error {
 		return err
 	}
 	o.algorithm = workload.Algorithm(o.spec)
-	if err := o.checkRule(); err != nil {
+	if o.async, err = newAsyncRun(o.job, o.algorithm); err != nil {
 		return err
 	}
 	if _, combines := o.algorithm.Rule.(localsgd.Combiner); combines {
@@ -92,14 +92,6 @@ func (o *owner) build() error {
 	}
 	o.print = print
 	return o.checkPlanned(print)
-}
-
-// checkRule refuses rules whose rounds have no plan.
-func (o *owner) checkRule() error {
-	if _, is := o.algorithm.Rule.(localsgd.Asynchronous); is {
-		return fmt.Errorf("server.%s: the rule is there for localsgd.AsyncRunner only so far", o.algorithm.Rule.Name())
-	}
-	return nil
 }
 
 // checkPlanned compares data and network with those that an earlier sitting of the run had.

@@ -44,8 +44,9 @@ func (o *owner) say(phase string, always bool) {
 	o.progress.written = time.Now()
 	p := &Progress{Run: o.run.ID, Round: o.last.Number, Phase: phase, Workers: len(o.readyWorkers())}
 	if cur := o.current; cur != nil {
-		count, wait := cur.machine.Progress(), cur.machine.Wait()
-		p.Round, p.Invited, p.Answered = cur.number, count.Invited, count.Answered
+		var wait round.Wait
+		p.Round = cur.number
+		p.Invited, p.Answered, wait = o.standing()
 		p.WaitingFor, p.Awaited, p.Since, p.Until = wait.Reason, wait.Workers, wait.Since, wait.Until
 	}
 	if m := o.pending; m != nil && phase == "measure" {
@@ -64,6 +65,20 @@ func (o *owner) say(phase string, always bool) {
 		o.log.Debug("phase", "phase", phase, "round", p.Round)
 	}
 	o.c.changed.fire()
+}
+
+// standing says how far the round at hand is, and what it waits for: of how many shards have answered, or in an asynchronous
+// run how many updates have come in of those that it takes.
+func (o *owner) standing() (wanted, have int, wait round.Wait) {
+	if o.async == nil {
+		count := o.current.machine.Progress()
+		return count.Invited, count.Answered, o.current.machine.Wait()
+	}
+	if o.async.machine == nil {
+		return o.async.rule.Capacity(), 0, wait
+	}
+	count := o.async.machine.Progress()
+	return count.Capacity, count.Counted, o.async.machine.Wait()
 }
 
 // WorkerStatus is a worker in Status.

@@ -41,7 +41,12 @@ func (o *owner) receive(ctx context.Context, s *Session, p *wire.Push, first off
 	if err != nil {
 		return wire.PushReply{}, err
 	}
-	defer payload.release()
+	handedOver := false
+	defer func() {
+		if !handedOver {
+			payload.release()
+		}
+	}()
 	watch := &pushWatch{o: o, push: p, from: s.Hello.Name}
 	watch.say("begin")
 	hash := sha256.New()
@@ -63,13 +68,19 @@ func (o *owner) receive(ctx context.Context, s *Session, p *wire.Push, first off
 		return wire.PushReply{Verdict: wire.Late, Reason: "the coordinator failed"}, nil
 	}
 	watch.say("end")
-	seconds := time.Since(began).Seconds()
-	return ask(ctx, o.inbox, func(answer chan<- wire.PushReply) any {
-		update := func() io.Reader {
+	d := delivery{
+		session: s, push: p, seconds: time.Since(began).Seconds(), release: payload.release,
+		payload: func() io.Reader {
 			return io.LimitReader(payload.reader(), p.Bytes-first.states.pushBytes(len(p.Tasks)))
-		}
-		return delivery{s, p, update, seconds, answer}
-	})
+		},
+	}
+	answer := make(chan wire.PushReply, 1)
+	d.answer = answer
+	// From here on the owner has the payload: the worker may be gone before it is read.
+	if handedOver = o.inbox.put(d); !handedOver {
+		return wire.PushReply{}, ErrClosed
+	}
+	return await(ctx, answer)
 }
 
 // pushWatch says in the log where a push stands.
@@ -119,6 +130,11 @@ func ask[A any](ctx context.Context, inbox *mailbox, question func(chan<- A) any
 	if !inbox.put(question(answer)) {
 		return none, ErrClosed
 	}
+	return await(ctx, answer)
+}
+
+func await[A any](ctx context.Context, answer <-chan A) (A, error) {
+	var none A
 	select {
 	case a := <-answer:
 		return a, nil
@@ -135,11 +151,15 @@ func (o *owner) turnDown(e any) {
 		e.answer <- offerAnswer{reply: late}
 	case delivery:
 		e.answer <- late
+		e.release()
 	}
 }
 
 // onOffer checks a push's header against the round.
 func (o *owner) onOffer(e offer) error {
+	if o.async != nil {
+		return o.onAsyncOffer(e)
+	}
 	reply, ok := o.judge(e.session, e.push)
 	if ok {
 		e.answer <- offerAnswer{grid: o.current.grid, states: shardStates{size: o.states.size, travels: o.states.travels}}
@@ -226,6 +246,10 @@ func (o *owner) checkHeader(p *wire.Push) error {
 
 // onDelivery counts a push that is whole and checked, if the round still wants it.
 func (o *owner) onDelivery(e delivery) error {
+	if o.async != nil {
+		return o.onAsyncDelivery(e)
+	}
+	defer e.release()
 	reply, ok := o.judge(e.session, e.push)
 	if !ok {
 		e.answer <- reply
@@ -258,5 +282,9 @@ func (o *owner) count(e delivery) {
 }
 
 func (o *owner) onBadBytes(e badBytes) error {
-	return o.release(e.session, e.push, wire.PushReply{Verdict: wire.Refused, Reason: e.why.Error()})
+	reply := wire.PushReply{Verdict: wire.Refused, Reason: e.why.Error()}
+	if o.async != nil {
+		return o.releaseAsync(e.session, e.push, reply)
+	}
+	return o.release(e.session, e.push, reply)
 }

@@ -175,5 +175,5 @@ func (o *owner) positions(name string) int {
 
 // measureDue tells whether a Measured of a round will follow: shards are those whose drift is measured.
 func (o *owner) measureDue(number int, shards []int) bool {
-	return o.measuresRank(number) || len(shards) > 0 || len(o.spec.Studies.Due(number)) > 0
+	return o.measuresRank(number) || len(shards) > 0 || o.async != nil && o.measuresDrift(number) || len(o.spec.Studies.Due(number)) > 0
 }

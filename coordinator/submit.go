@@ -78,7 +78,7 @@ func (c *Coordinator) mayRun(s *spec.Spec) error {
 func (c *Coordinator) newRun(s *spec.Spec) record.Run {
 	return record.Run{
 		ID: newID(time.Now()), Name: s.Name, Spec: s.Proto(), SpecYAML: s.YAML(), Created: time.Now(), Status: record.Queued,
-		Build: c.cfg.Build, Numerics: localsgd.Numerics, Keep: record.Keep(s.Keep),
+		Build: c.cfg.Build, Numerics: localsgd.Numerics, Keep: keep(s),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fedrelu/fedrelu/coordinator/async"
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/coordinator/round"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
@@ -42,6 +43,9 @@ func (o *owner) onLeft(s *Session, why error) error {
 	if o.scores != nil {
 		o.scores.lose(s.ID)
 		o.askForScores()
+	}
+	if o.async != nil {
+		return o.stepAsync(async.Lost{ID: s.ID, Why: why.Error()})
 	}
 	return o.step(round.Lost{ID: s.ID, Why: why.Error()})
 }
@@ -82,6 +86,9 @@ func (o *owner) onMessage(s *Session, m wire.FromWorker) error {
 
 // onTaskMessage passes what happened to tasks of the current round to the machine.
 func (o *owner) onTaskMessage(p *participant, m wire.FromWorker) error {
+	if o.async != nil {
+		return o.onAsyncMessage(p, m)
+	}
 	id := p.session.ID
 	switch m := m.(type) {
 	case wire.Trained:
@@ -130,6 +137,9 @@ func (o *owner) onReady(p *participant, m wire.RunReady) error {
 		return err
 	}
 	o.askForScores()
+	if o.async != nil {
+		return o.onAsyncReady(p, m.Holding)
+	}
 	if o.current == nil {
 		return nil // the next round takes in whoever is ready; nobody holds results of a round that has not begun
 	}

@@ -17,7 +17,9 @@ import (
 	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/coordinator"
 	"github.com/fedrelu/fedrelu/coordinator/record"
+	"github.com/fedrelu/fedrelu/coordinator/replay"
 	"github.com/fedrelu/fedrelu/coordinator/rpc"
+	"github.com/fedrelu/fedrelu/coordinator/store"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 	"github.com/fedrelu/fedrelu/proto/spec"
 	"github.com/fedrelu/fedrelu/proto/wire"
@@ -180,10 +182,35 @@ type Round struct {
 	Readings                          []study.Reading // of the spec's studies
 	Missing                           []study.Missing // what was due of them and is not there
 	ModelSHA256                       string
+	Arrivals                          []record.Arrival // of an asynchronous round, in the order in which they were counted
+	Discarded                         int              // tasks of an asynchronous run that became too old meanwhile
 }
 
 // Wait waits until the run has ended, and returns how. It fails the test if the cluster ends before the run.
 func (r *Run) Wait() Result {
+	r.t.Helper()
+	run, history := r.follow()
+	return resultOf(run, history)
+}
+
+// Replay waits likewise, computes the run again from its record, with data from the folder dir, and returns the first difference.
+func (r *Run) Replay(dir string) error {
+	r.t.Helper()
+	run, rounds := r.follow()
+	again, err := replay.Open(run, dir, func([]float32) error { return store.ErrNoModel })
+	if err != nil {
+		return err
+	}
+	for _, round := range rounds {
+		if err := again.Round(r.ctx, round.Round); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow waits until the run has ended, and returns its record.
+func (r *Run) follow() (record.Run, []*record.RoundHistory) {
 	r.t.Helper()
 	var run record.Run
 	var history record.History
@@ -199,7 +226,7 @@ func (r *Run) Wait() Result {
 	if err != nil {
 		r.t.Fatalf("fedrelutest: following run %s: %v", r.id, err)
 	}
-	return resultOf(run, history.Rounds())
+	return run, history.Rounds()
 }
 
 // Model returns the parameters of the model after a round that the run has made and its keep has kept, as the store has them. It
@@ -233,6 +260,7 @@ func resultOf(run record.Run, rounds []*record.RoundHistory) Result {
 		round := Round{
 			Number: h.Number, Participants: h.Participants,
 			TestAccuracy: h.TestAccuracy, TestLoss: h.TestLoss, TrainLoss: h.TrainLoss, ModelSHA256: h.Model.String(),
+			Arrivals: h.Arrivals, Discarded: len(h.Discarded),
 		}
 		if h.Measured != nil && h.Measured.Drift != nil {
 			round.DriftRel = h.Measured.Drift.DriftRel

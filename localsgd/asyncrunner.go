@@ -40,6 +40,7 @@ func (s AsyncState) Clone() AsyncState {
 type AsyncFacts struct {
 	Round     int
 	Arrivals  []Arrival // in the order of their coming
+	Weights   []Weight  // what each of them counts
 	Dropped   []Arrival // too old, and done anew; only of a simulated run
 	TrainLoss float64   // mean over the updates, by undiscounted weight, of their steps' mean loss
 	Steps     int
@@ -62,6 +63,9 @@ func (r *AsyncRunner) prepare() (err error) {
 
 // Model returns the last model. It is valid until the next round.
 func (r *AsyncRunner) Model() []float32 { return r.state.Block[:r.Job.Net.Parameters()] }
+
+// Stored returns what is stored after the last round (Algorithm.Layout). It is valid until the next round.
+func (r *AsyncRunner) Stored() []float32 { return r.state.Block }
 
 // State returns a copy of the state after the last round, also during the callback of Run.
 func (r *AsyncRunner) State() AsyncState { return r.state.Clone() }
@@ -86,6 +90,9 @@ func (r *AsyncRunner) Carry(ctx context.Context, updates []Arrival) (AsyncFacts,
 		return facts, err
 	}
 	r.buffer.Begin(facts.Round)
+	for _, a := range updates {
+		facts.Weights = append(facts.Weights, r.buffer.Counts(a))
+	}
 	sorted := slices.SortedFunc(slices.Values(updates), func(a, b Arrival) int {
 		return cmp.Or(cmp.Compare(a.Version, b.Version), cmp.Compare(a.Shard, b.Shard))
 	})
@@ -96,7 +103,7 @@ func (r *AsyncRunner) Carry(ctx context.Context, updates []Arrival) (AsyncFacts,
 			return facts, fmt.Errorf("round %d: %w", facts.Round, err)
 		}
 		facts.Steps += f.Steps
-		loss.Add(r.buffer.share(a.Shard), f)
+		loss.Add(r.buffer.Share(a.Shard), f)
 	}
 	facts.TrainLoss = loss.Value()
 	if !r.buffer.Full() {

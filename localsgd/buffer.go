@@ -3,6 +3,7 @@ package localsgd
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/bits"
 	"slices"
 
@@ -122,6 +123,16 @@ func (b *Buffer) find(version int) (int, bool) {
 // Add adds an update, of which start is the model that it started from: it must stay as it is until Begin. It returns what
 // Admits does, and a *RangeError for values that cannot be averaged; then the buffer is as before. end is only read.
 func (b *Buffer) Add(a Arrival, start, end []float32) error {
+	return b.add(a, start, func(sum *Sum, share Share) error { return sum.Add(share, end) })
+}
+
+// AddFrom is Add for an update in its byte form, which Grid.CheckUpdate of start's grid has passed. After an error of r the
+// buffer has to be begun anew.
+func (b *Buffer) AddFrom(a Arrival, start []float32, r io.Reader) error {
+	return b.add(a, start, func(sum *Sum, share Share) error { return sum.AddFrom(share, r) })
+}
+
+func (b *Buffer) add(a Arrival, start []float32, to func(*Sum, Share) error) error {
 	if err := b.Admits(a); err != nil {
 		return err
 	}
@@ -132,20 +143,26 @@ func (b *Buffer) Add(a Arrival, start, end []float32) error {
 	} else {
 		part.sum = b.empty(NewGrid(b.job.Layout(), start))
 	}
-	share := b.share(a.Shard)
-	counts := max(1, Weight(float64(float64(share)*b.rule.Discount(b.staleness(a)))))
-	if err := part.sum.Add(Share{a.Shard, counts}, end); err != nil {
+	if err := to(part.sum, Share{a.Shard, b.Counts(a)}); err != nil {
+		if !found {
+			b.free = append(b.free, part.sum)
+		}
 		return err
 	}
-	b.whole += share
+	b.whole += b.Share(a.Shard)
 	if !found {
 		b.parts = slices.Insert(b.parts, i, part)
 	}
 	return nil
 }
 
-// share returns what a fresh update of a shard counts, so that Capacity of them are at most a whole.
-func (b *Buffer) share(k int) Weight {
+// Counts returns what an update counts in this round: that of its shard, discounted by its staleness.
+func (b *Buffer) Counts(a Arrival) Weight {
+	return max(1, Weight(float64(float64(b.Share(a.Shard))*b.rule.Discount(b.staleness(a)))))
+}
+
+// Share returns what a fresh update of a shard counts, so that Capacity of them are at most a whole.
+func (b *Buffer) Share(k int) Weight {
 	of, among := uint64(1), uint64(b.rule.Capacity())
 	if b.algorithm.Weighting == ByExamples {
 		of, among = uint64(len(b.job.Shards[k])), among*uint64(b.largest)

@@ -16,6 +16,8 @@
 //     offered in the next session's RunReady, and is pushed there without training unless the coordinator abandons it.
 //   - An acknowledged push is kept, merged into one sum (held), until the next round begins: the coordinator has not
 //     committed it before.
+//   - One round is open at a time, but in asynchronous runs, whose Assign says from which round on tasks still count: tasks and
+//     results of all of these are kept side by side, each under its own start model, and updates go alone.
 //   - Nothing is pushed in a session before the coordinator has spoken of the round in it: only then has it judged what
 //     was offered.
 //   - A result counts whole. When one shard of a sum is abandoned the sum is void, and the others are reported Dropped.
@@ -37,6 +39,8 @@
 // A study (checks of the spec but drift and rank) runs on one slot and takes, until it is answered, 4P bytes x (m + 10) and a
 // trainer's scratch; with saw_tooth another 8P bytes and a trainer's scratch for each of the m. The package doc of analysis/study
 // has the parts. Where the spec has studies the data set includes the examples to be tested on.
+//
+// Asynchronous tasks of S slots may start from S models, the last one takes the place of the next: 4P bytes x (S + 1) more.
 //
 // It depends neither on the number of shards nor of rounds. With precision float64 a trainer's scratch has twice the size,
 // and each trainer holds a copy of the model, 8P bytes.

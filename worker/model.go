@@ -135,7 +135,10 @@ func (e fetched) apply(a *agent) {
 
 // failModel gives up everything that waits for a model.
 func (a *agent) failModel(hash tensor.Hash, reason string) {
-	if r := a.run.round; r != nil && r.start == hash {
+	for _, r := range a.run.rounds {
+		if r.start != hash {
+			continue
+		}
 		for _, t := range r.tasks {
 			a.failTask(r, t.Shard, reason)
 		}
@@ -152,7 +155,7 @@ func (a *agent) failModel(hash tensor.Hash, reason string) {
 	})
 }
 
-// sweepModels lets go of the models that nobody needs: what stays is the round's start, the model that was measured last,
+// sweepModels lets go of the models that nobody needs: what stays is the newest round's start, the model that was measured last,
 // which is normally the next start, and what is in use or waited for.
 func (a *agent) sweepModels() {
 	run := a.run
@@ -168,8 +171,13 @@ func (a *agent) sweepModels() {
 }
 
 func (r *run) wants(hash tensor.Hash) bool {
-	if hash == r.latest || r.round != nil && hash == r.round.start {
+	if hash == r.latest {
 		return true
+	}
+	for i, round := range r.rounds {
+		if hash == round.start && (i == len(r.rounds)-1 || len(round.tasks) > 0) {
+			return true
+		}
 	}
 	if len(r.scores) > 0 && hash == r.scores[0].model {
 		return true

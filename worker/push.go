@@ -26,22 +26,29 @@ func (r *round) nextToPush() *result {
 
 // pushNext gives the pusher its next order: an acknowledged result is merged before another is pushed.
 func (a *agent) pushNext() {
-	if a.run == nil || a.run.round == nil || a.pusher.busy {
+	if a.run == nil || a.pusher.busy {
 		return
 	}
-	r := a.run.round
-	if r.merging != nil {
-		a.merge(r)
-		return
+	for _, r := range a.run.rounds {
+		if r.merging != nil {
+			a.merge(r)
+			return
+		}
 	}
 	if a.link == nil || !a.run.ready {
 		return
 	}
-	res := r.nextToPush()
-	if res == nil {
-		return
+	for _, r := range a.run.rounds {
+		if res := r.nextToPush(); res != nil {
+			a.push(res)
+			return
+		}
 	}
-	r.pushing, res.out, res.wanted, res.offered = res, true, false, false
+}
+
+// push gives a result to the pusher.
+func (a *agent) push(res *result) {
+	res.round.pushing, res.out, res.wanted, res.offered = res, true, false, false
 	ctx, cancel := context.WithCancel(a.link.ctx)
 	res.cancel = cancel
 	link, header, backoff := a.link, res.header(), a.cfg.Backoff
@@ -68,8 +75,13 @@ func (l *link) deliver(ctx context.Context, header *wire.Push, res *result, paus
 
 // cancelPush ends the push under way.
 func (a *agent) cancelPush() {
-	if a.run != nil && a.run.round != nil && a.run.round.pushing != nil {
-		a.run.round.pushing.cancel()
+	if a.run == nil {
+		return
+	}
+	for _, r := range a.run.rounds {
+		if r.pushing != nil {
+			r.pushing.cancel()
+		}
 	}
 }
 

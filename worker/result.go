@@ -64,7 +64,7 @@ func (res *result) take(tasks []wire.PushedTask) {
 func (a *agent) receiver(r *round, at *attempt) *result {
 	fresh := &result{round: r, gear: at.gear, alone: !at.sum}
 	switch {
-	case !at.sum && r.alone > len(a.slots):
+	case !at.sum && a.run.alone() > len(a.slots):
 		return nil
 	case !at.sum:
 		r.alone++

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -8,7 +9,8 @@ import (
 	"github.com/fedrelu/fedrelu/proto/wire"
 )
 
-// round is the round that the worker has tasks or results of.
+// round is a round that the worker has tasks or results of. There is one at a time, but in asynchronous runs, where tasks of
+// earlier rounds go on beside those of the newest.
 type round struct {
 	wire.Key
 	start   tensor.Hash
@@ -82,28 +84,47 @@ func (r *round) offer() []wire.Holding {
 
 // current returns the round that a message speaks of, nil if the worker knows nothing of it.
 func (a *agent) current(key wire.Key) *round {
-	if a.run == nil || a.run.round == nil || a.run.round.Key != key {
+	if a.run == nil {
 		return nil
 	}
-	return a.run.round
+	for _, r := range a.run.rounds {
+		if r.Key == key {
+			return r
+		}
+	}
+	return nil
 }
 
-// endRound drops the round with everything in it.
-func (a *agent) endRound() {
-	if a.run == nil || a.run.round == nil {
-		return
+// endRounds ends the rounds that are over when this assignment comes.
+func (a *agent) endRounds(m wire.Assign) {
+	for _, r := range slices.Clone(a.run.rounds) {
+		same := r.Key == m.Key && r.start == m.Start
+		if !same && (m.OpenFrom == 0 || r.Round < m.OpenFrom || r.Key == m.Key) {
+			a.endRound(r)
+		}
 	}
-	r := a.run.round
+}
+
+// endRound drops a round with everything in it.
+func (a *agent) endRound(r *round) {
 	r.over = true
 	r.revoke()
 	a.releaseRevoked(r)
 	for _, res := range r.results() {
 		a.drop(res)
 	}
-	a.run.round = nil
+	a.run.rounds = slices.DeleteFunc(a.run.rounds, func(o *round) bool { return o == r })
 }
 
-// assign queues the tasks of a round, and begins the round if it is another one.
+// alone is how many results of one update each are alive in all rounds.
+func (r *run) alone() (n int) {
+	for _, round := range r.rounds {
+		n += round.alone
+	}
+	return n
+}
+
+// assign queues the tasks of a round, and begins the round if it is a new one.
 func (a *agent) assign(m wire.Assign) {
 	run := a.run
 	if run == nil || !run.ready || run.announced.Run != m.Run || m.Round < 1 {
@@ -112,18 +133,21 @@ func (a *agent) assign(m wire.Assign) {
 		}
 		return
 	}
-	if r := run.round; r == nil || r.Key != m.Key || r.start != m.Start {
-		a.endRound()
-		run.round, run.latest = newRound(m), tensor.Hash{}
+	a.endRounds(m)
+	r := a.current(m.Key)
+	if r == nil {
+		r = newRound(m)
+		run.rounds, run.latest = append(run.rounds, r), tensor.Hash{}
+		slices.SortFunc(run.rounds, func(a, b *round) int { return cmp.Compare(a.Round, b.Round) })
 	}
-	run.round.settled = true
+	r.settled = true
 	again := make(map[int]bool)
 	for _, t := range m.Tasks {
-		again[t.Shard] = run.round.running[t.Shard] == nil
+		again[t.Shard] = r.running[t.Shard] == nil
 	}
-	a.sayDropped(run.round, a.forget(run.round, again), "in a sum with a shard that was assigned again")
+	a.sayDropped(r, a.forget(r, again), "in a sum with a shard that was assigned again")
 	for _, t := range m.Tasks {
-		a.enqueue(run.round, task{Task: t, sum: m.Sum})
+		a.enqueue(r, task{Task: t, sum: m.Sum})
 	}
 }
 

@@ -21,7 +21,7 @@ type run struct {
 	asked     bool          // StartRun of this session is not answered
 	ready     bool          // RunReady has gone out in this session
 
-	round *round // nil: none was assigned
+	rounds []*round // ascending; none: none was assigned
 
 	models map[tensor.Hash]*model
 	latest tensor.Hash // the model of the last Measure: normally the next start
@@ -54,8 +54,8 @@ func (a *agent) startRun(m wire.StartRun) {
 func (r *run) detach() {
 	r.asked, r.ready = false, false
 	r.measures, r.studies, r.scores = nil, nil, nil
-	if r.round != nil {
-		r.round.detach()
+	for _, round := range r.rounds {
+		round.detach()
 	}
 }
 
@@ -65,7 +65,9 @@ func (a *agent) closeRun() {
 		return
 	}
 	a.run.cancel()
-	a.endRound()
+	for len(a.run.rounds) > 0 {
+		a.endRound(a.run.rounds[0])
+	}
 	for _, m := range a.run.models {
 		if a.run.gear != nil && m.uses == 0 {
 			a.run.gear.takeBack(m.block)
@@ -81,8 +83,8 @@ func (a *agent) closeRun() {
 // cancel ends the run's computations and its fetch; nothing is said of them any more.
 func (r *run) cancel() {
 	r.detach()
-	if r.round != nil {
-		r.round.revoke()
+	for _, round := range r.rounds {
+		round.revoke()
 	}
 	if r.measuring != nil {
 		r.measuring.cancel()
@@ -158,8 +160,8 @@ func (a *agent) answerStart() {
 	}
 	run.asked, run.ready = false, true
 	ready := wire.RunReady{Run: run.announced.Run, Data: run.data, Own: run.brought()}
-	if run.round != nil {
-		ready.Holding = run.round.offer()
+	for _, r := range run.rounds {
+		ready.Holding = append(ready.Holding, r.offer()...)
 	}
 	if gear := run.gear; gear.size > 0 && !gear.travels {
 		ready.States = gear.held(ready.Run, a.log)

@@ -100,14 +100,20 @@ func (a *agent) dispatch() {
 
 // trainNext begins the next task if its start model is there.
 func (a *agent) trainNext(s *slot) bool {
-	r := a.run.round
-	if r == nil || len(r.tasks) == 0 {
-		return false
+	for _, r := range a.run.rounds {
+		if len(r.tasks) == 0 {
+			continue
+		}
+		if start := a.model(r.start); start != nil {
+			a.train(s, r, start)
+			return true
+		}
 	}
-	start := a.model(r.start)
-	if start == nil {
-		return false
-	}
+	return false
+}
+
+// train begins a round's first task.
+func (a *agent) train(s *slot, r *round, start *model) {
 	at := &attempt{task: r.tasks[0], round: r, gear: a.run.gear, slot: s, start: start, end: a.run.gear.block()}
 	r.tasks = slices.Delete(r.tasks, 0, 1)
 	r.running[at.Shard], s.attempt = at, at
@@ -120,7 +126,6 @@ func (a *agent) trainNext(s *slot) bool {
 		facts, err := at.work(ctx, source)
 		return trained{at, facts, time.Since(began), err}
 	})
-	return true
 }
 
 // trained tells how an attempt ended.
@@ -156,10 +161,16 @@ func (e trained) apply(a *agent) {
 
 // addNext adds ends to their sums, each on its own slot, and as many at a time as there are sums for them.
 func (a *agent) addNext() {
-	if a.run == nil || a.run.round == nil {
+	if a.run == nil {
 		return
 	}
-	for r := a.run.round; len(r.adders) > 0; {
+	for _, r := range a.run.rounds {
+		a.addOf(r)
+	}
+}
+
+func (a *agent) addOf(r *round) {
+	for len(r.adders) > 0 {
 		at := r.adders[0]
 		res := a.receiver(r, at)
 		if res == nil {

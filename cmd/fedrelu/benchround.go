@@ -21,10 +21,11 @@ import (
 const benchRoundLong = `Time what a coordinator computes in a round under each rule, with its default parameters, and what a task takes
 under it on a worker.
 
-MS ADD is for adding all updates to the exact sum, for rules that need all updates at once for copying
-them in memory (a coordinator writes them to its disk); MS FINISH is for the mean or what takes its place, and the rule's
-step. RATIO compares both together with fedavg, MS TASK is for a task of 100 steps on batches of 10, and the second RATIO compares
-that. Each is the median of five, and fedavg is timed in turn with every rule. Nothing here is network, disk or evaluation.`
+MS ADD is for adding all updates to the exact sum, for rules that need all updates at once for copying them in memory (a
+coordinator writes them to its disk), for an asynchronous rule for adding half of them to the sum of an older start; MS FINISH
+is for the mean or what takes its place, and the rule's step. RATIO compares both together with fedavg, MS TASK is for a task
+of 100 steps on batches of 10, and the second RATIO compares that. Each is the median of five, and fedavg is timed in turn
+with every rule. Nothing here is network, disk or evaluation.`
 
 const (
 	benchRoundTimings = 5
@@ -73,7 +74,7 @@ func benchRules(ctx context.Context, model string, updates int) (view.RoundBench
 	if err != nil {
 		return nil, err
 	}
-	rules := roundRules()
+	rules := localsgd.Rules()
 	base, err := data.round(rules[0], updates)
 	if err != nil {
 		return nil, err
@@ -87,11 +88,6 @@ func benchRules(ctx context.Context, model string, updates int) (view.RoundBench
 		bench = append(bench, row)
 	}
 	return bench, nil
-}
-
-// roundRules are the rules that have rounds: an asynchronous one, which waits for a full buffer, has none to time.
-func roundRules() []localsgd.Rule {
-	return slices.DeleteFunc(localsgd.Rules(), func(r localsgd.Rule) bool { return r.Name() == "fedbuff" })
 }
 
 // mostNeeded is how many updates the neediest rule asks for.
@@ -178,13 +174,18 @@ type ruleRound struct {
 	start, next []float32   // what is stored
 	updates     [][]float32 // of the plan's tasks
 	sum         *localsgd.Sum
-	held        *benchUpdates // instead of sum, for a Combiner
+	held        *benchUpdates    // instead of sum, for a Combiner
+	buffer      *localsgd.Buffer // likewise, for a rule whose updates start from several models
 	trainer     *localsgd.Trainer
 	task        localsgd.Blocks
 }
 
 // round prepares a round, whose updates are the start with small normals added.
 func (d roundData) round(rule localsgd.Rule, updates int) (*ruleRound, error) {
+	if buffered, is := rule.(localsgd.FedBuff); is {
+		buffered.Buffer = updates
+		rule = buffered
+	}
 	a := localsgd.Algorithm{Rule: rule}
 	schedule := shard.Schedule{Order: shard.Cyclic, Batch: benchRoundBatch, Steps: benchRoundSteps}
 	local, err := a.Prepare(localsgd.Local{Schedule: schedule, SGD: localsgd.SGD{LR: d.model.sgd.LR}})
@@ -203,7 +204,23 @@ func (d roundData) round(rule localsgd.Rule, updates int) (*ruleRound, error) {
 	for k := range updates {
 		r.updates = append(r.updates, nearby(travels, k))
 	}
+	if _, is := rule.(localsgd.Asynchronous); is {
+		if r.buffer, err = localsgd.NewBuffer(job, a); err != nil {
+			return nil, err
+		}
+	}
 	return r, a.Check(job)
+}
+
+// addBuffered takes the updates in as those of a second round, of which every other one started from the model before.
+func (r *ruleRound) addBuffered() error {
+	r.buffer.Begin(2)
+	for i, t := range r.plan.Tasks {
+		if err := r.buffer.Add(localsgd.Arrival{Version: i % 2, Shard: t.Shard}, r.task.Start, r.updates[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // nearby returns the k-th update.
@@ -218,6 +235,9 @@ func nearby(start []float32, k int) []float32 {
 
 // add takes all updates in.
 func (r *ruleRound) add(context.Context) error {
+	if r.buffer != nil {
+		return r.addBuffered()
+	}
 	r.sum.Reset(r.grid)
 	if r.held != nil {
 		r.held.shares = r.held.shares[:0]
@@ -234,6 +254,9 @@ func (r *ruleRound) add(context.Context) error {
 
 // finish makes the next model.
 func (r *ruleRound) finish(context.Context) error {
+	if r.buffer != nil {
+		return r.buffer.Finish(r.start, r.next)
+	}
 	if r.held != nil {
 		return r.algorithm.Combine(r.job, r.plan, r.held, r.start, r.next)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/fedrelu/fedrelu/localsgd/relu"
 )
 
-// Every rule that has rounds has a row of positive times, fedavg first with ratios of 1.
-func TestBenchRoundHasEveryRuleWithRounds(t *testing.T) {
+// Every rule has a row of positive times, fedavg first with ratios of 1.
+func TestBenchRoundHasEveryRule(t *testing.T) {
 	all := benchModels
 	defer func() { benchModels = all }()
 	layers := relu.MLP{Input: 3, Hidden: []int{4}, Output: benchClasses}.Layers()
@@ -19,7 +19,7 @@ func TestBenchRoundHasEveryRuleWithRounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules := roundRules()
+	rules := localsgd.Rules()
 	if len(bench) != len(rules) {
 		t.Fatalf("%d rows for %d rules", len(bench), len(rules))
 	}

@@ -12,14 +12,16 @@ import (
 type Round struct {
 	Number       int
 	Invited      []int    // shards drawn, ascending; Participants and Missing together
-	Participants []int    // shards whose updates count, ascending
+	Participants []int    // shards whose updates count, ascending; of an asynchronous round those of Arrivals, in their order
 	Missing      []int    // invited shards without one, ascending
 	CloseReason  string   // why the round closed
 	Absent       []Absent // why who is missing; older builds did not say it
 	Weights      []uint64 // of each participant, on the grid of the exact mean
 	TaskSteps    []int    // of each participant at most, 0: all; none where no task was cut
 	Diverged     []Diverged
-	Workers      []Worker // who computed what, by name
+	Workers      []Worker    // who computed what, by name
+	Arrivals     []Arrival   // of an asynchronous round, in the order in which they were counted; else none
+	Discarded    []Discarded // in the order in which they became too old
 
 	TestAccuracy, TestLoss, TrainLoss *float64 // accuracy is a fraction of 1
 
@@ -42,6 +44,29 @@ func (r *Round) StepsOf(shard int) int {
 		return r.TaskSteps[at]
 	}
 	return 0
+}
+
+// Arrival is an update of an asynchronous round: that of a shard from the model of round Start.
+type Arrival struct{ Start, Shard int }
+
+// Discarded is a task that began but came too late to count in any round.
+type Discarded struct {
+	Arrival
+	Reason string
+}
+
+// Asynchronous tells whether the round was made of whatever came in first, so that nobody was invited to it.
+func (r *Round) Asynchronous() bool { return len(r.Arrivals) > 0 }
+
+// Staleness returns how many rounds before the newest model the updates of an asynchronous round had started, on average and
+// at most; 0 for other rounds.
+func (r *Round) Staleness() (mean float64, most int) {
+	sum := 0
+	for _, a := range r.Arrivals {
+		age := r.Number - 1 - a.Start
+		sum, most = sum+age, max(most, age)
+	}
+	return float64(sum) / float64(max(1, len(r.Arrivals))), most
 }
 
 // Diverged is a task that ended with NaN, an infinity, or out of range.
@@ -94,9 +119,13 @@ func (r *Round) Validate() error {
 
 func (r *Round) validateShards(f *fields) {
 	f.shards("invited", r.Invited)
-	f.shards("participants", r.Participants)
 	f.shards("missing", r.Missing)
-	f.check(slices.Equal(r.Invited, merge(r.Participants, r.Missing)), "invited", len(r.Invited), "participants and missing together")
+	if r.Asynchronous() {
+		r.validateArrivals(f)
+	} else {
+		f.shards("participants", r.Participants)
+		f.check(slices.Equal(r.Invited, merge(r.Participants, r.Missing)), "invited", len(r.Invited), "participants and missing together")
+	}
 	f.check(len(r.Weights) == len(r.Participants), "weights", len(r.Weights), "one for each participant")
 	steps := len(r.TaskSteps)
 	f.check(steps == 0 || steps == len(r.Participants), "task_steps", steps, "none, or one for each participant")
@@ -119,11 +148,32 @@ func (r *Round) validateShards(f *fields) {
 	f.check(r.Number > 0 || len(r.Invited) == 0, "invited", len(r.Invited), "no shard in round 0")
 	for _, d := range r.Diverged {
 		_, found := slices.BinarySearch(r.Invited, d.Shard)
-		f.check(found, "diverged.shard", d.Shard, "an invited shard")
+		f.small("diverged.shard", d.Shard)
+		f.check(found || r.Asynchronous(), "diverged.shard", d.Shard, "an invited shard")
 		f.count("diverged.step", d.Step)
 	}
 	for _, w := range r.Workers {
 		f.shards("workers.shards", w.Shards)
+	}
+}
+
+func (r *Round) validateArrivals(f *fields) {
+	f.check(len(r.Invited) == 0 && len(r.Missing) == 0, "invited", len(r.Invited)+len(r.Missing), "nobody in an asynchronous round")
+	f.check(len(r.TaskSteps) == 0, "task_steps", len(r.TaskSteps), "none in an asynchronous round")
+	f.check(len(r.ShardStates) == 0, "shard_states", len(r.ShardStates), "none in an asynchronous round")
+	f.check(len(r.Participants) == len(r.Arrivals), "participants", len(r.Participants), "those of the arrivals")
+	seen := make(map[Arrival]bool, len(r.Arrivals))
+	for i, a := range r.Arrivals {
+		f.small("arrivals.round", a.Start)
+		f.small("arrivals.shard", a.Shard)
+		f.check(a.Start < r.Number, "arrivals.round", a.Start, "an earlier round")
+		f.check(i >= len(r.Participants) || r.Participants[i] == a.Shard, "participants", a.Shard, "those of the arrivals")
+		f.check(!seen[a], "arrivals", a, "each once")
+		seen[a] = true
+	}
+	for _, d := range r.Discarded {
+		f.small("discarded.round", d.Start)
+		f.small("discarded.shard", d.Shard)
 	}
 }
 

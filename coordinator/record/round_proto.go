@@ -30,6 +30,12 @@ func (r *Round) encode() ([]byte, error) {
 			return &fedreluv1.AbsentShards{Shards: numbers[uint32](a.Shards), Reason: text(a.Reason)}
 		}),
 		FreshStates: numbers[uint32](r.FreshStates), StatesStay: r.StatesStay,
+		Arrivals: each(r.Arrivals, func(a Arrival) *fedreluv1.Arrival {
+			return &fedreluv1.Arrival{Round: uint32(a.Start), Shard: uint32(a.Shard)}
+		}),
+		Discarded: each(r.Discarded, func(d Discarded) *fedreluv1.DiscardedTask {
+			return &fedreluv1.DiscardedTask{Round: uint32(d.Start), Shard: uint32(d.Shard), Reason: text(d.Reason)}
+		}),
 	})
 }
 
@@ -59,6 +65,12 @@ func roundFromProto(m *fedreluv1.RoundRecord) (Round, error) {
 			return Absent{Shards: numbers[int](a.GetShards()), Reason: a.GetReason()}
 		}),
 		FreshStates: numbers[int](m.GetFreshStates()), StatesStay: m.GetStatesStay(),
+		Arrivals: each(m.GetArrivals(), func(a *fedreluv1.Arrival) Arrival {
+			return Arrival{Start: int(a.GetRound()), Shard: int(a.GetShard())}
+		}),
+		Discarded: each(m.GetDiscarded(), func(d *fedreluv1.DiscardedTask) Discarded {
+			return Discarded{Arrival{Start: int(d.GetRound()), Shard: int(d.GetShard())}, d.GetReason()}
+		}),
 	}
 	if f.err != nil {
 		return Round{}, f.err

@@ -43,10 +43,15 @@ func (r *Replay) compare(rec record.Round, facts localsgd.RoundFacts) error {
 			return &Difference{rec.Number, fmt.Sprintf("state of shard %d", k), want.String(), got.String()}
 		}
 	}
-	if int64(facts.Steps) != rec.Steps {
-		return &Difference{rec.Number, "steps", fmt.Sprint(rec.Steps), fmt.Sprint(facts.Steps)}
+	return compareFacts(rec, facts.Steps, facts.TrainLoss)
+}
+
+// compareFacts compares what a round's tasks tell of themselves.
+func compareFacts(rec record.Round, steps int, loss float64) error {
+	if int64(steps) != rec.Steps {
+		return &Difference{rec.Number, "steps", fmt.Sprint(rec.Steps), fmt.Sprint(steps)}
 	}
-	if got := record.Number(facts.TrainLoss); !equal(got, rec.TrainLoss) {
+	if got := record.Number(loss); !equal(got, rec.TrainLoss) {
 		return &Difference{rec.Number, "train_loss", text(rec.TrainLoss), text(got)}
 	}
 	return nil

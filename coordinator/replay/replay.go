@@ -39,7 +39,8 @@ type Replay struct {
 	job       *localsgd.Job
 	algorithm localsgd.Algorithm
 	runner    *localsgd.Runner
-	block     []float32 // of what is stored after the last round; nil before round 0
+	async     *asyncReplay // instead of the runner, for an asynchronous rule; nil otherwise
+	block     []float32    // of what is stored after the last round; nil before round 0
 	next      []float32
 	last      record.Round
 	start     []float32 // of round 0
@@ -82,6 +83,7 @@ func (r *Replay) begin(run record.Run, given Given) error {
 		return fmt.Errorf("run %s %w: the network's layout is %s, recorded is %s", run.ID, ErrCannot, got, run.Layout)
 	}
 	r.runner = &localsgd.Runner{Job: r.job, Algorithm: r.algorithm}
+	r.async = newAsyncReplay(r.job, r.algorithm)
 	r.start = r.algorithm.Start(r.job)
 	if !run.StartGiven {
 		return nil
@@ -100,6 +102,9 @@ func (r *Replay) Round(ctx context.Context, rec record.Round) error {
 	}
 	if rec.Number != r.last.Number+1 {
 		return fmt.Errorf("round %d %w: its entry is missing or damaged", r.last.Number+1, ErrCannot)
+	}
+	if r.async != nil {
+		return r.asyncRound(ctx, rec)
 	}
 	plan, err := r.plan(rec)
 	if err != nil {
@@ -126,7 +131,11 @@ func (r *Replay) zero(rec record.Round) error {
 	if err := r.compareBlocks(rec, r.start); err != nil {
 		return err
 	}
-	r.block, r.next, r.last = r.start, make([]float32, len(r.start)), rec
+	r.block, r.last = r.start, rec
+	if r.async != nil {
+		return r.async.runner.Resume(localsgd.AsyncState{Block: r.start})
+	}
+	r.next = make([]float32, len(r.start))
 	return nil
 }
 

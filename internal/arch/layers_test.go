@@ -18,7 +18,7 @@ var layers = [][]string{
 	{"analysis/study"},
 	{"coordinator/round", "proto/fedrelu/v1"},
 	{"proto/readings"},
-	{"coordinator/record", "proto/spec", "proto/wire"},
+	{"coordinator/async", "coordinator/record", "proto/spec", "proto/wire"},
 	{"coordinator/store", "internal/bounds", "internal/workload", "worker/store"},
 	{"internal/claims"},
 	{"internal/claims/averagingrank", "internal/claims/deeprelu", "internal/claims/entropy", "internal/claims/fedavg", "internal/claims/lowrank", "internal/claims/sgdgd", "internal/claims/splines"},

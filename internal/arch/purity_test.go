@@ -23,7 +23,7 @@ var pure = []purity{
 	{of: []string{"localsgd/...", "internal/kernel", "internal/detmath", "internal/npz", "internal/safetensors", "internal/selfcheck", "analysis/..."},
 		imports: append([]string{"time"}, world...),
 		why:     "a result is a function of spec, data and seed: no disk, network, clock, environment or random source can be in it"},
-	{of: []string{"coordinator/round"}, imports: append([]string{"sync/...", "context"}, world...), clock: true, quiet: true,
+	{of: []string{"coordinator/round", "coordinator/async"}, imports: append([]string{"sync/...", "context"}, world...), clock: true, quiet: true,
 		why: "decisions are a function of events and the times that come with them, so that a transcript repeats them"},
 	{of: []string{"coordinator/record", "proto/..."}, imports: slices.DeleteFunc(slices.Clone(world), isNet), clock: true, quiet: true,
 		why: "conversions turn values into values"},

@@ -18,6 +18,10 @@ type code struct {
 	roundsDouble func(ctx context.Context, job *localsgd.Job, a localsgd.Algorithm, rounds int) ([]float64, error)
 	// goOn makes the rounds up to the given number from a state, nil is the start, and returns the state then.
 	goOn func(ctx context.Context, s *setting, from *localsgd.RunState[float32], rounds int) (localsgd.RunState[float32], error)
+	// goOnAsync is goOn for an asynchronous rule, with updates that come in as localsgd.Timeline has it. It returns them too.
+	goOnAsync func(ctx context.Context, s *setting, from *localsgd.AsyncState, rounds int) (localsgd.AsyncState, [][]localsgd.Arrival, error)
+	// carry makes the rounds of these updates, from the start.
+	carry func(ctx context.Context, s *setting, rounds [][]localsgd.Arrival) (localsgd.AsyncState, error)
 	// task makes a task.
 	task func(ctx context.Context, t *localsgd.Trainer, task localsgd.Task, g *localsgd.Grid, b localsgd.Blocks) (localsgd.Facts, error)
 	// mean averages updates that come in groups, each of which is summed apart before the groups are.
@@ -52,7 +56,7 @@ func theCode() *code {
 		roundsDouble: func(ctx context.Context, job *localsgd.Job, a localsgd.Algorithm, rounds int) ([]float64, error) {
 			return (&localsgd.RunnerIn[float64]{Job: job, Algorithm: a}).Run(ctx, rounds, nil)
 		},
-		goOn: goOn,
+		goOn: goOn, goOnAsync: goOnAsync, carry: carry,
 		task: func(ctx context.Context, t *localsgd.Trainer, task localsgd.Task, g *localsgd.Grid, b localsgd.Blocks) (localsgd.Facts, error) {
 			return t.Train(ctx, task, g, b)
 		},

@@ -43,8 +43,8 @@ type finding struct {
 // properties are all, in the order of the table. A new one is one more line here.
 func properties() []property {
 	return []property{
-		gradientProperty, joinedProperty, joinedSingleProperty, oneShardProperty, orderProperty, conservationProperty,
-		weightsProperty, zeroRateProperty, resumeProperty, kernelsProperty, parallelProperty, evaluationProperty,
+		gradientProperty, joinedProperty, joinedSingleProperty, oneShardProperty, orderProperty, arrivalProperty,
+		conservationProperty, weightsProperty, zeroRateProperty, resumeProperty, kernelsProperty, parallelProperty, evaluationProperty,
 	}
 }
 

@@ -15,6 +15,9 @@ var resumeProperty = property{
 }
 
 func measureResume(ctx context.Context, s *Subject, c *code) (finding, error) {
+	if asynchronous(s.algorithm.Rule) {
+		return measureAsyncResume(ctx, s, c)
+	}
 	run := s.setting()
 	if s.partial.Partial {
 		run.algorithm.Participation = s.partial

@@ -68,6 +68,12 @@ func TestEverythingHoldsForPlainTraining(t *testing.T) {
 		t.Fatalf("%d results", len(results))
 	}
 	for _, r := range results {
+		if r.Property == arrivalProperty.name {
+			if r.Verdict != NotApplicable {
+				t.Errorf("%s: %s for planned rounds", r.Property, r.Verdict)
+			}
+			continue
+		}
 		if r.Verdict != Holds && (r.Property != kernelsProperty.name || len(kernel.Available()) > 1) {
 			t.Errorf("%s: %s, %s (%s)", r.Property, r.Verdict, r.Measured, r.Detail)
 		}
@@ -122,29 +128,30 @@ func nudgeTasks(c *code, when func() bool) {
 
 // faults breaks each property in a way of its own.
 var faults = []struct {
-	breaks property
-	fault  func(c *code)
+	breaks       property
+	fault        func(c *code)
+	asynchronous bool // of asynchronous rounds
 }{
 	{gradientProperty, func(c *code) {
 		backward := c.backward
 		c.backward = func(m *relu.Machine[float64], params []float64, b *relu.Batch[float64], sink relu.Sink[float64]) float64 {
 			return backward(m, params, b, doubled{sink})
 		}
-	}},
+	}, false},
 	{joinedProperty, func(c *code) {
 		rounds := c.roundsDouble
 		c.roundsDouble = func(ctx context.Context, job *localsgd.Job, a localsgd.Algorithm, n int) ([]float64, error) {
 			a.Weighting = localsgd.Uniform // of shards of unequal sizes
 			return rounds(ctx, job, a, n)
 		}
-	}},
+	}, false},
 	{joinedSingleProperty, func(c *code) {
 		rounds := c.rounds
 		c.rounds = func(ctx context.Context, job *localsgd.Job, a localsgd.Algorithm, n int) ([]float32, error) {
 			a.Weighting = localsgd.Uniform
 			return rounds(ctx, job, a, n)
 		}
-	}},
+	}, false},
 	{oneShardProperty, func(c *code) {
 		rounds := c.rounds
 		c.rounds = func(ctx context.Context, job *localsgd.Job, a localsgd.Algorithm, n int) ([]float32, error) {
@@ -152,9 +159,9 @@ var faults = []struct {
 			nudge(&model[7])
 			return model, err
 		}
-	}},
-	{orderProperty, func(c *code) { c.mean = naiveMean }},
-	{conservationProperty, func(c *code) { c.mean = naiveMean }},
+	}, false},
+	{orderProperty, func(c *code) { c.mean = naiveMean }, false},
+	{conservationProperty, func(c *code) { c.mean = naiveMean }, false},
 	{weightsProperty, func(c *code) {
 		plan := c.plan
 		c.plan = func(s *setting, round int) localsgd.Plan {
@@ -162,8 +169,8 @@ var faults = []struct {
 			p.Tasks[0].Weight -= 1 << 5
 			return p
 		}
-	}},
-	{zeroRateProperty, func(c *code) { nudgeTasks(c, func() bool { return true }) }},
+	}, false},
+	{zeroRateProperty, func(c *code) { nudgeTasks(c, func() bool { return true }) }, false},
 	{resumeProperty, func(c *code) {
 		c.goOn = func(ctx context.Context, s *setting, from *localsgd.RunState[float32], rounds int) (localsgd.RunState[float32], error) {
 			if from != nil {
@@ -171,12 +178,29 @@ var faults = []struct {
 			}
 			return goOn(ctx, s, from, rounds)
 		}
-	}},
-	{kernelsProperty, func(c *code) { nudgeTasks(c, func() bool { return kernel.InUse() == "portable" }) }},
+	}, false},
+	{arrivalProperty, func(c *code) {
+		c.carry = func(ctx context.Context, s *setting, rounds [][]localsgd.Arrival) (localsgd.AsyncState, error) {
+			state, err := carry(ctx, s, rounds)
+			nudge(&state.Block[3])
+			return state, err
+		}
+	}, true},
+	{resumeProperty, func(c *code) {
+		c.goOnAsync = func(ctx context.Context, s *setting, from *localsgd.AsyncState, rounds int) (localsgd.AsyncState, [][]localsgd.Arrival, error) {
+			if from != nil {
+				for _, older := range from.Past {
+					clear(older)
+				}
+			}
+			return goOnAsync(ctx, s, from, rounds)
+		}
+	}, true},
+	{kernelsProperty, func(c *code) { nudgeTasks(c, func() bool { return kernel.InUse() == "portable" }) }, false},
 	{parallelProperty, func(c *code) {
 		var tasks atomic.Int32
 		nudgeTasks(c, func() bool { return tasks.Add(1) == 7 })
-	}},
+	}, false},
 	{evaluationProperty, func(c *code) {
 		evaluate := c.evaluate
 		c.evaluate = func(ctx context.Context, net *relu.Network, set *shard.Set, parallel int, model []float32) (localsgd.Score, error) {
@@ -184,13 +208,42 @@ var faults = []struct {
 			score.Loss += float64(parallel) * 1e-15
 			return score, err
 		}
-	}},
+	}, false},
+}
+
+// buffered is a subject whose rule is asynchronous.
+func buffered(t *testing.T) *Subject {
+	return subject(t, plainNet, localsgd.Local{Schedule: shard.Schedule{Epochs: 3, Batch: 4}, SGD: localsgd.SGD{LR: 0.1}},
+		localsgd.Algorithm{Rule: localsgd.FedBuff{LR: 0.7, Beta: 0.9, Buffer: 3, Exponent: 0.5, After: 1, MaxStaleness: 3}})
+}
+
+func TestEverythingHoldsForAsynchronousRounds(t *testing.T) {
+	s := buffered(t)
+	results, err := Check(context.Background(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if r.Verdict != Holds && (r.Property != kernelsProperty.name || len(kernel.Available()) > 1) {
+			t.Errorf("%s: %s, %s (%s)", r.Property, r.Verdict, r.Measured, r.Detail)
+		}
+		if r.Property == arrivalProperty.name && strings.Contains(r.Detail, "which 0 started") {
+			t.Errorf("%s: %s: want some stale updates", r.Property, r.Detail)
+		}
+	}
+	if cut := strings.Join(s.Cut, "; "); !strings.Contains(cut, "buffer: 2 instead of 3") {
+		t.Errorf("cut down: %s", cut)
+	}
 }
 
 func TestEveryPropertyCanFail(t *testing.T) {
-	s := momentum(t)
+	plain, async := momentum(t), buffered(t)
 	broken := map[string]bool{}
 	for _, f := range faults {
+		s := plain
+		if f.asynchronous {
+			s = async
+		}
 		broken[f.breaks.name] = true
 		if f.breaks.reason != nil && f.breaks.reason(s) != "" {
 			t.Logf("%s: %s", f.breaks.name, f.breaks.reason(s))
@@ -241,7 +294,7 @@ func TestPropertiesThatDoNotApplySayWhy(t *testing.T) {
 			switch {
 			case none && (r.Verdict != NotApplicable || !strings.Contains(r.Detail, want) || r.Measured != ""):
 				t.Errorf("%s: %s: %s, %q; want a reason with %q", c.name, r.Property, r.Verdict, r.Detail, want)
-			case !none && r.Verdict != Holds && r.Property != kernelsProperty.name:
+			case !none && r.Verdict != Holds && r.Property != kernelsProperty.name && r.Property != arrivalProperty.name:
 				t.Errorf("%s: %s: %s, %s (%s)", c.name, r.Property, r.Verdict, r.Measured, r.Detail)
 			}
 		}

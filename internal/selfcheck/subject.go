@@ -41,6 +41,7 @@ func Cut(job *localsgd.Job, a localsgd.Algorithm) (*Subject, error) {
 	small := *job
 	s.job = &small
 	s.cutShards(a)
+	s.cutBuffer()
 	s.cutLocal()
 	s.cutTest()
 	s.note(a.Simulation != (localsgd.Simulation{}), "the simulated clock: left out")

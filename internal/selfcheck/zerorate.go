@@ -35,7 +35,7 @@ func measureZeroRate(ctx context.Context, s *Subject, c *code) (finding, error) 
 		moved += movedIn(still.Net.Layout(), o.start, u.end)
 	}
 	detail := plural(len(updates), "task")
-	if leastOf(s.algorithm.Rule) == 1 && !combines(s.algorithm.Rule) {
+	if leastOf(s.algorithm.Rule) == 1 && !combines(s.algorithm.Rule) && !asynchronous(s.algorithm.Rule) {
 		alone := still
 		alone.Shards = still.Shards[:1]
 		model, err := c.rounds(ctx, &alone, s.algorithm, 1)

@@ -99,6 +99,9 @@ func fillClose(c *pb.Close) {
 func fillMeasures(s *pb.Spec) {
 	checks := section(&s.Checks)
 	drift := section(&checks.Drift)
+	if isAsynchronous(s.Server) {
+		set(&drift.Every, 0)
+	}
 	set(&drift.Every, 1)
 	set(&drift.Shards, 4)
 	set(&drift.Probe, 32)

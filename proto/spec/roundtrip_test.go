@@ -144,6 +144,13 @@ func anySpec(t *rapid.T) *Spec {
 			s.Server = localsgd.Median{}
 		}
 	}
+	if rule, is := s.Server.(localsgd.Asynchronous); is {
+		if rule.Capacity() <= s.Shards.Count {
+			s.Close, s.TaskLimit = Close{}, anyDuration(t, 0) // nothing of planned rounds goes with it
+			return s
+		}
+		s.Server = localsgd.FedAvg{LR: 1}
+	}
 	anyHeterogeneity(t, s)
 	return s
 }

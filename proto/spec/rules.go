@@ -110,6 +110,10 @@ func (r *reader) fitRule(s *pb.Spec) {
 	if combiner, ok := rule.(localsgd.Combiner); ok {
 		r.fitCombiner(s, combiner)
 	}
+	if asynchronous, ok := rule.(localsgd.Asynchronous); ok {
+		r.fitAsynchronous(s, asynchronous)
+		return
+	}
 	local, ok := rule.(localsgd.LocalRule)
 	if !ok || len(s.Local.Optimizer.GetAdamw().GetBetas()) == 1 {
 		return // what is wrong with the betas was said

@@ -23,7 +23,7 @@ func (r *reader) fitSimulate(s *pb.Spec) {
 	if m == nil {
 		return
 	}
-	if s.Close.GetAll() == nil {
+	if s.Close.GetAll() == nil && !isAsynchronous(s.Server) {
 		r.object("decides who answers in time, expected close: all", "simulate", "close")
 	}
 	if u := m.Speed.GetUniform(); u != nil && u.GetHigh() < u.GetLow() {

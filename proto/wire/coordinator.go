@@ -99,7 +99,7 @@ func decodeStartRun(m *fedreluv1.StartRun) (ToWorker, error) {
 }
 
 func encodeAssign(m Assign) *fedreluv1.Assign {
-	a := &fedreluv1.Assign{Run: m.Run, Round: uint32(m.Round), StartSha256: m.Start[:], Sum: m.Sum, Tasks: make([]*fedreluv1.Task, len(m.Tasks))}
+	a := &fedreluv1.Assign{Run: m.Run, Round: uint32(m.Round), StartSha256: m.Start[:], Sum: m.Sum, OpenFrom: uint32(m.OpenFrom), Tasks: make([]*fedreluv1.Task, len(m.Tasks))}
 	for i, t := range m.Tasks {
 		a.Tasks[i] = &fedreluv1.Task{
 			Shard: uint32(t.Shard), Weight: uint64(t.Weight), Measured: t.Measured, Steps: uint32(t.Steps), StateSha256: encodeOptionalHash(t.State),
@@ -113,7 +113,10 @@ func decodeAssign(m *fedreluv1.Assign) (ToWorker, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := Assign{Key: key, Sum: m.GetSum()}
+	a := Assign{Key: key, Sum: m.GetSum(), OpenFrom: int(m.GetOpenFrom())}
+	if a.OpenFrom > key.Round {
+		return a, malformed("open_from", "%d, want at most the round %d", a.OpenFrom, key.Round)
+	}
 	if a.Start, err = decodeHash("start_sha256", m.GetStartSha256()); err != nil {
 		return a, err
 	}

@@ -176,6 +176,8 @@ type Assign struct {
 	Start tensor.Hash
 	Tasks []Task
 	Sum   bool // updates may be added and pushed as a sum; otherwise each is pushed alone, at once
+	// OpenFrom is the first round whose tasks still count beside this one's; 0: all other rounds are over.
+	OpenFrom int
 }
 
 // Task is one shard's task with its weight in the mean. Measured: the end stays until the round's Measure.

@@ -31,6 +31,13 @@ func RoundLine(r *record.RoundHistory, goal int) string {
 		add("%s", Seconds(r.Total()))
 		add("up %s down %s", Bytes(r.BytesUp), Bytes(r.BytesDown))
 	}
+	if r.Asynchronous() {
+		mean, most := r.Staleness()
+		add("staleness %.1f, at most %d", mean, most)
+	}
+	if n := len(r.Discarded); n > 0 {
+		add("%s too old", plural(n, "update"))
+	}
 	if n := len(r.Missing); n > 0 {
 		add("without %s%s", plural(n, "shard"), whyAbsent(r.Absent))
 	}

@@ -24,26 +24,44 @@ type Show struct {
 
 // ShowRound is what is known of a round.
 type ShowRound struct {
-	Round           int           `json:"round"`
-	TestAccuracy    *float64      `json:"test_accuracy"`
-	TestLoss        *float64      `json:"test_loss"`
-	TrainLoss       *float64      `json:"train_loss"`
-	Invited         []int         `json:"invited"` // participants and missing together
-	Participants    []int         `json:"participants"`
-	Missing         []int         `json:"missing"`
-	Absent          []ShowAway    `json:"absent"`     // why who is missing
-	TaskSteps       []int         `json:"task_steps"` // of each participant at most, 0: all; empty where no task was cut
-	CloseReason     string        `json:"close_reason"`
-	Drift           ShowDrift     `json:"drift"`
-	Layers          []ShowLayer   `json:"layers"`
-	LayersReason    *string       `json:"layers_reason"`    // why there are none
-	Readings        []ShowReading `json:"readings"`         // of the studies that were due
-	MissingReadings []ShowMissing `json:"missing_readings"` // why something that was due of them is not there
-	BytesUp         int64         `json:"bytes_up"`
-	BytesDown       int64         `json:"bytes_down"`
-	Seconds         ShowSeconds   `json:"seconds"`
-	ModelSHA256     string        `json:"model_sha256"`
-	RecordSHA256    string        `json:"record_sha256"`
+	Round        int        `json:"round"`
+	TestAccuracy *float64   `json:"test_accuracy"`
+	TestLoss     *float64   `json:"test_loss"`
+	TrainLoss    *float64   `json:"train_loss"`
+	Invited      []int      `json:"invited"` // participants and missing together
+	Participants []int      `json:"participants"`
+	Missing      []int      `json:"missing"`
+	Absent       []ShowAway `json:"absent"`     // why who is missing
+	TaskSteps    []int      `json:"task_steps"` // of each participant at most, 0: all; empty where no task was cut
+	CloseReason  string     `json:"close_reason"`
+	// Of an asynchronous run: participants and the models that they started from, in the order in which they were counted, and
+	// what began and came too late. Empty for planned rounds.
+	Arrivals        []ShowArrival   `json:"arrivals"`
+	Discarded       []ShowDiscarded `json:"discarded"`
+	Staleness       *float64        `json:"staleness"`     // mean over the arrivals: how many rounds before the newest model each started
+	StalenessMax    *int            `json:"staleness_max"` // the largest
+	Drift           ShowDrift       `json:"drift"`
+	Layers          []ShowLayer     `json:"layers"`
+	LayersReason    *string         `json:"layers_reason"`    // why there are none
+	Readings        []ShowReading   `json:"readings"`         // of the studies that were due
+	MissingReadings []ShowMissing   `json:"missing_readings"` // why something that was due of them is not there
+	BytesUp         int64           `json:"bytes_up"`
+	BytesDown       int64           `json:"bytes_down"`
+	Seconds         ShowSeconds     `json:"seconds"`
+	ModelSHA256     string          `json:"model_sha256"`
+	RecordSHA256    string          `json:"record_sha256"`
+}
+
+// ShowArrival is an update of an asynchronous round: that of a shard from the model of a round, 0 for the start model.
+type ShowArrival struct {
+	Round int `json:"round"`
+	Shard int `json:"shard"`
+}
+
+// ShowDiscarded is a task whose update came too late to count.
+type ShowDiscarded struct {
+	ShowArrival
+	Reason string `json:"reason"`
 }
 
 // ShowAway is why shards are missing from a round: late, dropped out, diverged, nobody's.
@@ -102,15 +120,26 @@ func specDocument(run record.Run) (json.RawMessage, error) {
 }
 
 func showRound(r *record.RoundHistory, predicted map[string]bounds.Layer) ShowRound {
-	return ShowRound{
+	s := ShowRound{
 		Round: r.Number, TestAccuracy: r.TestAccuracy, TestLoss: r.TestLoss, TrainLoss: r.TrainLoss,
 		Invited: list(r.Invited), Participants: list(r.Participants), Missing: list(r.Missing), CloseReason: r.CloseReason,
 		Absent: showAbsent(r.Absent), TaskSteps: list(r.TaskSteps),
 		Drift: showDrift(r.Measured), Layers: showLayers(r, predicted), LayersReason: layersReason(r.Measured),
 		Readings: showReadings(r.Measured), MissingReadings: showMissing(r.Measured),
 		BytesUp: r.BytesUp, BytesDown: r.BytesDown, Seconds: showSeconds(r),
-		ModelSHA256: r.Model.String(), RecordSHA256: r.Entry.String(),
+		ModelSHA256: r.Model.String(), RecordSHA256: r.Entry.String(), Arrivals: []ShowArrival{}, Discarded: []ShowDiscarded{},
 	}
+	for _, a := range r.Arrivals {
+		s.Arrivals = append(s.Arrivals, ShowArrival{a.Start, a.Shard})
+	}
+	for _, d := range r.Discarded {
+		s.Discarded = append(s.Discarded, ShowDiscarded{ShowArrival{d.Start, d.Shard}, d.Reason})
+	}
+	if r.Asynchronous() {
+		mean, most := r.Staleness()
+		s.Staleness, s.StalenessMax = &mean, &most
+	}
+	return s
 }
 
 func showAbsent(absent []record.Absent) []ShowAway {

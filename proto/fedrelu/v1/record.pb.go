@@ -783,7 +783,11 @@ type RoundRecord struct {
 	// Shards whose state was lost, so that they began the round without one.
 	FreshStates []uint32 `protobuf:"varint,24,rep,packed,name=fresh_states,json=freshStates,proto3" json:"fresh_states,omitempty"`
 	// The states lie with the workers, and only their hashes are known here.
-	StatesStay    bool `protobuf:"varint,25,opt,name=states_stay,json=statesStay,proto3" json:"states_stay,omitempty"`
+	StatesStay bool `protobuf:"varint,25,opt,name=states_stay,json=statesStay,proto3" json:"states_stay,omitempty"`
+	// Of an asynchronous round, one for each participant in the order in which they were counted.
+	Arrivals []*Arrival `protobuf:"bytes,32,rep,name=arrivals,proto3" json:"arrivals,omitempty"`
+	// Tasks that became too old to count while the round was open.
+	Discarded     []*DiscardedTask `protobuf:"bytes,33,rep,name=discarded,proto3" json:"discarded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1007,6 +1011,134 @@ func (x *RoundRecord) GetStatesStay() bool {
 	return false
 }
 
+func (x *RoundRecord) GetArrivals() []*Arrival {
+	if x != nil {
+		return x.Arrivals
+	}
+	return nil
+}
+
+func (x *RoundRecord) GetDiscarded() []*DiscardedTask {
+	if x != nil {
+		return x.Discarded
+	}
+	return nil
+}
+
+// Arrival is an update of an asynchronous round: that of a shard from the model of an earlier round.
+type Arrival struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0: the start model.
+	Round         uint32 `protobuf:"varint,1,opt,name=round,proto3" json:"round,omitempty"`
+	Shard         uint32 `protobuf:"varint,2,opt,name=shard,proto3" json:"shard,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Arrival) Reset() {
+	*x = Arrival{}
+	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Arrival) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Arrival) ProtoMessage() {}
+
+func (x *Arrival) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Arrival.ProtoReflect.Descriptor instead.
+func (*Arrival) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Arrival) GetRound() uint32 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *Arrival) GetShard() uint32 {
+	if x != nil {
+		return x.Shard
+	}
+	return 0
+}
+
+type DiscardedTask struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Round         uint32                 `protobuf:"varint,1,opt,name=round,proto3" json:"round,omitempty"`
+	Shard         uint32                 `protobuf:"varint,2,opt,name=shard,proto3" json:"shard,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscardedTask) Reset() {
+	*x = DiscardedTask{}
+	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscardedTask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscardedTask) ProtoMessage() {}
+
+func (x *DiscardedTask) ProtoReflect() protoreflect.Message {
+	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscardedTask.ProtoReflect.Descriptor instead.
+func (*DiscardedTask) Descriptor() ([]byte, []int) {
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *DiscardedTask) GetRound() uint32 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *DiscardedTask) GetShard() uint32 {
+	if x != nil {
+		return x.Shard
+	}
+	return 0
+}
+
+func (x *DiscardedTask) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type DivergedTask struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Shard         uint32                 `protobuf:"varint,1,opt,name=shard,proto3" json:"shard,omitempty"`
@@ -1018,7 +1150,7 @@ type DivergedTask struct {
 
 func (x *DivergedTask) Reset() {
 	*x = DivergedTask{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1030,7 +1162,7 @@ func (x *DivergedTask) String() string {
 func (*DivergedTask) ProtoMessage() {}
 
 func (x *DivergedTask) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[8]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1043,7 +1175,7 @@ func (x *DivergedTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DivergedTask.ProtoReflect.Descriptor instead.
 func (*DivergedTask) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{8}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DivergedTask) GetShard() uint32 {
@@ -1077,7 +1209,7 @@ type AbsentShards struct {
 
 func (x *AbsentShards) Reset() {
 	*x = AbsentShards{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1221,7 @@ func (x *AbsentShards) String() string {
 func (*AbsentShards) ProtoMessage() {}
 
 func (x *AbsentShards) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[9]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1234,7 @@ func (x *AbsentShards) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbsentShards.ProtoReflect.Descriptor instead.
 func (*AbsentShards) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{9}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AbsentShards) GetShards() []uint32 {
@@ -1129,7 +1261,7 @@ type RoundWorker struct {
 
 func (x *RoundWorker) Reset() {
 	*x = RoundWorker{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1141,7 +1273,7 @@ func (x *RoundWorker) String() string {
 func (*RoundWorker) ProtoMessage() {}
 
 func (x *RoundWorker) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[10]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1154,7 +1286,7 @@ func (x *RoundWorker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundWorker.ProtoReflect.Descriptor instead.
 func (*RoundWorker) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{10}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RoundWorker) GetName() string {
@@ -1185,7 +1317,7 @@ type RoundSeconds struct {
 
 func (x *RoundSeconds) Reset() {
 	*x = RoundSeconds{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1197,7 +1329,7 @@ func (x *RoundSeconds) String() string {
 func (*RoundSeconds) ProtoMessage() {}
 
 func (x *RoundSeconds) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[11]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1210,7 +1342,7 @@ func (x *RoundSeconds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoundSeconds.ProtoReflect.Descriptor instead.
 func (*RoundSeconds) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{11}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RoundSeconds) GetTrain() float64 {
@@ -1268,7 +1400,7 @@ type MeasuredRecord struct {
 
 func (x *MeasuredRecord) Reset() {
 	*x = MeasuredRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1280,7 +1412,7 @@ func (x *MeasuredRecord) String() string {
 func (*MeasuredRecord) ProtoMessage() {}
 
 func (x *MeasuredRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[12]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1293,7 +1425,7 @@ func (x *MeasuredRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeasuredRecord.ProtoReflect.Descriptor instead.
 func (*MeasuredRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{12}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MeasuredRecord) GetRound() uint32 {
@@ -1376,7 +1508,7 @@ type ReadingSeries struct {
 
 func (x *ReadingSeries) Reset() {
 	*x = ReadingSeries{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1388,7 +1520,7 @@ func (x *ReadingSeries) String() string {
 func (*ReadingSeries) ProtoMessage() {}
 
 func (x *ReadingSeries) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[13]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1401,7 +1533,7 @@ func (x *ReadingSeries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadingSeries.ProtoReflect.Descriptor instead.
 func (*ReadingSeries) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{13}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReadingSeries) GetQuantity() string {
@@ -1450,7 +1582,7 @@ type MissingReading struct {
 
 func (x *MissingReading) Reset() {
 	*x = MissingReading{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1462,7 +1594,7 @@ func (x *MissingReading) String() string {
 func (*MissingReading) ProtoMessage() {}
 
 func (x *MissingReading) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[14]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1475,7 +1607,7 @@ func (x *MissingReading) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MissingReading.ProtoReflect.Descriptor instead.
 func (*MissingReading) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{14}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MissingReading) GetQuantity() string {
@@ -1516,7 +1648,7 @@ type DriftRecord struct {
 
 func (x *DriftRecord) Reset() {
 	*x = DriftRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1528,7 +1660,7 @@ func (x *DriftRecord) String() string {
 func (*DriftRecord) ProtoMessage() {}
 
 func (x *DriftRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[15]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1541,7 +1673,7 @@ func (x *DriftRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriftRecord.ProtoReflect.Descriptor instead.
 func (*DriftRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{15}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DriftRecord) GetModel() string {
@@ -1639,7 +1771,7 @@ type FlipRecord struct {
 
 func (x *FlipRecord) Reset() {
 	*x = FlipRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1651,7 +1783,7 @@ func (x *FlipRecord) String() string {
 func (*FlipRecord) ProtoMessage() {}
 
 func (x *FlipRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[16]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1664,7 +1796,7 @@ func (x *FlipRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlipRecord.ProtoReflect.Descriptor instead.
 func (*FlipRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{16}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FlipRecord) GetName() string {
@@ -1697,7 +1829,7 @@ type ModuleDriftRecord struct {
 
 func (x *ModuleDriftRecord) Reset() {
 	*x = ModuleDriftRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1709,7 +1841,7 @@ func (x *ModuleDriftRecord) String() string {
 func (*ModuleDriftRecord) ProtoMessage() {}
 
 func (x *ModuleDriftRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[17]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1722,7 +1854,7 @@ func (x *ModuleDriftRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModuleDriftRecord.ProtoReflect.Descriptor instead.
 func (*ModuleDriftRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{17}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ModuleDriftRecord) GetName() string {
@@ -1798,7 +1930,7 @@ type LayerRecord struct {
 
 func (x *LayerRecord) Reset() {
 	*x = LayerRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1810,7 +1942,7 @@ func (x *LayerRecord) String() string {
 func (*LayerRecord) ProtoMessage() {}
 
 func (x *LayerRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[18]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1823,7 +1955,7 @@ func (x *LayerRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerRecord.ProtoReflect.Descriptor instead.
 func (*LayerRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{18}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LayerRecord) GetName() string {
@@ -1886,7 +2018,7 @@ type SpectrumRecord struct {
 
 func (x *SpectrumRecord) Reset() {
 	*x = SpectrumRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1898,7 +2030,7 @@ func (x *SpectrumRecord) String() string {
 func (*SpectrumRecord) ProtoMessage() {}
 
 func (x *SpectrumRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[19]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1911,7 +2043,7 @@ func (x *SpectrumRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpectrumRecord.ProtoReflect.Descriptor instead.
 func (*SpectrumRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{19}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SpectrumRecord) GetRank() uint32 {
@@ -1987,7 +2119,7 @@ type RankAt struct {
 
 func (x *RankAt) Reset() {
 	*x = RankAt{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1999,7 +2131,7 @@ func (x *RankAt) String() string {
 func (*RankAt) ProtoMessage() {}
 
 func (x *RankAt) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[20]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2012,7 +2144,7 @@ func (x *RankAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankAt.ProtoReflect.Descriptor instead.
 func (*RankAt) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{20}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RankAt) GetEpsilon() float64 {
@@ -2040,7 +2172,7 @@ type DamagedRecord struct {
 
 func (x *DamagedRecord) Reset() {
 	*x = DamagedRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2052,7 +2184,7 @@ func (x *DamagedRecord) String() string {
 func (*DamagedRecord) ProtoMessage() {}
 
 func (x *DamagedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[21]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2065,7 +2197,7 @@ func (x *DamagedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DamagedRecord.ProtoReflect.Descriptor instead.
 func (*DamagedRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{21}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DamagedRecord) GetEntries() []*DamagedEntry {
@@ -2094,7 +2226,7 @@ type DamagedEntry struct {
 
 func (x *DamagedEntry) Reset() {
 	*x = DamagedEntry{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2106,7 +2238,7 @@ func (x *DamagedEntry) String() string {
 func (*DamagedEntry) ProtoMessage() {}
 
 func (x *DamagedEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[22]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2119,7 +2251,7 @@ func (x *DamagedEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DamagedEntry.ProtoReflect.Descriptor instead.
 func (*DamagedEntry) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{22}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DamagedEntry) GetSeq() uint64 {
@@ -2156,7 +2288,7 @@ type RepairedRecord struct {
 
 func (x *RepairedRecord) Reset() {
 	*x = RepairedRecord{}
-	mi := &file_fedrelu_v1_record_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2168,7 +2300,7 @@ func (x *RepairedRecord) String() string {
 func (*RepairedRecord) ProtoMessage() {}
 
 func (x *RepairedRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_fedrelu_v1_record_proto_msgTypes[23]
+	mi := &file_fedrelu_v1_record_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2181,7 +2313,7 @@ func (x *RepairedRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairedRecord.ProtoReflect.Descriptor instead.
 func (*RepairedRecord) Descriptor() ([]byte, []int) {
-	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{23}
+	return file_fedrelu_v1_record_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RepairedRecord) GetRound() uint32 {
@@ -2273,7 +2405,7 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\tcommitted\x18\x06 \x01(\v2\x18.fedrelu.v1.CommitRecordR\tcommitted\">\n" +
 	"\fCommitRecord\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\rR\x05round\x12\x18\n" +
-	"\aseconds\x18\x02 \x01(\x01R\aseconds\"\xbb\a\n" +
+	"\aseconds\x18\x02 \x01(\x01R\aseconds\"\xa5\b\n" +
 	"\vRoundRecord\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x18\n" +
 	"\ainvited\x18\x02 \x03(\rR\ainvited\x12\"\n" +
@@ -2309,11 +2441,20 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"task_steps\x18\x1f \x03(\rR\ttaskSteps\x12!\n" +
 	"\ffresh_states\x18\x18 \x03(\rR\vfreshStates\x12\x1f\n" +
 	"\vstates_stay\x18\x19 \x01(\bR\n" +
-	"statesStayB\x10\n" +
+	"statesStay\x12/\n" +
+	"\barrivals\x18  \x03(\v2\x13.fedrelu.v1.ArrivalR\barrivals\x127\n" +
+	"\tdiscarded\x18! \x03(\v2\x19.fedrelu.v1.DiscardedTaskR\tdiscardedB\x10\n" +
 	"\x0e_test_accuracyB\f\n" +
 	"\n" +
 	"_test_lossB\r\n" +
-	"\v_train_loss\"P\n" +
+	"\v_train_loss\"5\n" +
+	"\aArrival\x12\x14\n" +
+	"\x05round\x18\x01 \x01(\rR\x05round\x12\x14\n" +
+	"\x05shard\x18\x02 \x01(\rR\x05shard\"S\n" +
+	"\rDiscardedTask\x12\x14\n" +
+	"\x05round\x18\x01 \x01(\rR\x05round\x12\x14\n" +
+	"\x05shard\x18\x02 \x01(\rR\x05shard\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"P\n" +
 	"\fDivergedTask\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\x04R\x04step\x12\x16\n" +
@@ -2461,7 +2602,7 @@ func file_fedrelu_v1_record_proto_rawDescGZIP() []byte {
 }
 
 var file_fedrelu_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_fedrelu_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_fedrelu_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_fedrelu_v1_record_proto_goTypes = []any{
 	(RunStatus)(0),            // 0: fedrelu.v1.RunStatus
 	(EntryKind)(0),            // 1: fedrelu.v1.EntryKind
@@ -2473,22 +2614,24 @@ var file_fedrelu_v1_record_proto_goTypes = []any{
 	(*EntryRecord)(nil),       // 7: fedrelu.v1.EntryRecord
 	(*CommitRecord)(nil),      // 8: fedrelu.v1.CommitRecord
 	(*RoundRecord)(nil),       // 9: fedrelu.v1.RoundRecord
-	(*DivergedTask)(nil),      // 10: fedrelu.v1.DivergedTask
-	(*AbsentShards)(nil),      // 11: fedrelu.v1.AbsentShards
-	(*RoundWorker)(nil),       // 12: fedrelu.v1.RoundWorker
-	(*RoundSeconds)(nil),      // 13: fedrelu.v1.RoundSeconds
-	(*MeasuredRecord)(nil),    // 14: fedrelu.v1.MeasuredRecord
-	(*ReadingSeries)(nil),     // 15: fedrelu.v1.ReadingSeries
-	(*MissingReading)(nil),    // 16: fedrelu.v1.MissingReading
-	(*DriftRecord)(nil),       // 17: fedrelu.v1.DriftRecord
-	(*FlipRecord)(nil),        // 18: fedrelu.v1.FlipRecord
-	(*ModuleDriftRecord)(nil), // 19: fedrelu.v1.ModuleDriftRecord
-	(*LayerRecord)(nil),       // 20: fedrelu.v1.LayerRecord
-	(*SpectrumRecord)(nil),    // 21: fedrelu.v1.SpectrumRecord
-	(*RankAt)(nil),            // 22: fedrelu.v1.RankAt
-	(*DamagedRecord)(nil),     // 23: fedrelu.v1.DamagedRecord
-	(*DamagedEntry)(nil),      // 24: fedrelu.v1.DamagedEntry
-	(*RepairedRecord)(nil),    // 25: fedrelu.v1.RepairedRecord
+	(*Arrival)(nil),           // 10: fedrelu.v1.Arrival
+	(*DiscardedTask)(nil),     // 11: fedrelu.v1.DiscardedTask
+	(*DivergedTask)(nil),      // 12: fedrelu.v1.DivergedTask
+	(*AbsentShards)(nil),      // 13: fedrelu.v1.AbsentShards
+	(*RoundWorker)(nil),       // 14: fedrelu.v1.RoundWorker
+	(*RoundSeconds)(nil),      // 15: fedrelu.v1.RoundSeconds
+	(*MeasuredRecord)(nil),    // 16: fedrelu.v1.MeasuredRecord
+	(*ReadingSeries)(nil),     // 17: fedrelu.v1.ReadingSeries
+	(*MissingReading)(nil),    // 18: fedrelu.v1.MissingReading
+	(*DriftRecord)(nil),       // 19: fedrelu.v1.DriftRecord
+	(*FlipRecord)(nil),        // 20: fedrelu.v1.FlipRecord
+	(*ModuleDriftRecord)(nil), // 21: fedrelu.v1.ModuleDriftRecord
+	(*LayerRecord)(nil),       // 22: fedrelu.v1.LayerRecord
+	(*SpectrumRecord)(nil),    // 23: fedrelu.v1.SpectrumRecord
+	(*RankAt)(nil),            // 24: fedrelu.v1.RankAt
+	(*DamagedRecord)(nil),     // 25: fedrelu.v1.DamagedRecord
+	(*DamagedEntry)(nil),      // 26: fedrelu.v1.DamagedEntry
+	(*RepairedRecord)(nil),    // 27: fedrelu.v1.RepairedRecord
 }
 var file_fedrelu_v1_record_proto_depIdxs = []int32{
 	0,  // 0: fedrelu.v1.RunRecord.status:type_name -> fedrelu.v1.RunStatus
@@ -2500,24 +2643,26 @@ var file_fedrelu_v1_record_proto_depIdxs = []int32{
 	5,  // 6: fedrelu.v1.PartRecord.data:type_name -> fedrelu.v1.DataFingerprint
 	1,  // 7: fedrelu.v1.EntryRecord.kind:type_name -> fedrelu.v1.EntryKind
 	8,  // 8: fedrelu.v1.EntryRecord.committed:type_name -> fedrelu.v1.CommitRecord
-	10, // 9: fedrelu.v1.RoundRecord.diverged:type_name -> fedrelu.v1.DivergedTask
-	12, // 10: fedrelu.v1.RoundRecord.workers:type_name -> fedrelu.v1.RoundWorker
-	13, // 11: fedrelu.v1.RoundRecord.seconds:type_name -> fedrelu.v1.RoundSeconds
-	11, // 12: fedrelu.v1.RoundRecord.absent:type_name -> fedrelu.v1.AbsentShards
-	17, // 13: fedrelu.v1.MeasuredRecord.drift:type_name -> fedrelu.v1.DriftRecord
-	20, // 14: fedrelu.v1.MeasuredRecord.layers:type_name -> fedrelu.v1.LayerRecord
-	15, // 15: fedrelu.v1.MeasuredRecord.readings:type_name -> fedrelu.v1.ReadingSeries
-	16, // 16: fedrelu.v1.MeasuredRecord.missing:type_name -> fedrelu.v1.MissingReading
-	18, // 17: fedrelu.v1.DriftRecord.flips:type_name -> fedrelu.v1.FlipRecord
-	19, // 18: fedrelu.v1.DriftRecord.modules:type_name -> fedrelu.v1.ModuleDriftRecord
-	21, // 19: fedrelu.v1.LayerRecord.spectrum:type_name -> fedrelu.v1.SpectrumRecord
-	22, // 20: fedrelu.v1.SpectrumRecord.ranks:type_name -> fedrelu.v1.RankAt
-	24, // 21: fedrelu.v1.DamagedRecord.entries:type_name -> fedrelu.v1.DamagedEntry
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	12, // 9: fedrelu.v1.RoundRecord.diverged:type_name -> fedrelu.v1.DivergedTask
+	14, // 10: fedrelu.v1.RoundRecord.workers:type_name -> fedrelu.v1.RoundWorker
+	15, // 11: fedrelu.v1.RoundRecord.seconds:type_name -> fedrelu.v1.RoundSeconds
+	13, // 12: fedrelu.v1.RoundRecord.absent:type_name -> fedrelu.v1.AbsentShards
+	10, // 13: fedrelu.v1.RoundRecord.arrivals:type_name -> fedrelu.v1.Arrival
+	11, // 14: fedrelu.v1.RoundRecord.discarded:type_name -> fedrelu.v1.DiscardedTask
+	19, // 15: fedrelu.v1.MeasuredRecord.drift:type_name -> fedrelu.v1.DriftRecord
+	22, // 16: fedrelu.v1.MeasuredRecord.layers:type_name -> fedrelu.v1.LayerRecord
+	17, // 17: fedrelu.v1.MeasuredRecord.readings:type_name -> fedrelu.v1.ReadingSeries
+	18, // 18: fedrelu.v1.MeasuredRecord.missing:type_name -> fedrelu.v1.MissingReading
+	20, // 19: fedrelu.v1.DriftRecord.flips:type_name -> fedrelu.v1.FlipRecord
+	21, // 20: fedrelu.v1.DriftRecord.modules:type_name -> fedrelu.v1.ModuleDriftRecord
+	23, // 21: fedrelu.v1.LayerRecord.spectrum:type_name -> fedrelu.v1.SpectrumRecord
+	24, // 22: fedrelu.v1.SpectrumRecord.ranks:type_name -> fedrelu.v1.RankAt
+	26, // 23: fedrelu.v1.DamagedRecord.entries:type_name -> fedrelu.v1.DamagedEntry
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_record_proto_init() }
@@ -2526,15 +2671,15 @@ func file_fedrelu_v1_record_proto_init() {
 		return
 	}
 	file_fedrelu_v1_record_proto_msgTypes[7].OneofWrappers = []any{}
-	file_fedrelu_v1_record_proto_msgTypes[15].OneofWrappers = []any{}
 	file_fedrelu_v1_record_proto_msgTypes[17].OneofWrappers = []any{}
+	file_fedrelu_v1_record_proto_msgTypes[19].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fedrelu_v1_record_proto_rawDesc), len(file_fedrelu_v1_record_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   24,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

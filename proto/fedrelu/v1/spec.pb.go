@@ -7672,7 +7672,8 @@ type FedBuff struct {
 	Threshold *int32 `protobuf:"varint,5,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
 	// Default 1.
 	After *float64 `protobuf:"fixed64,6,opt,name=after,proto3,oneof" json:"after,omitempty"`
-	// Older updates are dropped, and their shards train anew; so many models are kept. Default 10.
+	// Older updates are dropped, and their shards train anew. That many models and the newest stay stored whatever keep says.
+	// Default 10.
 	MaxStaleness  *int32 `protobuf:"varint,7,opt,name=max_staleness,json=maxStaleness,proto3,oneof" json:"max_staleness,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -8287,7 +8288,7 @@ func (x *Period) GetEvery() int32 {
 // end.
 type Drift struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Default 1.
+	// Default 1; 0 under an asynchronous rule, whose updates start from different models: there it is never measured.
 	Every *int32 `protobuf:"varint,1,opt,name=every,proto3,oneof" json:"every,omitempty"`
 	// How many participants of a round are measured at most, also by the other checks. Default 4.
 	Shards *int32 `protobuf:"varint,2,opt,name=shards,proto3,oneof" json:"shards,omitempty"`

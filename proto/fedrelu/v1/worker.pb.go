@@ -1250,7 +1250,9 @@ type Assign struct {
 	StartSha256 []byte                 `protobuf:"bytes,3,opt,name=start_sha256,json=startSha256,proto3" json:"start_sha256,omitempty"`
 	Tasks       []*Task                `protobuf:"bytes,4,rep,name=tasks,proto3" json:"tasks,omitempty"`
 	// The worker may add the updates of its tasks and push the sum. Otherwise each update is pushed by itself, at once.
-	Sum           bool `protobuf:"varint,5,opt,name=sum,proto3" json:"sum,omitempty"`
+	Sum bool `protobuf:"varint,5,opt,name=sum,proto3" json:"sum,omitempty"`
+	// Tasks of earlier rounds go on, and their results are still wanted, from this round on. 0: all other rounds are over.
+	OpenFrom      uint32 `protobuf:"varint,6,opt,name=open_from,json=openFrom,proto3" json:"open_from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1318,6 +1320,13 @@ func (x *Assign) GetSum() bool {
 		return x.Sum
 	}
 	return false
+}
+
+func (x *Assign) GetOpenFrom() uint32 {
+	if x != nil {
+		return x.OpenFrom
+	}
+	return 0
 }
 
 type Task struct {
@@ -3300,13 +3309,14 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\n" +
 	"RunRefused\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x8d\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xaa\x01\n" +
 	"\x06Assign\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12!\n" +
 	"\fstart_sha256\x18\x03 \x01(\fR\vstartSha256\x12&\n" +
 	"\x05tasks\x18\x04 \x03(\v2\x10.fedrelu.v1.TaskR\x05tasks\x12\x10\n" +
-	"\x03sum\x18\x05 \x01(\bR\x03sum\"\x89\x01\n" +
+	"\x03sum\x18\x05 \x01(\bR\x03sum\x12\x1b\n" +
+	"\topen_from\x18\x06 \x01(\rR\bopenFrom\"\x89\x01\n" +
 	"\x04Task\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06weight\x18\x02 \x01(\x04R\x06weight\x12\x1a\n" +
