@@ -118,7 +118,7 @@ func newHiddenLayer(net *relu.Network, i int) *hiddenLayer {
 func (h *hiddenLayer) own(net *relu.Network, i int, name string) {
 	if v, ok := net.Layout().Lookup(fmt.Sprintf("%d.%s", i, name)); ok {
 		each := v.Size / h.units
-		h.places = append(h.places, place{offset: v.Offset, stride: each, step: 1, count: each, run: 1, buffer: v.Buffer})
+		h.places = append(h.places, place{offset: v.Offset, stride: each, count: 1, run: each, buffer: v.Buffer})
 	}
 }
 
@@ -140,8 +140,10 @@ func (h *hiddenLayer) read(net *relu.Network, i int) {
 	h.places = append(h.places, place{offset: v.Offset, stride: run, step: row, count: v.Shape[0], run: run})
 }
 
-// at returns number k of unit i.
-func (p *place) at(i, k int) int { return p.offset + i*p.stride + k/p.run*p.step + k%p.run }
+// part returns run j of unit i in a block that begins at the place first of the model's.
+func (p *place) part(block []float32, first, i, j int) []float32 {
+	return block[p.offset-first+i*p.stride+j*p.step:][:p.run]
+}
 
 // match returns the best order of the model's units beside the reference's, nil if it is the one that they have.
 func (h *hiddenLayer) match(reference, model []float32) []int {
@@ -172,8 +174,11 @@ func (h *hiddenLayer) product(a []float32, i int, b []float32, j int) float64 {
 		if p.buffer {
 			continue
 		}
-		for k := range p.count * p.run {
-			sum += float64(float64(a[p.at(i, k)]) * float64(b[p.at(j, k)]))
+		for k := range p.count {
+			other := p.part(b, 0, j, k)
+			for t, x := range p.part(a, 0, i, k) {
+				sum += float64(float64(x) * float64(other[t]))
+			}
 		}
 	}
 	return sum
@@ -184,8 +189,8 @@ func (h *hiddenLayer) permute(block []float32, order []int) {
 	for _, p := range h.places {
 		old := slices.Clone(block[p.offset : p.offset+h.units*p.count*p.run])
 		for i, j := range order {
-			for k := range p.count * p.run {
-				block[p.at(i, k)] = old[p.at(j, k)-p.offset]
+			for k := range p.count {
+				copy(p.part(block, 0, i, k), p.part(old, p.offset, j, k))
 			}
 		}
 	}

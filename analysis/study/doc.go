@@ -12,23 +12,30 @@
 // all studies but sawtooth share one pass over them, which keeps K ends of 4P bytes. A gradient pass costs about three forward
 // passes.
 //
-//	study          says                                                      costs, beside the shared tasks
-//	updates        cosine of each update to their mean, diversity, norms     nothing
-//	drift          drift, V, Lipschitz, gate flips, by layer                 2K gradient passes on n examples, 8P bytes
-//	local_ranks    ranks of local models and average                         (K+1) M
-//	noise          step_rel, round_rel, dist, gradient spread, noise scale   8K gradient passes on a batch, 12P bytes; a copy of P a step
-//	fluctuation    of singular values over the steps                         K H/every M
-//	units          dead and always-on units, agreement of patterns           (K+1) E + K^2 n forward passes
-//	entropy        of activations, in training and of the average            E forward passes; in tasks one histogram an output
-//	identity       distance from the identity, biases, movement; no tasks    M, E forward passes
-//	zero_inputs    columns at dead inputs against their decay; no tasks      one look at the training set
-//	norms          path norm, balance, knots, TV(f')                         K+1 forward passes of one example, 16P bytes
-//	curve          mean of 1..K models: ranks, loss, accuracy                K M, K E forward passes, 12P bytes
-//	barrier        of all pairs of local models                              11 K(K-1)/2 E forward passes, 4P bytes
-//	alignment      the same after the best order of hidden units             as barrier, and assignments cubic in the widths
-//	sawtooth       ranks, loss, V at every step, of locals and average       all tasks again at once (K machines, 8KP bytes),
+//	study          says                                                      costs, beside the shared tasks                          ms
+//	updates        cosine of each update to their mean, diversity, norms     nothing                                                 11
+//	drift          drift, V, Lipschitz, gate flips, by layer                 2K gradient passes on n examples, 8P bytes              55
+//	local_ranks    ranks of local models and average                         (K+1) M                                                163
+//	noise          step_rel, round_rel, dist, gradient spread, noise scale   8K gradient passes on a batch, 12P bytes; a look at    173
+//	                                                                         all of P every step
+//	fluctuation    of singular values over the steps                         K H/every M; a copy of P every step                    210
+//	units          dead and always-on units, agreement of patterns           (K+1) E + K^2 n forward passes                          44
+//	entropy        of activations, in training and of the average            E forward passes; in tasks a histogram an example       61
+//	identity       distance from the identity, biases, movement; no tasks    M, E forward passes                                     14
+//	zero_inputs    columns at dead inputs against their decay; no tasks      one look at the training set                             2
+//	norms          path norm, balance, knots, TV(f'), exact optimum          K+1 forward passes of one example, 16P bytes; the        4
+//	                                                                         optimum is cubic in the distinct inputs
+//	curve          mean of 1..K models: ranks, loss, accuracy                K M, K E forward passes, 12P bytes                     138
+//	barrier        of all pairs of local models                              11 K(K-1)/2 E forward passes, 4P bytes                 334
+//	alignment      the same after the best order of hidden units             as barrier, and assignments cubic in the widths       1074
+//	sawtooth       ranks, loss, V at every step, of locals and average       all tasks again at once (K machines, 8KP bytes),       411
 //	                                                                         (K+1) H/every M and as many times E forward passes
-//	heterogeneity  zeta^2 by split halves; no tasks                          K gradient passes on n examples, 24P bytes
-//	prediction     V of the law of noise and heterogeneity; H*               as heterogeneity and the gradients of noise, once for all
-//	null_model     ranks under random gradients                              draws x K B ln(1e4)/-ln(rho) x P operations, 2 M a draw
+//	heterogeneity  zeta^2 by split halves; no tasks                          K gradient passes on n examples, 24P bytes              11
+//	prediction     V of the law of noise and heterogeneity; H*               as heterogeneity and the gradients of noise, once       47
+//	                                                                         for all
+//	null_model     ranks under random gradients                              draws x K B ln(5e3)/-ln(rho) x P operations, 2 M a
+//	                                                                         draw, K+1 M; nothing where too much is remembered
+//
+// ms is the time of a round of examples/mnist.yaml (784-200-200-10) with K = 4, H = 60, every = 30, on one core of a server of 2023, whose
+// four tasks took 31 ms (BenchmarkRound).
 package study

@@ -93,12 +93,40 @@ func TestNormsOfUnivariateNetworks(t *testing.T) {
 	got.near("variation", whole, paths, 1e-9) // no two units share a knot
 	got.near("knots", whole, 6, 0)
 	got.find("balance", whole)
+	got.lacks("optimum.objective", "0.bias is not penalised")
 	got.find("curve.loss", whole.at(3))
 	for _, r := range got.readings {
 		if r.Quantity == "curve.accuracy" {
 			t.Errorf("targets have an accuracy: %+v", r)
 		}
 	}
+}
+
+// With the path norm itself as the penalty long training comes to the optimum from above; there are four points.
+func TestOptimumOfUnivariateNetworks(t *testing.T) {
+	job := smallJob(t)
+	net, err := relu.New(relu.Shallow{Input: 1, Width: 40, Output: 1}.Layers(), []int{1}, relu.MSE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := &shard.Set{Shape: []int{1}, N: 4, Outputs: 1, Values: []float32{-1, -0.25, 0.5, 1}, Targets: []float32{1, 0, 0.5, 0}}
+	job.Net, job.Data, job.Shards = net, shard.Data{Train: line}, shard.Shards{{0, 1, 2, 3}}
+	job.Local = localsgd.Local{Schedule: shard.Schedule{Steps: 6000}, SGD: localsgd.SGD{LR: 0.05}, PathNorm: 0.02}
+	if err := job.Check(); err != nil {
+		t.Fatal(err)
+	}
+	one := everyone
+	one.Participation.Count = 1
+	got := measure(t, roundOf(t, job, one), Norms)
+	best := got.find("optimum.objective", whole)
+	if trained := got.find("objective", whole); trained < best*(1-1e-6) || trained > 1.1*best {
+		t.Errorf("the objective is %v, the optimum %v", trained, best)
+	}
+	got.near("optimum.objective", whole, got.find("optimum.loss", whole)+0.02*got.find("optimum.path_norm", whole), 1e-12)
+
+	job.Local.PathNorm, job.Local.SGD.WeightDecay, job.Local.SGD.NoDecay = 0, 0.02, []string{"*bias"}
+	same := measure(t, roundOf(t, job, one), Norms)
+	same.near("optimum.objective", whole, best, 1e-12) // E3
 }
 
 func TestCurveAgainstPlainLoops(t *testing.T) {

@@ -13,6 +13,12 @@ import (
 func DeadInputs(set *shard.Set, examples []int32) []int {
 	alive, features := make([]bool, set.Size()), make([]float32, set.Size())
 	look := func(i int) {
+		if set.Bytes != nil { // many times faster than making numbers of them
+			for j, v := range set.Bytes[i*len(alive):][:len(alive)] {
+				alive[j] = alive[j] || v != 0
+			}
+			return
+		}
 		set.Features(features, i)
 		for j, v := range features {
 			alive[j] = alive[j] || v != 0
