@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"coordinator/async", "coordinator/record", "proto/spec", "proto/wire"},
 	{"coordinator/store", "internal/bounds", "internal/workload", "worker/store"},
 	{"internal/claims"},
-	{"internal/claims/averagingrank", "internal/claims/deeprelu", "internal/claims/entropy", "internal/claims/fedavg", "internal/claims/lowrank", "internal/claims/sgdgd", "internal/claims/splines"},
+	{"internal/claims/averagingrank", "internal/claims/deeprelu", "internal/claims/entropy", "internal/claims/fedavg", "internal/claims/localsteps", "internal/claims/lowrank", "internal/claims/sgdgd", "internal/claims/splines"},
 	{"internal/checkpoints", "internal/papers"},
 	{"coordinator", "coordinator/control", "coordinator/replay", "worker"},
 	{"cmd/fedrelu/offline", "cmd/fedrelu/view", "coordinator/rpc", "coordinator/web"},

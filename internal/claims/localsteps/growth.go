@@ -1,0 +1,179 @@
+package localsteps
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/fedrelu/fedrelu/internal/claims"
+)
+
+// The local steps of T2 in the claims about growth, and its splits of the data.
+var (
+	t2Steps = []int{1, 5, 20, 50}
+	arms    = []arm{
+		{"IID, whole shards", []string{"local.batch=0"}, 2, 0.15},
+		{"two digits a shard, batch 10", []string{"shards.partition={label_shards: {per_shard: 2}}"}, 2, 0.15},
+		{"IID, batch 10", nil, 1, 0.35},
+	}
+)
+
+// arm is a way to split and walk through the data, and the slope of log V over log H that it has to have.
+type arm struct {
+	name      string
+	changes   []string
+	slope     float64
+	tolerance float64
+}
+
+// growth is P6.6.
+func growth(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
+	seeds := lab.Seeds()
+	results := make([]grown, len(arms))
+	for a := range results {
+		results[a] = grown{arm: arms[a], v: make([][]float64, len(seeds)), drift: make([][]float64, len(seeds))}
+	}
+	err := lab.Each(ctx, len(arms)*len(seeds), func(ctx context.Context, i int) error {
+		a, k := i/len(seeds), i%len(seeds)
+		for _, steps := range t2Steps {
+			v, drift, err := firstOfMNIST(ctx, lab, steps, arms[a].changes, seeds[k])
+			if err != nil {
+				return fmt.Errorf("%s, %d steps: %w", arms[a].name, steps, err)
+			}
+			results[a].v[k], results[a].drift[k] = append(results[a].v[k], v), append(results[a].drift[k], drift)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	o := judgeGrowth(results)
+	o.Setup = fmt.Sprintf("T2: the spec's perceptron on MNIST, ten shards, round 1, H %v, %d seeds", t2Steps, len(seeds))
+	o.Predicted = "log V over log H: 2 +- 0.15 for whole shards and for shards of two digits, 1 +- 0.35 for IID mini-batches"
+	o.Measured = describeGrowth(results)
+	drawGrowth(lab, results)
+	return o, nil
+}
+
+// grown is what came of an arm, by seed and number of steps.
+type grown struct {
+	arm
+	v, drift [][]float64
+}
+
+// slopesOf returns the slope of the logarithms over log H, by seed.
+func slopesOf(bySeed [][]float64) []float64 {
+	out := make([]float64, len(bySeed))
+	for k, values := range bySeed {
+		var x, y []float64
+		for i, v := range values {
+			x, y = append(x, math.Log(float64(t2Steps[i]))), append(y, math.Log(v))
+		}
+		out[k] = claims.Slope(x, y)
+	}
+	return out
+}
+
+func judgeGrowth(results []grown) *claims.Outcome {
+	var parts []*claims.Outcome
+	for _, r := range results {
+		off := slopesOf(r.v)
+		for i := range off {
+			off[i] = math.Abs(off[i] - r.slope)
+		}
+		o := claims.TestTrend(off, claims.Below, r.tolerance)
+		o.Why = r.name + ", distance from the slope: " + o.Why
+		parts = append(parts, o)
+	}
+	return claims.All(parts...)
+}
+
+// upTo returns the values of the first n numbers of steps. Where local training comes to its end the law does, too.
+func upTo(bySeed [][]float64, n int) [][]float64 {
+	out := make([][]float64, len(bySeed))
+	for k := range out {
+		out[k] = bySeed[k][:n]
+	}
+	return out
+}
+
+func describeGrowth(results []grown) string {
+	text := ""
+	for _, r := range results {
+		v, _, _ := claims.Interval(slopesOf(r.v))
+		drift, _, _ := claims.Interval(slopesOf(r.drift))
+		early, _, _ := claims.Interval(slopesOf(upTo(r.v, len(t2Steps)-1)))
+		text += fmt.Sprintf("%s: V %.2f (%.2f up to H = %d), drift %.2f; ", r.name, v, early, t2Steps[len(t2Steps)-2], drift)
+	}
+	return text[:len(text)-2]
+}
+
+// firstOfMNIST returns V and the drift of the first round of T2.
+func firstOfMNIST(ctx context.Context, lab *claims.Lab, steps int, changes []string, seed uint64) (v, drift float64, err error) {
+	s, err := lab.Setting("P6.6", append([]string{fmt.Sprintf("seed=%d", seed), fmt.Sprintf("local.steps=%d", steps)}, changes...)...)
+	if err != nil {
+		return 0, 0, err
+	}
+	x := newExperiment[float32](s)
+	ends, mean, err := x.round(ctx, 1, x.start())
+	if err != nil {
+		return 0, 0, err
+	}
+	return divergence(ends, mean), x.drift(ends, mean), nil
+}
+
+// heterogeneous is P6.8.
+func heterogeneous(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
+	seeds := lab.Seeds()
+	rounds := claims.Pick(lab, 5, 20, 50)
+	drifts := [2][][]float64{make([][]float64, len(seeds)), make([][]float64, len(seeds))} // IID and not, by seed and round
+	err := lab.Each(ctx, 2*len(seeds), func(ctx context.Context, i int) (err error) {
+		side, k := i%2, i/2
+		drifts[side][k], err = driftsOf(ctx, lab, [2][]string{{"shards.partition={iid: {}}"}, arms[1].changes}[side], seeds[k], rounds)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	o := judgeHeterogeneous(drifts)
+	o.Setup = fmt.Sprintf("T2: the spec's perceptron on MNIST, ten shards, %d rounds, %d paired seeds, drift on whole shards", rounds, len(seeds))
+	o.Predicted = "absolute drift is larger on shards of two digits than on IID shards"
+	o.Measured = fmt.Sprintf("%.1f times as large, mean over the rounds", math.Exp(*o.Effect))
+	drawDrifts(lab, drifts)
+	return o, nil
+}
+
+// judgeHeterogeneous compares mean drifts in pairs, as logarithms of their ratios.
+func judgeHeterogeneous(drifts [2][][]float64) *claims.Outcome {
+	ratios := make([]float64, len(drifts[0]))
+	for k := range ratios {
+		ratios[k] = math.Log(meanOf(drifts[1][k]) / meanOf(drifts[0][k]))
+	}
+	return claims.TestTrend(ratios, claims.Above, 0)
+}
+
+func meanOf(x []float64) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += v / float64(len(x))
+	}
+	return sum
+}
+
+func driftsOf(ctx context.Context, lab *claims.Lab, changes []string, seed uint64, rounds int) ([]float64, error) {
+	s, err := lab.Setting("P6.8", append([]string{fmt.Sprintf("seed=%d", seed)}, changes...)...)
+	if err != nil {
+		return nil, err
+	}
+	x := newExperiment[float32](s)
+	model := x.start()
+	var out []float64
+	for r := 1; r <= rounds; r++ {
+		ends, next, err := x.round(ctx, r, model)
+		if err != nil {
+			return nil, err
+		}
+		out, model = append(out, x.drift(ends, next)), next
+	}
+	return out, nil
+}

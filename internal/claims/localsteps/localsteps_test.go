@@ -1,0 +1,233 @@
+package localsteps
+
+import (
+	"math"
+	"os"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/fedrelu/fedrelu/analysis/activity"
+	"github.com/fedrelu/fedrelu/internal/claims"
+)
+
+func laboratory() *claims.Lab {
+	return &claims.Lab{Specs: os.DirFS("../../../examples/claims"), Threads: 2, Say: func(string, ...any) {}}
+}
+
+func TestLossFallsInAStraightLine(t *testing.T) {
+	line, bent, flat := &history{}, &history{}, &history{}
+	for r := range 40 {
+		line.Loss = append(line.Loss, math.Exp(-0.1*float64(r)))
+		bent.Loss = append(bent.Loss, math.Exp(-float64(r*r*r)/20000)*(1+0.8*math.Sin(float64(r))))
+		flat.Loss = append(flat.Loss, 1)
+	}
+	if r := fit(line.Loss); r < 0.999 {
+		t.Errorf("a geometric loss has R^2 %v", r)
+	}
+	if v := judgeGeometric([]*history{line, line, line}).Verdict; v != claims.Holds {
+		t.Errorf("geometric losses: %s", v)
+	}
+	for name, h := range map[string]*history{"a loss that stays": flat, "a loss that jumps": bent} {
+		if v := judgeGeometric([]*history{h, h, h}).Verdict; v != claims.Fails {
+			t.Errorf("%s: %s, want fails (R^2 %v)", name, v, fit(h.Loss))
+		}
+	}
+}
+
+func TestControlOfBoundedDrift(t *testing.T) {
+	steady, rising := &history{Drift: []float64{1, 1.2, 0.8}}, &history{Drift: []float64{1, 2, 4}}
+	if v := judgeBounded([]*history{steady, steady, steady}).Verdict; v != claims.Holds {
+		t.Errorf("steady drift: %s", v)
+	}
+	if v := judgeBounded([]*history{rising, rising, rising}).Verdict; v != claims.Fails {
+		t.Errorf("rising drift: %s, want fails", v)
+	}
+}
+
+// TestInequality: it holds on a round of T1, and a tenth of its bound does not.
+func TestInequality(t *testing.T) {
+	var splits []*activity.Split
+	for _, width := range []int{32, 512} {
+		s, err := firstRound(t.Context(), laboratory(), variant{width, 10, t1Eta}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		splits = append(splits, s...)
+	}
+	o, worst := judgeInequality(splits, 1)
+	if o.Verdict != claims.Holds || worst <= 0 {
+		t.Errorf("the inequality %s, largest drift/bound %v", o.Verdict, worst)
+	}
+	if o, _ := judgeInequality(splits, worst/2); o.Verdict != claims.Fails {
+		t.Errorf("half of what is needed: %s, want fails", o.Verdict)
+	}
+}
+
+// TestFlipsOfT1 compares with the flip fractions that are known for the first round at H = 10 (0.0174 and 0.0022, within a half).
+func TestFlipsOfT1(t *testing.T) {
+	for width, want := range map[int]float64{32: 0.0174, 2048: 0.0022} {
+		sum, n := 0.0, 0
+		for seed := uint64(1); seed <= 3; seed++ {
+			splits, err := firstRound(t.Context(), laboratory(), variant{width, 10, t1Eta}, seed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range splits {
+				sum, n = sum+s.Flips, n+1
+			}
+		}
+		if got := sum / float64(n); got < want/2 || got > 1.5*want {
+			t.Errorf("width %d: %.4f of the gates flip in the first round, want about %.4f", width, got, want)
+		}
+	}
+}
+
+func flipGrid(flips func(width, steps int, eta float64) float64) []*corner {
+	var grid []*corner
+	add := func(m, h int, eta float64) {
+		c := &corner{variant: variant{m, h, eta}, seeds: 3}
+		for seed := range 3 {
+			c.splits = append(c.splits, &activity.Split{Flips: flips(m, h, eta) * (1 + 0.01*float64(seed))})
+		}
+		grid = append(grid, c)
+	}
+	for _, m := range t1Widths {
+		for _, h := range t1Steps {
+			add(m, h, t1Eta)
+		}
+	}
+	add(t1Widths[2], t1Steps[2], t1Eta/2)
+	return grid
+}
+
+func TestControlsOfFlips(t *testing.T) {
+	law := func(m, h int, eta float64) float64 { return eta * float64(h) / math.Sqrt(float64(m)) / 100 }
+	if o, words := judgeFlipping(flipGrid(law)); o.Verdict != claims.Holds {
+		t.Errorf("flips by the law: %s (%s)", o.Verdict, words)
+	}
+	for name, f := range map[string]func(int, int, float64) float64{
+		"without width": func(_, h int, eta float64) float64 { return eta * float64(h) / 100 },
+		"without steps": func(m, _ int, eta float64) float64 { return eta / math.Sqrt(float64(m)) },
+		"falling in H":  func(m, h int, eta float64) float64 { return eta / math.Sqrt(float64(m)) / float64(h) },
+	} {
+		if o, _ := judgeFlipping(flipGrid(f)); o.Verdict == claims.Holds {
+			t.Errorf("flips %s: holds", name)
+		}
+	}
+}
+
+func TestControlOfGrowth(t *testing.T) {
+	made := func(slope float64) []grown {
+		var out []grown
+		for _, a := range arms {
+			g := grown{arm: a}
+			for range 3 {
+				var v []float64
+				for _, h := range t2Steps {
+					v = append(v, math.Pow(float64(h), slope))
+				}
+				g.v = append(g.v, v)
+			}
+			if a.slope == 1 {
+				for k := range g.v {
+					for i, h := range t2Steps {
+						g.v[k][i] = math.Pow(float64(h), slope/2)
+					}
+				}
+			}
+			out = append(out, g)
+		}
+		return out
+	}
+	if v := judgeGrowth(made(2)).Verdict; v != claims.Holds {
+		t.Errorf("divergence by the law: %s", v)
+	}
+	if v := judgeGrowth(made(1)).Verdict; v != claims.Fails {
+		t.Errorf("linear divergence everywhere: %s, want fails", v)
+	}
+}
+
+func TestControlOfHeterogeneity(t *testing.T) {
+	small, large := [][]float64{{1, 1.1}, {1, 1}, {1.1, 1}}, [][]float64{{5, 6}, {6, 6}, {5, 5}}
+	if v := judgeHeterogeneous([2][][]float64{small, large}).Verdict; v != claims.Holds {
+		t.Errorf("more drift on uneven shards: %s", v)
+	}
+	if v := judgeHeterogeneous([2][][]float64{large, small}).Verdict; v != claims.Fails {
+		t.Errorf("less drift on uneven shards: %s, want fails", v)
+	}
+}
+
+func TestControlOfSmoothness(t *testing.T) {
+	seed := func(relu, control float64) []slopes {
+		return []slopes{{values: []float64{1, relu}}, {values: []float64{1}}, {values: []float64{1, control}}, {values: []float64{1}}}
+	}
+	all := func(relu, control float64) [][]slopes {
+		return [][]slopes{seed(relu, control), seed(relu+0.01, control), seed(relu-0.01, control)}
+	}
+	if v := judgeSmoothness(all(0.5, 1.01)).Verdict; v != claims.Holds {
+		t.Errorf("rough ReLU, smooth controls: %s", v)
+	}
+	if v := judgeSmoothness(all(0.99, 1.01)).Verdict; v != claims.Fails {
+		t.Errorf("smooth ReLU: %s, want fails", v)
+	}
+	if v := judgeSmoothness(all(0.5, 1.2)).Verdict; v != claims.Fails {
+		t.Errorf("rough controls: %s, want fails", v)
+	}
+}
+
+func TestSlopesOfSmoothNetworks(t *testing.T) {
+	for a, rough := range map[int]bool{0: true, 2: false, 3: false} {
+		s, err := measureSlopes(laboratory(), a, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		worst := 0.0
+		for _, v := range s.values {
+			worst = max(worst, math.Abs(v-1))
+		}
+		if (worst > 0.1) != rough {
+			t.Errorf("%s is up to %.3f away from slope 1", s.name, worst)
+		}
+	}
+}
+
+func TestLinearLaw(t *testing.T) {
+	for _, steps := range []int{1, 50} {
+		r, err := regress(t.Context(), laboratory(), steps, steps, 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := judgeLinear([]*regression{r}); r.off64 > exact64 || r.off32 > exact32 || r.rise > exact64 {
+			t.Errorf("H = %d: %s: off by %.2g and %.2g, r'Sr rises by %.2g", steps, o.Verdict, r.off64, r.off32, r.rise)
+		}
+	}
+	wrong, err := regress(t.Context(), laboratory(), 5, 6, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := judgeLinear([]*regression{wrong}).Verdict; v != claims.Fails {
+		t.Errorf("the law of another H: %s, want fails", v)
+	}
+}
+
+// TestLawOfOneShard: with one shard and one step S is eta/n times the identity.
+func TestLawOfOneShard(t *testing.T) {
+	l := &law{g: mat.NewSymDense(2, []float64{2, 1, 1, 3}), sizes: []int{2}, step: 0.25}
+	l.prepare(1)
+	for i := range 2 {
+		for j := range 2 {
+			want := 0.0
+			if i == j {
+				want = 0.125
+			}
+			if got := l.s.At(i, j); math.Abs(got-want) > 1e-14 {
+				t.Errorf("S[%d][%d] = %v, want %v", i, j, got, want)
+			}
+		}
+	}
+	// G has the eigenvalues (5 +- sqrt 5)/2, and G S those times 1/8.
+	if got, want := l.factor(), 1-(5-math.Sqrt(5))/16; math.Abs(got-want) > 1e-12 {
+		t.Errorf("asymptotic factor %v, want %v", got, want)
+	}
+}
