@@ -12,8 +12,10 @@ import (
 
 // frame is the figure of the paper; its panels come from its claims.
 var frame = figure.Figure{
-	Title:   "What averaging does to rank",
-	Caption: "Local SGD with K workers and H local steps between averages. Dashed lines are predictions, points are measurements.",
+	Title: "What averaging does to rank",
+	Caption: "Local SGD with K workers and H local steps between averages. Dashed lines are predictions, points measurements. " +
+		"The average's rank is bounded whatever H is (last panel); it depends on H only as far as the workers' curvature differs (fourth), " +
+		"and in networks it is lower than its members' once local phases are long.",
 	Columns: 3,
 }
 
@@ -64,9 +66,9 @@ func drawOverH(ctx context.Context, lab *claims.Lab) error {
 }
 
 // drawInvariance shows how far averages are from those under H = 1, against how far apart the workers' models are.
-func drawInvariance(_ context.Context, lab *claims.Lab, points []drifted) error {
+func drawInvariance(lab *claims.Lab, points []drifted) {
 	p := figure.Panel{
-		Title: "Drift is what makes H matter", X: "divergence of the members, sqrt(V)/||W||", Y: "||average - average under H=1|| / ||.||",
+		Title: "Differing curvature is what makes H matter", X: "divergence of the members, sqrt(V)/||W||", Y: "deviation of the average from H = 1",
 		LogX: true, LogY: true,
 	}
 	table := claims.Table{Name: "P1.12a-invariance", Columns: []string{"problem", "local_steps", "divergence", "deviation"}}
@@ -86,7 +88,6 @@ func drawInvariance(_ context.Context, lab *claims.Lab, points []drifted) error 
 	p.Marks = []figure.Mark{{Name: "rounding", At: floor}}
 	lab.Tabulate(table)
 	lab.DrawPanel("averaging-rank", frame, placeInvariance, p)
-	return nil
 }
 
 // floor is where deviations of 0 are drawn on a logarithmic axis.

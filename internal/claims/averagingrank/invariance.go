@@ -20,7 +20,7 @@ const (
 )
 
 // invarianceSteps are the local steps between averages; the first one is what others are compared with.
-var invarianceSteps = []int{1, 10, 100}
+var invarianceSteps = []int{1, 2, 5, 10, 20, 50, 100}
 
 const invarianceTotal = 200 // local steps of a run
 
@@ -75,7 +75,12 @@ func invariance(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 		s.Job.Net.Inputs(), s.Job.Data.Train.Len(), len(s.Job.Shards), invarianceTotal, invarianceSteps)
 	o.Predicted = "relative difference of the averages 0 with equal second moments, not with others"
 	o.Measured = measured[:len(measured)-2]
-	return o, drawInvariance(ctx, lab, points)
+	nets, err := networkDrift(ctx, lab)
+	if err != nil {
+		return nil, err
+	}
+	drawInvariance(lab, append(points, nets...))
+	return o, nil
 }
 
 // drifted is the average of a run beside that of the same draws under H = 1.

@@ -2,9 +2,11 @@ package lowrank
 
 import (
 	"context"
+	"math"
 	"os"
 	"testing"
 
+	"github.com/fedrelu/fedrelu/analysis"
 	"github.com/fedrelu/fedrelu/internal/claims"
 	"github.com/fedrelu/fedrelu/localsgd/keyed"
 )
@@ -93,5 +95,140 @@ func TestCertificatesNeedSmallRank(t *testing.T) {
 	}
 	if v := out.test().Verdict; v != claims.Fails {
 		t.Errorf("full rank: %s, %v", v, out.excess)
+	}
+}
+
+// small are the specs of the trends on a network and data that take no time.
+func small(size claims.Size) *claims.Lab {
+	return lab(size, "rounds=30", "model={mlp: {hidden: [12, 12]}, init: {kaiming_normal: {}}}", "local.batch=4")
+}
+
+// TestTrends: ranks fall with weight decay and, without it, stay; the same analysis fails on each other's runs.
+func TestTrends(t *testing.T) {
+	ctx := context.Background()
+	fall := sweep{id: "P1.2", path: "local.optimizer.sgd.weight_decay", axis: "weight decay", values: []float64{0, 0.01, 0.02, 0.03, 0.05}, falls: true}
+	l := small(claims.Quick)
+	all, err := endAll(ctx, l, "P1.2", claims.Seeds(3), fall.settings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := []int{0, 1, 2, 3, 4}
+	if o := fall.decide(all, kept); o.Verdict == claims.Fails {
+		t.Errorf("rank over weight decay: %s, %s; %s", o.Verdict, o.Why, fall.table(all))
+	}
+	rise := fall
+	rise.falls = false
+	if o := rise.decide(all, kept); o.Verdict != claims.Fails {
+		t.Errorf("a rise of rank over weight decay: %s, %s", o.Verdict, o.Why)
+	}
+	if o := fall.decide(all, kept[:4]); o.Verdict != claims.Inconclusive {
+		t.Errorf("four settings: %s", o.Verdict)
+	}
+	if o := claims.TestTrend(changes(all[4]), claims.Below, keptWithin); o.Verdict == claims.Holds {
+		t.Errorf("the eps-rank is kept with weight decay %g: %v", fall.values[4], changes(all[4]))
+	}
+}
+
+// TestPlateausNeedDecay: series that fall like 1/n are no plateau, constant ones are, and they have to rise with weight decay.
+func TestPlateausNeedDecay(t *testing.T) {
+	series := func(level float64, falls bool) []*ended {
+		var runs []*ended
+		for seed := range 3 {
+			e := &ended{}
+			for n := range 50 {
+				v := level * (1 + 0.01*float64(seed))
+				if falls {
+					v /= float64(n + 1)
+				}
+				e.dist = append(e.dist, v)
+			}
+			runs = append(runs, e)
+		}
+		return runs
+	}
+	decays := []float64{1, 2, 3, 4, 5}
+	for _, c := range []struct {
+		name string
+		all  func(level float64) []*ended
+		want claims.Verdict
+	}{
+		{"plateaus", func(l float64) []*ended { return series(l, false) }, claims.Holds},
+		{"series that fall", func(l float64) []*ended { return series(l, true) }, claims.Fails},
+		{"plateaus that fall with weight decay", func(l float64) []*ended { return series(1/l, false) }, claims.Fails},
+	} {
+		var all [][]*ended
+		for _, d := range decays {
+			all = append(all, c.all(d))
+		}
+		if o := decidePlateau(all, decays); o.Verdict != c.want {
+			t.Errorf("%s: %s, %s", c.name, o.Verdict, o.Why)
+		}
+	}
+}
+
+// TestOnset: a spectrum that decays exponentially, but for the norm, halves its eps-rank at Lambda_c, and not at twice that.
+func TestOnset(t *testing.T) {
+	var initial []float64
+	for i := range 100 {
+		initial = append(initial, 1-float64(i)/100)
+	}
+	h := halving{eps: 0.01, measured: math.NaN()}
+	for n := range 200 {
+		lambda := 0.05 * float64(n)
+		now := []float64{analysis.Frobenius(initial)} // a direction that stays
+		for _, s := range initial {
+			now = append(now, s*math.Exp(-lambda))
+		}
+		h.look(initial, now, lambda)
+	}
+	if off := worstHalving([]halving{h}, 1); !(off < 0.05) {
+		t.Errorf("halved at %g, predicted %g", h.measured, h.predicted)
+	}
+	if off := worstHalving([]halving{h}, 2); off < onsetWithin {
+		t.Errorf("a prediction twice as large is off by %g only", off)
+	}
+	if !math.IsNaN(worstHalving([]halving{{measured: math.NaN(), predicted: 1}}, 1)) {
+		t.Error("a rank that never halved deviates by a number")
+	}
+}
+
+// TestCollapse: the correlation is lost when Lambda is given to other runs, and the effect of the batch is what was put in.
+func TestCollapse(t *testing.T) {
+	var lambda, rank, batch, shuffled []float64
+	for i := range 12 {
+		lambda, batch = append(lambda, 0.1*float64(i+1)), append(batch, float64(int(4)<<(i%3)))
+		rank = append(rank, 50-10*math.Log(lambda[i])+0.5*math.Log2(batch[i]))
+		shuffled = append(shuffled, lambda[i]*float64(1+(i*7)%12))
+	}
+	if got := ofBatch(lambda, rank, batch); math.Abs(got-0.5) > 1e-9 {
+		t.Errorf("a doubling of the batch adds %g, want 0.5", got)
+	}
+	if r := claims.Spearman(lambda, rank); r > collapseSpearman {
+		t.Errorf("Spearman %g", r)
+	}
+	if r := claims.Spearman(shuffled, rank); r < collapseSpearman {
+		t.Errorf("Spearman of shuffled Lambda %g", r)
+	}
+}
+
+// TestTruncation: cutting to the eps-rank changes little, cutting to nothing changes much.
+func TestTruncation(t *testing.T) {
+	l := lab(claims.Quick, "data={synthetic: {gaussian: {spread: 2}}}", "shards.limit=512", "rounds=5", "model={mlp: {hidden: [24, 24]}}")
+	e, err := job{"P1.8", 1, nil}.end(context.Background(), l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(eps float64) float64 {
+		model, err := truncated(e, eps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return math.Abs(e.setting.TestAccuracy(model, scored) - e.test)
+	}
+	if c := change(0.01); c > 0.02 {
+		t.Errorf("truncated at 0.01: %g", c)
+	}
+	if c := change(0.9); c < 0.2 {
+		t.Errorf("truncated to nothing: %g only", c)
 	}
 }
