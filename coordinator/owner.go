@@ -120,6 +120,9 @@ func (c *Coordinator) execute(ctx context.Context, run record.Run) error {
 	if err != nil {
 		return fmt.Errorf("ending run %s: %w", run.ID, err)
 	}
+	if status.Final() {
+		c.tellOver(run.ID)
+	}
 	return nil
 }
 

@@ -50,7 +50,11 @@ func (c *Coordinator) Cancel(id string) error {
 	if o := c.activeOwner(); o != nil && o.run.ID == id && o.inbox.put(cancelled{}) {
 		return nil
 	}
-	return c.change(id, record.Cancelled, errCancelled.Error(), record.Queued, record.Stopped)
+	if err := c.change(id, record.Cancelled, errCancelled.Error(), record.Queued, record.Stopped); err != nil {
+		return err
+	}
+	c.tellOver(id)
+	return nil
 }
 
 // Resume queues a stopped run again.

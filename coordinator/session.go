@@ -101,6 +101,7 @@ func (c *Coordinator) Join(h wire.Hello) (*Session, error) {
 	if h.Build != c.cfg.Build {
 		c.log.Warn("worker has another build", "worker", h.Name, "build", h.Build, "ours", c.cfg.Build)
 	}
+	c.answerKept(s)
 	if active != nil {
 		active.inbox.put(joined{s})
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/proto/wire"
@@ -83,5 +84,50 @@ func TestPushesWithoutTheirStatesAreRefused(t *testing.T) {
 	run, _ := b.wait(id)
 	if run.Status != record.Failed || !strings.Contains(run.Reason, "state_sha256") {
 		t.Errorf("%v: %q", run.Status, run.Reason)
+	}
+}
+
+// saidOver reads a session's messages up to the word that a run has ended for good, and returns which run.
+func saidOver(t *testing.T, s *Session) string {
+	t.Helper()
+	late := time.After(time.Minute)
+	for {
+		select {
+		case m := <-s.Messages():
+			if c, is := m.(wire.CloseRun); is && c.Over {
+				return c.Run
+			}
+		case <-late:
+			t.Fatal("nobody said that a run is over")
+		}
+	}
+}
+
+// Workers hear that a run has ended for good once that is stored: when it ends, or when they join with states of it. Of a run that nobody here knows they hear nothing.
+func TestWorkersHearWhichRunsAreOver(t *testing.T) {
+	s := parse(t, 1, staying)
+	b := start(t, Config{})
+	watcher, err := b.Join(b.hello("watcher"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.join("a", s, nil)
+	id := b.submit(s)
+	b.wait(id)
+	if got := saidOver(t, watcher); got != id {
+		t.Errorf("over is %s, want %s", got, id)
+	}
+	hello := b.hello("late")
+	hello.Kept = []string{"unknown", id}
+	late, err := b.Join(hello)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []wire.ToWorker
+	for len(late.Messages()) > 0 {
+		said = append(said, <-late.Messages())
+	}
+	if len(said) != 2 || said[1] != (wire.CloseRun{Run: id, Over: true}) {
+		t.Errorf("a worker that joins with states of a completed run and an unknown one hears %+v", said)
 	}
 }

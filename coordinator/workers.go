@@ -3,6 +3,7 @@ package coordinator
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/fedrelu/fedrelu/coordinator/async"
@@ -14,6 +15,26 @@ import (
 )
 
 func closeRun(id string) wire.ToWorker { return wire.CloseRun{Run: id} }
+
+// tellOver tells all workers that a run has ended for good. It must be stored that it has: whoever hears it forgets what a run
+// that is resumed would need.
+func (c *Coordinator) tellOver(id string) {
+	c.mu.Lock()
+	sessions := slices.Collect(maps.Values(c.sessions))
+	c.mu.Unlock()
+	for _, s := range sessions {
+		c.tell(s, wire.CloseRun{Run: id, Over: true})
+	}
+}
+
+// answerKept tells a new worker which of the runs that it keeps states of have ended for good.
+func (c *Coordinator) answerKept(s *Session) {
+	for _, id := range s.Hello.Kept {
+		if r, err := c.store.Run(id); err == nil && r.Status.Final() {
+			c.tell(s, wire.CloseRun{Run: id, Over: true})
+		}
+	}
+}
 
 // onJoined tells a new worker of the run. A session that joins twice is known already.
 func (o *owner) onJoined(s *Session) error {

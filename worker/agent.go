@@ -39,7 +39,7 @@ func newAgent(cfg *Config, states string) *agent {
 		cfg: cfg, log: cfg.Logger,
 		events: make(chan event), inbox: make(chan event), done: make(chan struct{}),
 		pusher: newHand(), fetcher: newHand(), load: newHand(),
-		loader: &loader{root: cfg.Data, served: cfg.serves, must: len(cfg.Shards) > 0, file: states},
+		loader: &loader{root: cfg.Data, served: cfg.serves, must: len(cfg.Shards) > 0, file: states, kept: &keptRuns{}},
 	}
 	team := kernel.NewTeam(cfg.Slots)
 	for range cfg.Slots {
@@ -118,6 +118,7 @@ func (a *agent) step(ctx context.Context) {
 // always in use, and measurements before tasks.
 func (a *agent) advance() {
 	a.loadRun()
+	a.forgetRuns()
 	a.answerStart()
 	a.pushNext()
 	a.addNext()

@@ -30,6 +30,7 @@ type loader struct {
 
 	file   string       // where states of shards are kept
 	states *store.Store // nil: no run has needed it yet
+	kept   *keptRuns
 }
 
 // close closes what was opened.
@@ -67,6 +68,9 @@ func (l *loader) load(m wire.StartRun) error {
 			return err
 		}
 		l.spec, l.gear = m.Spec, newGear(s, job, l.states)
+	}
+	if l.gear.size > 0 {
+		l.kept.add(m.Run)
 	}
 	if mine := l.gear.job.Net.Layout().Fingerprint(); mine != m.Layout {
 		return fmt.Errorf("other network than the run's: the layout's fingerprint is %s here, %s there", mine, m.Layout)
@@ -108,7 +112,7 @@ func (l *loader) loadData(source spec.Source, want shard.Fingerprint, studies bo
 
 // drop lets go of all that was loaded.
 func (l *loader) drop() {
-	*l = loader{root: l.root, served: l.served, must: l.must, file: l.file, states: l.states}
+	*l = loader{root: l.root, served: l.served, must: l.must, file: l.file, states: l.states, kept: l.kept}
 }
 
 // loadOwn is loadData for shards that this worker brings: want is what is recorded of them.

@@ -112,13 +112,31 @@ func (a *agent) loadRun() {
 			s.trainer, s.job = nil, nil
 		}
 	}
-	loader, announced, forget := a.loader, run.announced, a.left
+	loader, announced := a.loader, run.announced
+	a.load.give(func() event { return loaded{run, loader.load(announced)} })
+}
+
+// forgetRuns orders that states of runs that are over are removed, once nothing of a run is under way. The run that is worked on
+// may be one that was left, and has come again.
+func (a *agent) forgetRuns() {
+	if len(a.left) == 0 || a.working() {
+		return
+	}
+	loader, over := a.loader, a.left
 	a.left = nil
+	if a.run != nil {
+		over = slices.DeleteFunc(over, func(run string) bool { return run == a.run.announced.Run })
+	}
 	a.load.give(func() event {
-		loader.forget(forget, announced.Run)
-		return loaded{run, loader.load(announced)}
+		loader.forget(over)
+		return forgotten{}
 	})
 }
+
+// forgotten says that states of runs are gone.
+type forgotten struct{}
+
+func (forgotten) apply(*agent) {}
 
 // working tells whether any hand has something to do.
 func (a *agent) working() bool {

@@ -104,6 +104,7 @@ func (w *Worker) hello() wire.Hello {
 	return wire.Hello{
 		Protocol: wire.Protocol, Numerics: localsgd.Numerics, Build: w.cfg.Build, Name: w.cfg.Name,
 		Instance: w.id.instance, Token: w.cfg.Token, Shards: w.cfg.Shards, Slots: w.cfg.Slots,
+		Kept: w.kept.list(),
 	}
 }
 
@@ -211,6 +212,9 @@ func (e said) apply(a *agent) {
 	case wire.CloseRun:
 		if a.run != nil && a.run.announced.Run == m.Run {
 			a.closeRun()
+		}
+		if m.Over {
+			a.left = append(a.left, m.Run)
 		}
 	default:
 		a.log.Warn("the coordinator sent a message out of place", "message", fmt.Sprintf("%T", m))

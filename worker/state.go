@@ -6,7 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
+	"slices"
+	"sync"
 
 	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
@@ -116,13 +120,59 @@ func (res *result) writeStates(w io.Writer) error {
 	return nil
 }
 
-// forget removes the states of runs that are over, except of the one that begins.
-func (l *loader) forget(runs []string, but string) {
+// forget removes the states of runs that are over.
+func (l *loader) forget(runs []string) {
+	if l.states == nil {
+		return // there is no file
+	}
 	for _, run := range runs {
-		if run != but && l.states != nil {
-			_ = l.states.ForgetRun(run) // it costs room, and is tried again with the directory's next run of that name
+		if l.states.ForgetRun(run) == nil { // otherwise it costs room until the next session, which is told again
+			l.kept.remove(run)
 		}
 	}
+}
+
+// openKept opens the file of states, if there is one, and lists the runs that have some.
+func (l *loader) openKept() error {
+	if _, err := os.Stat(l.file); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var err error
+	if l.states, err = store.Open(l.file); err != nil {
+		return err
+	}
+	runs, err := l.states.Runs()
+	for _, run := range runs {
+		l.kept.add(run)
+	}
+	return err
+}
+
+// keptRuns are the runs of which states lie here. Sessions read them while the loader's hand changes them.
+type keptRuns struct {
+	mu   sync.Mutex
+	runs []string
+}
+
+func (k *keptRuns) add(run string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !slices.Contains(k.runs, run) {
+		k.runs = append(k.runs, run)
+	}
+}
+
+func (k *keptRuns) remove(run string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.runs = slices.DeleteFunc(k.runs, func(one string) bool { return one == run })
+}
+
+// list returns the runs, as many of them, the oldest first, as a Hello may have.
+func (k *keptRuns) list() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.runs[:min(len(k.runs), wire.MaxKept)])
 }
 
 // makesState tells whether a hash fits a gear: a state where shards have them, and none otherwise.

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
 
@@ -14,6 +15,7 @@ type Worker struct {
 	cfg Config
 	id  *identity
 
+	kept   *keptRuns // nil until Run
 	once   sync.Once
 	closed error
 }
@@ -49,6 +51,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a := newAgent(&w.cfg, filepath.Join(w.cfg.Dir, w.cfg.Name, statesName))
+	w.kept = a.loader.kept
+	if err := a.loader.openKept(); err != nil {
+		return errors.Join(fmt.Errorf("looking for states of shards: %w", err), a.loader.close(), w.Close())
+	}
 	var all sync.WaitGroup
 	for _, h := range a.hands() { // slots, pusher, fetcher, loader
 		all.Go(func() { h.work(a.report) })

@@ -34,7 +34,7 @@ func EncodeToWorker(m ToWorker) *fedreluv1.CoordinatorMessage {
 	case Study:
 		return &fedreluv1.CoordinatorMessage{Message: &fedreluv1.CoordinatorMessage_Study{Study: encodeStudy(m)}}
 	case CloseRun:
-		return &fedreluv1.CoordinatorMessage{Message: &fedreluv1.CoordinatorMessage_CloseRun{CloseRun: &fedreluv1.CloseRun{Run: m.Run}}}
+		return &fedreluv1.CoordinatorMessage{Message: &fedreluv1.CoordinatorMessage_CloseRun{CloseRun: &fedreluv1.CloseRun{Run: m.Run, Over: m.Over}}}
 	}
 	panic("wire: a message of no known type")
 }
@@ -62,7 +62,7 @@ func DecodeToWorker(c *fedreluv1.CoordinatorMessage) (ToWorker, error) {
 		return decodeScore(m.Score)
 	case *fedreluv1.CoordinatorMessage_CloseRun:
 		run, err := decodeRun(m.CloseRun.GetRun())
-		return CloseRun{run}, err
+		return CloseRun{run, m.CloseRun.GetOver()}, err
 	}
 	return nil, malformed("message", "of no kind that this version knows")
 }

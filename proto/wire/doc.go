@@ -22,6 +22,7 @@ const Protocol = 3
 const (
 	MaxShards  = 1 << 22
 	MaxRound   = 1 << 31
+	MaxKept    = 1 << 10 // runs in Hello
 	maxName    = 128
 	maxReason  = 1 << 14
 	maxRunID   = 128

@@ -32,6 +32,7 @@ type Hello struct {
 	Token              []byte
 	Shards             []Range // that it can serve; none: all
 	Slots              int
+	Kept               []string // runs of which states of shards lie here
 }
 
 // Heartbeat says that the worker lives.
@@ -230,8 +231,12 @@ type Score struct {
 	Model  tensor.Hash
 }
 
-// CloseRun says that a run is over: everything of it can go.
-type CloseRun struct{ Run string }
+// CloseRun says that a run is not worked on any more: everything of it can go, but states of shards that lie at the worker, which
+// are needed when it is resumed, unless it has ended for good.
+type CloseRun struct {
+	Run  string
+	Over bool // for good
+}
 
 func (Welcome) toWorker()  {}
 func (StartRun) toWorker() {}

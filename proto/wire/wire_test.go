@@ -62,7 +62,7 @@ func toWorkerSamples() []ToWorker {
 		Abandon{key, []int{3}},
 		Measure{Key: key, Shards: []int{3}, Start: hash, Model: tensor.Hash{8}, Probe: 32},
 		sampleStudy(),
-		CloseRun{"r1"},
+		CloseRun{"r1", false}, CloseRun{"r2", true},
 	}
 }
 

@@ -124,7 +124,7 @@ func decodeTask(m interface {
 func encodeHello(m Hello) *fedreluv1.Hello {
 	h := &fedreluv1.Hello{
 		Protocol: m.Protocol, Numerics: m.Numerics, Build: m.Build, Name: m.Name,
-		Instance: m.Instance[:], Token: m.Token, Slots: uint32(m.Slots),
+		Instance: m.Instance[:], Token: m.Token, Slots: uint32(m.Slots), Kept: m.Kept,
 	}
 	for _, r := range m.Shards {
 		h.Shards = append(h.Shards, &fedreluv1.ShardRange{First: uint32(r.First), Last: uint32(r.Last)})
@@ -152,7 +152,21 @@ func decodeHello(m *fedreluv1.Hello) (Hello, error) {
 		}
 		h.Shards = append(h.Shards, Range{int(r.GetFirst()), int(r.GetLast())})
 	}
-	return h, nil
+	return h, h.takeKept(m.GetKept())
+}
+
+// takeKept takes the runs of which the worker keeps states.
+func (h *Hello) takeKept(runs []string) error {
+	if len(runs) > MaxKept {
+		return malformed("kept", "%d runs, want at most %d", len(runs), MaxKept)
+	}
+	for _, run := range runs {
+		if _, err := decodeRun(run); err != nil {
+			return err
+		}
+		h.Kept = append(h.Kept, run)
+	}
+	return nil
 }
 
 func encodeRunReady(m RunReady) *fedreluv1.RunReady {

@@ -172,6 +172,20 @@ func (s *Store) Versions(run string) (all []Version, err error) {
 	return all, nil
 }
 
+// Runs returns the runs of which there are states, or were.
+func (s *Store) Runs() (runs []string, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(run []byte, _ *bbolt.Bucket) error {
+			runs = append(runs, string(run))
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing runs with states: %w", err)
+	}
+	return runs, nil
+}
+
 // Forget removes the versions of a shard that are not among those to be kept.
 func (s *Store) Forget(run string, shard int, keep ...tensor.Hash) error {
 	all, err := s.Versions(run)

@@ -612,8 +612,10 @@ type Hello struct {
 	Instance []byte `protobuf:"bytes,5,opt,name=instance,proto3" json:"instance,omitempty"`
 	Token    []byte `protobuf:"bytes,6,opt,name=token,proto3" json:"token,omitempty"`
 	// Shards that this worker can serve; empty: all.
-	Shards        []*ShardRange `protobuf:"bytes,7,rep,name=shards,proto3" json:"shards,omitempty"`
-	Slots         uint32        `protobuf:"varint,8,opt,name=slots,proto3" json:"slots,omitempty"`
+	Shards []*ShardRange `protobuf:"bytes,7,rep,name=shards,proto3" json:"shards,omitempty"`
+	Slots  uint32        `protobuf:"varint,8,opt,name=slots,proto3" json:"slots,omitempty"`
+	// Runs of which states of shards lie at the worker. CloseRun answers with those that have ended for good.
+	Kept          []string `protobuf:"bytes,9,rep,name=kept,proto3" json:"kept,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -702,6 +704,13 @@ func (x *Hello) GetSlots() uint32 {
 		return x.Slots
 	}
 	return 0
+}
+
+func (x *Hello) GetKept() []string {
+	if x != nil {
+		return x.Kept
+	}
+	return nil
 }
 
 // ShardRange is the shards first..last, both included.
@@ -1848,8 +1857,10 @@ func (x *Score) GetModelSha256() []byte {
 }
 
 type CloseRun struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Run   string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	// It has ended for good: states of shards that stayed with the worker can go too. Otherwise it may be resumed.
+	Over          bool `protobuf:"varint,2,opt,name=over,proto3" json:"over,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1889,6 +1900,13 @@ func (x *CloseRun) GetRun() string {
 		return x.Run
 	}
 	return ""
+}
+
+func (x *CloseRun) GetOver() bool {
+	if x != nil {
+		return x.Over
+	}
+	return false
 }
 
 // Trained reports finished tasks whose results the worker holds.
@@ -3262,7 +3280,7 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\tclose_run\x18\a \x01(\v2\x14.fedrelu.v1.CloseRunH\x00R\bcloseRun\x12)\n" +
 	"\x05score\x18\b \x01(\v2\x11.fedrelu.v1.ScoreH\x00R\x05score\x12)\n" +
 	"\x05study\x18\t \x01(\v2\x11.fedrelu.v1.StudyH\x00R\x05studyB\t\n" +
-	"\amessage\"\xe1\x01\n" +
+	"\amessage\"\xf5\x01\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x1a\n" +
 	"\bnumerics\x18\x02 \x01(\rR\bnumerics\x12\x14\n" +
@@ -3271,7 +3289,8 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\binstance\x18\x05 \x01(\fR\binstance\x12\x14\n" +
 	"\x05token\x18\x06 \x01(\fR\x05token\x12.\n" +
 	"\x06shards\x18\a \x03(\v2\x16.fedrelu.v1.ShardRangeR\x06shards\x12\x14\n" +
-	"\x05slots\x18\b \x01(\rR\x05slots\"6\n" +
+	"\x05slots\x18\b \x01(\rR\x05slots\x12\x12\n" +
+	"\x04kept\x18\t \x03(\tR\x04kept\"6\n" +
 	"\n" +
 	"ShardRange\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\rR\x05first\x12\x12\n" +
@@ -3354,9 +3373,10 @@ const file_fedrelu_v1_worker_proto_rawDesc = "" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12\x16\n" +
 	"\x06shards\x18\x03 \x03(\rR\x06shards\x12!\n" +
-	"\fmodel_sha256\x18\x04 \x01(\fR\vmodelSha256\"\x1c\n" +
+	"\fmodel_sha256\x18\x04 \x01(\fR\vmodelSha256\"0\n" +
 	"\bCloseRun\x12\x10\n" +
-	"\x03run\x18\x01 \x01(\tR\x03run\"I\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x12\n" +
+	"\x04over\x18\x02 \x01(\bR\x04over\"I\n" +
 	"\aTrained\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
 	"\x05round\x18\x02 \x01(\rR\x05round\x12\x16\n" +
