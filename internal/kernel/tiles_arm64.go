@@ -47,5 +47,10 @@ func tileNEONx2x6(t *tile)
 //go:noescape
 func transposeNEON(dst, src *float32, dstRow, srcRow, blocks int)
 
+// transposeMaskNEON does the same, but writes +0 where mask, whose rows are dstRow apart, is 0 or below.
+//
+//go:noescape
+func transposeMaskNEON(dst, src, mask *float32, dstRow, srcRow, blocks int)
+
 // peakNEON does loops times 24 independent fused multiply-adds of 4 lanes.
 func peakNEON(loops int)

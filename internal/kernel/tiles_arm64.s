@@ -235,6 +235,51 @@ block:
 	BNE    block
 	RET
 
+// func transposeMaskNEON(dst, src, mask *float32, dstRow, srcRow, blocks int)
+TEXT ·transposeMaskNEON(SB), NOSPLIT, $0-48
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD mask+16(FP), R8
+	MOVD dstRow+24(FP), R2
+	MOVD srcRow+32(FP), R3
+	MOVD blocks+40(FP), R4
+	ADD  R3, R1, R5
+	ADD  R3, R5, R6
+	ADD  R3, R6, R7
+
+block:
+	VLD1.P 16(R1), [V0.S4]
+	VLD1.P 16(R5), [V1.S4]
+	VLD1.P 16(R6), [V2.S4]
+	VLD1.P 16(R7), [V3.S4]
+	VTRN1  V1.S4, V0.S4, V4.S4 // as above
+	VTRN2  V1.S4, V0.S4, V5.S4
+	VTRN1  V3.S4, V2.S4, V6.S4
+	VTRN2  V3.S4, V2.S4, V7.S4
+	VTRN1  V6.D2, V4.D2, V0.D2
+	VTRN1  V7.D2, V5.D2, V1.D2
+	VTRN2  V6.D2, V4.D2, V2.D2
+	VTRN2  V7.D2, V5.D2, V3.D2
+	VLD1.P (R8)(R2), [V16.S4]
+	VLD1.P (R8)(R2), [V17.S4]
+	VLD1.P (R8)(R2), [V18.S4]
+	VLD1.P (R8)(R2), [V19.S4]
+	FCMLE0(16, 16)
+	FCMLE0(17, 17)
+	FCMLE0(18, 18)
+	FCMLE0(19, 19)
+	BIC(0, 0, 16)
+	BIC(1, 1, 17)
+	BIC(2, 2, 18)
+	BIC(3, 3, 19)
+	VST1.P [V0.S4], (R0)(R2)
+	VST1.P [V1.S4], (R0)(R2)
+	VST1.P [V2.S4], (R0)(R2)
+	VST1.P [V3.S4], (R0)(R2)
+	SUBS   $1, R4
+	BNE    block
+	RET
+
 // func peakNEON(loops int)
 TEXT ·peakNEON(SB), NOSPLIT, $0-8
 	MOVD loops+0(FP), R0

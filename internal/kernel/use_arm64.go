@@ -1,7 +1,7 @@
 package kernel
 
 // Every arm64 processor has NEON.
-var neon = &implementation{name: "neon", run: runNEON, turn: turnNEON, peak: func(loops int) float64 {
+var neon = &implementation{name: "neon", run: runNEON, turn: turnNEON, turnMasked: turnMaskedNEON, peak: func(loops int) float64 {
 	peakNEON(loops)
 	return float64(loops * 24 * 4 * 2)
 }}
@@ -28,5 +28,13 @@ func turnNEON(dst, src matrix[float32], rows, columns int) {
 	_, _ = dst.x[(columns-1)*dst.row+rows-1], src.x[(rows-1)*src.row+columns-1]
 	for i := 0; i < rows; i += 4 {
 		transposeNEON(&dst.x[i], &src.x[i*src.row], dst.row*4, src.row*4, columns/4)
+	}
+}
+
+func turnMaskedNEON(dst, mask, src matrix[float32], rows, columns int) {
+	_, _ = dst.x[(columns-1)*dst.row+rows-1], src.x[(rows-1)*src.row+columns-1]
+	_ = mask.x[(columns-1)*dst.row+rows-1]
+	for i := 0; i < rows; i += 4 {
+		transposeMaskNEON(&dst.x[i], &src.x[i*src.row], &mask.x[i], dst.row*4, src.row*4, columns/4)
 	}
 }
