@@ -47,10 +47,16 @@ func tileNEONx2x6(t *tile)
 //go:noescape
 func transposeNEON(dst, src *float32, dstRow, srcRow, blocks int)
 
-// transposeMaskNEON does the same, but writes +0 where mask, whose rows are dstRow apart, is 0 or below.
+// maskedBlocks are what transposeMaskNEON takes: what transposeNEON does, and a mask whose rows are dstRow apart.
+type maskedBlocks struct {
+	dst, src, mask         *float32
+	dstRow, srcRow, blocks int
+}
+
+// transposeMaskNEON does what transposeNEON does, but writes +0 where the mask is 0 or below.
 //
 //go:noescape
-func transposeMaskNEON(dst, src, mask *float32, dstRow, srcRow, blocks int)
+func transposeMaskNEON(m *maskedBlocks)
 
 // peakNEON does loops times 24 independent fused multiply-adds of 4 lanes.
 func peakNEON(loops int)

@@ -235,14 +235,15 @@ block:
 	BNE    block
 	RET
 
-// func transposeMaskNEON(dst, src, mask *float32, dstRow, srcRow, blocks int)
-TEXT ·transposeMaskNEON(SB), NOSPLIT, $0-48
-	MOVD dst+0(FP), R0
-	MOVD src+8(FP), R1
-	MOVD mask+16(FP), R8
-	MOVD dstRow+24(FP), R2
-	MOVD srcRow+32(FP), R3
-	MOVD blocks+40(FP), R4
+// func transposeMaskNEON(m *maskedBlocks)
+TEXT ·transposeMaskNEON(SB), NOSPLIT, $0-8
+	MOVD m+0(FP), R9
+	MOVD maskedBlocks_dst(R9), R0
+	MOVD maskedBlocks_src(R9), R1
+	MOVD maskedBlocks_mask(R9), R8
+	MOVD maskedBlocks_dstRow(R9), R2
+	MOVD maskedBlocks_srcRow(R9), R3
+	MOVD maskedBlocks_blocks(R9), R4
 	ADD  R3, R1, R5
 	ADD  R3, R5, R6
 	ADD  R3, R6, R7

@@ -35,6 +35,7 @@ func turnMaskedNEON(dst, mask, src matrix[float32], rows, columns int) {
 	_, _ = dst.x[(columns-1)*dst.row+rows-1], src.x[(rows-1)*src.row+columns-1]
 	_ = mask.x[(columns-1)*dst.row+rows-1]
 	for i := 0; i < rows; i += 4 {
-		transposeMaskNEON(&dst.x[i], &src.x[i*src.row], &mask.x[i], dst.row*4, src.row*4, columns/4)
+		m := maskedBlocks{&dst.x[i], &src.x[i*src.row], &mask.x[i], dst.row * 4, src.row * 4, columns / 4}
+		transposeMaskNEON(&m)
 	}
 }

@@ -37,7 +37,12 @@ func features[F Number](s *Set, dst []F, i int) {
 	if s.Values == nil {
 		panic("shard: the features of this set were not loaded")
 	}
-	for j, v := range s.Values[i*size : (i+1)*size] {
+	values := s.Values[i*size : (i+1)*size]
+	if same, ok := any(dst).([]float32); ok {
+		copy(same, values)
+		return
+	}
+	for j, v := range values {
 		dst[j] = F(v)
 	}
 }
