@@ -1,6 +1,7 @@
 package localsgd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/fedrelu/fedrelu/localsgd/keyed"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
+	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
 // someArrivals are rounds of three updates of four shards, some of them up to three rounds old.
@@ -142,6 +144,51 @@ func TestTheOrderOfArrivalChangesNothing(t *testing.T) {
 			rt.Errorf("%v gives other bits than %v", order, updates)
 		}
 	})
+}
+
+func bytesOf(block []float32) *bytes.Buffer {
+	var b bytes.Buffer
+	for part := range tensor.Chunks(block, 1<<16) {
+		b.Write(part)
+	}
+	return &b
+}
+
+// Updates in their byte form give the same bits.
+func TestBuffersTakeBytes(t *testing.T) {
+	a := Algorithm{Rule: FedBuff{LR: 0.7, Beta: 0.9, Buffer: 4, Exponent: 0.5, After: 1, MaxStaleness: 3}}
+	job := asyncJob(t, a, Local{Schedule: shard.Schedule{Epochs: 1, Batch: 4}, SGD: SGD{LR: 0.1}})
+	start, end := a.Start(job), job.Start()
+	var models [2][]float32
+	for i := range models {
+		b, err := NewBuffer(job, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Begin(4)
+		for j, u := range []Arrival{{3, 0}, {1, 2}, {3, 1}, {1, 0}} {
+			end[j] += 0.25
+			if i == 0 {
+				err = b.Add(u, job.Start(), end)
+			} else {
+				err = b.AddFrom(u, job.Start(), bytesOf(end))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if whole, counts := b.Share(u.Shard), b.Counts(u); (whole == counts) != (u.Version == 3) || counts > whole {
+				t.Errorf("%+v counts %d of %d", u, counts, whole)
+			}
+		}
+		end = job.Start()
+		models[i] = make([]float32, len(start))
+		if err := b.Finish(start, models[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(bitsOf(models[0]), bitsOf(models[1])) {
+		t.Errorf("differs by %g", maxDifference(models[0], models[1]))
+	}
 }
 
 func TestBuffersRefuse(t *testing.T) {

@@ -66,6 +66,10 @@ func drawRound(t *rapid.T) *Round {
 		return r
 	}
 	r.StartModel = drawHash(t, "start")
+	if rapid.Bool().Draw(t, "asynchronous") {
+		drawArrivals(t, r)
+		return r
+	}
 	r.Participants, r.Missing, r.Invited = drawShards(t)
 	for range r.Participants {
 		r.Weights = append(r.Weights, rapid.Uint64().Draw(t, "weight"))
@@ -75,6 +79,24 @@ func drawRound(t *rapid.T) *Round {
 	}
 	r.Workers = []Worker{{Name: text.Draw(t, "worker"), Shards: r.Participants}}
 	return r
+}
+
+// drawArrivals makes a round asynchronous.
+func drawArrivals(t *rapid.T, r *Round) {
+	seen := make(map[Arrival]bool)
+	for range rapid.IntRange(1, 6).Draw(t, "arrivals") {
+		a := Arrival{Start: rapid.IntRange(0, r.Number-1).Draw(t, "from"), Shard: rapid.IntRange(0, 50).Draw(t, "shard")}
+		if seen[a] {
+			continue
+		}
+		seen[a] = true
+		r.Arrivals, r.Participants = append(r.Arrivals, a), append(r.Participants, a.Shard)
+		r.Weights = append(r.Weights, rapid.Uint64().Draw(t, "weight"))
+	}
+	if rapid.Bool().Draw(t, "discarded") {
+		r.Discarded = []Discarded{{Arrival{0, 3}, rapid.String().Draw(t, "why")}}
+		r.Diverged = []Diverged{{Shard: 70, Step: 1}}
+	}
 }
 
 func drawMeasured(t *rapid.T) *Measured {
@@ -347,5 +369,35 @@ func TestHistoryPutsRoundsTogether(t *testing.T) {
 	}
 	if err := h.Add(chain[1]); !errors.Is(err, ErrInvalid) {
 		t.Errorf("an entry twice: error is %v", err)
+	}
+}
+
+func TestAsynchronousRoundsThatBreakARuleAreRefused(t *testing.T) {
+	valid := func() *Round {
+		return &Round{
+			Number: 3, Participants: []int{4, 1, 4}, Arrivals: []Arrival{{2, 4}, {0, 1}, {1, 4}}, Weights: []uint64{1, 2, 3},
+			StartModel: tensor.Hash{1}, Model: tensor.Hash{2},
+		}
+	}
+	if mean, most := valid().Staleness(); mean != 1 || most != 2 {
+		t.Errorf("a staleness of %g on average and %d at most, want 1 and 2", mean, most)
+	}
+	for field, spoil := range map[string]func(r *Round){
+		"arrivals.round": func(r *Round) { r.Arrivals[1].Start = 3 },
+		"arrivals.shard": func(r *Round) { r.Arrivals[1].Shard = -1 },
+		"arrivals":       func(r *Round) { r.Arrivals[2].Start = 2 },
+		"participants":   func(r *Round) { r.Participants = []int{1, 4, 4} },
+		"invited":        func(r *Round) { r.Invited = []int{1, 4} },
+		"weights":        func(r *Round) { r.Weights = r.Weights[:2] },
+		"task_steps":     func(r *Round) { r.TaskSteps = []int{1, 1, 1} },
+	} {
+		r := valid()
+		if err := r.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		spoil(r)
+		if err := r.Validate(); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "round."+field) {
+			t.Errorf("%s: error is %v", field, err)
+		}
 	}
 }

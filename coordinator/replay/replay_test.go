@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/fedrelu/fedrelu/coordinator/record"
@@ -201,6 +202,69 @@ func TestWhatCannotBeReplayed(t *testing.T) {
 		change(&changed)
 		if _, err := replay.Open(changed, "", func([]float32) error { return errors.New("lost") }); !errors.Is(err, replay.ErrCannot) {
 			t.Errorf("%s: got %v, want ErrCannot", name, err)
+		}
+	}
+}
+
+// recordedAsync makes the rounds of an asynchronous spec as a coordinator would record them.
+func recordedAsync(t *testing.T) (record.Run, []record.Round) {
+	t.Helper()
+	s, err := spec.Parse("tiny", []byte(tiny), []string{"server={fedbuff: {buffer: 2, max_staleness: 2}}", "rounds=6"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := workload.Load(s.Source(), "", shard.All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job, err := workload.Job(s, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := workload.Algorithm(s)
+	runner := &localsgd.AsyncRunner{Job: job, Algorithm: a}
+	last := a.Start(job)
+	rounds := []record.Round{{Model: modelOf(job, last), RuleState: stateOf(job, last)}}
+	_, err = runner.Run(t.Context(), s.Rounds, func(f localsgd.AsyncFacts, _ []float32) error {
+		block := runner.Stored()
+		rec := record.Round{
+			Number: f.Round, Steps: int64(f.Steps), TrainLoss: &f.TrainLoss,
+			StartModel: rounds[f.Round-1].Model, Model: modelOf(job, block), RuleState: stateOf(job, block),
+		}
+		for i, u := range f.Arrivals {
+			rec.Arrivals = append(rec.Arrivals, record.Arrival{Start: u.Version, Shard: u.Shard})
+			rec.Participants, rec.Weights = append(rec.Participants, u.Shard), append(rec.Weights, uint64(f.Weights[i]))
+		}
+		rounds = append(rounds, rec)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return record.Run{ID: "run0", Spec: s.Proto(), Numerics: localsgd.Numerics, Data: record.Data(data.Fingerprint()), Layout: job.Net.Layout().Fingerprint()}, rounds
+}
+
+// An asynchronous run is made again of the order that its record has, and whatever of it is something else is named.
+func TestAnOrderOfArrivalIsEnough(t *testing.T) {
+	run, rounds := recordedAsync(t)
+	if err := again(t.Context(), t, run, rounds); err != nil {
+		t.Fatal(err)
+	}
+	loss := 0.0
+	for what, change := range map[string]func(*record.Round){
+		"model_sha256": func(r *record.Round) { r.Model[0]++ },
+		"rule_state":   func(r *record.Round) { r.RuleState[31]++ },
+		"start_model":  func(r *record.Round) { r.StartModel[7]++ },
+		"steps":        func(r *record.Round) { r.Steps++ },
+		"train_loss":   func(r *record.Round) { r.TrainLoss = &loss },
+		"weight":       func(r *record.Round) { r.Weights = []uint64{1, 1} },
+		"arrivals":     func(r *record.Round) { r.Arrivals = rounds[3].Arrivals }, // which counted a round before
+	} {
+		changed := slices.Clone(rounds)
+		change(&changed[4])
+		var d *replay.Difference
+		if err := again(t.Context(), t, run, changed); !errors.As(err, &d) || d.Round != 4 || !strings.HasPrefix(d.What, what) {
+			t.Errorf("%s: got %v", what, err)
 		}
 	}
 }
