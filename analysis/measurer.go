@@ -42,12 +42,9 @@ func (m *Measurer) Measure(shard int, end, model []float32, probe *relu.Batch[fl
 
 // MeasureModules is Measure with the same numbers for each layer by itself (M2).
 func (m *Measurer) MeasureModules(shard int, end, model []float32, probe *relu.Batch[float32]) (Sample, []ModuleSample, error) {
-	whole, err := m.Measure(shard, end, model, probe)
-	if err != nil {
-		return Sample{}, nil, err
-	}
-	modules, err := CompareModules(shard, m.layout, Point{end, m.end}, Point{model, m.model})
-	return whole, modules, err
+	m.machine.Probe(end, probe, &m.end)
+	m.machine.Probe(model, probe, &m.model)
+	return compareAll(shard, m.layout, Point{end, m.end}, Point{model, m.model})
 }
 
 // Halves returns the gradients at the model on the first and the second half of the probe, for Heterogeneity (M8); an odd

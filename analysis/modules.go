@@ -48,18 +48,25 @@ type ModuleSample struct {
 // CompareModules is Compare for each layer by itself, in the order of Modules. Squares add up: those of Compare are the sums
 // over the layers, up to rounding.
 func CompareModules(shard int, layout *tensor.Layout, end, model Point) ([]ModuleSample, error) {
+	_, samples, err := compareAll(shard, layout, end, model)
+	return samples, err
+}
+
+// compareAll is Compare and CompareModules in one pass over the numbers.
+func compareAll(shard int, layout *tensor.Layout, end, model Point) (Sample, []ModuleSample, error) {
+	var whole moments
 	var samples []ModuleSample
 	for _, module := range Modules(layout) {
 		var total moments
 		for _, view := range module.Views {
-			total.addTensor(end.of(view), model.of(view))
+			addTensor(end.of(view), model.of(view), &whole, &total)
 		}
 		if name := total.notFinite(); name != "" {
-			return nil, fmt.Errorf("drift of shard %d, layer %s: %s: %w", shard, module.Name, name, ErrNotFinite)
+			return Sample{}, nil, fmt.Errorf("drift of shard %d, layer %s: %s: %w", shard, module.Name, name, ErrNotFinite)
 		}
 		samples = append(samples, ModuleSample{module.Name, total.sample(shard)})
 	}
-	return samples, nil
+	return whole.sample(shard), samples, nil
 }
 
 // ModuleDrift is the Drift of one layer.

@@ -45,7 +45,7 @@ func Compare(shard int, layout *tensor.Layout, end, model Point) (Sample, error)
 		if view.Buffer {
 			continue
 		}
-		total.addTensor(end.of(view), model.of(view))
+		addTensor(end.of(view), model.of(view), &total)
 	}
 	if name := total.notFinite(); name != "" {
 		return Sample{}, fmt.Errorf("drift of shard %d: %s: %w", shard, name, ErrNotFinite)
@@ -68,10 +68,14 @@ type moments struct {
 // the block and the number of blocks instead of with the number of parameters.
 const sumBlock = 1024
 
-func (m *moments) addTensor(end, model Point) {
+// addTensor adds the blocks of a tensor to each of the sums: numbers are read once, however many sums they are part of.
+func addTensor(end, model Point, sums ...*moments) {
 	for from := 0; from < len(end.Params); from += sumBlock {
 		to := min(from+sumBlock, len(end.Params))
-		m.add(block(end.part(from, to), model.part(from, to)))
+		b := block(end.part(from, to), model.part(from, to))
+		for _, m := range sums {
+			m.add(b)
+		}
 	}
 }
 

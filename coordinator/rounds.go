@@ -140,7 +140,7 @@ func (o *owner) measuresDrift(number int) bool {
 }
 
 func (o *owner) measuresRank(number int) bool {
-	return o.spec.Rank.Every > 0 && number%o.spec.Rank.Every == 0
+	return o.spec.Rank.Every > 0 && (number%o.spec.Rank.Every == 0 || number == o.spec.Rounds)
 }
 
 // replayPlan repeats what a round's record says: exactly its participants, with their weights and steps.

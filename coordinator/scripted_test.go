@@ -30,7 +30,7 @@ data: {mnist: {}}
 shards: {count: 4, limit: 80}
 model: {mlp: {hidden: [6]}}
 evaluate: {every: 0}
-checks: {drift: {shards: 2, probe: 4}}
+checks: {drift: {shards: 2, probe: 4}, rank: {every: 1}}
 %s
 `
 

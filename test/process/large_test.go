@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// largeSpec is a run with the checks that are on by default, of a network whose matrices have a side short enough to be
+// largeSpec is a run with the checks that are on by default, every round, of a network whose matrices have a side short enough to be
 // measured. Each worker has one shard: single updates take the coordinator more memory than sums.
 const largeSpec = `
 name: large
@@ -18,6 +18,7 @@ rounds: 2
 shards: {count: 4}
 model: {mlp: {hidden: [%d, %d]}}
 local: {epochs: 1, batch: 4}
+checks: {rank: {every: 1}}
 `
 
 // TestMemoryOfALargeModel: a coordinator with four workers takes less than eight times the model, and nothing larger than

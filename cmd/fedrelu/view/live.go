@@ -120,11 +120,10 @@ func (s *Story) liveDrift() []form {
 }
 
 func (s *Story) liveRank() []form {
-	mean := effectiveRank(s.Measured)
-	if mean == nil {
+	if s.Rank == nil {
 		return nil
 	}
-	return []form{{"eff rank " + rank(*mean), worthWordEffective}, {"rank " + rank(*mean), worthRank}, {}}
+	return []form{{"eff rank " + rank(*s.Rank), worthWordEffective}, {"rank " + rank(*s.Rank), worthRank}, {}}
 }
 
 func (s *Story) liveBytes() []form {

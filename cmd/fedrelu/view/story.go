@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -15,6 +16,7 @@ type Story struct {
 	Goal     int                    // rounds that the spec asks for; 0 until the run is known
 	Last     *record.Round          // the newest committed round; nil: none, not even the start model
 	Measured *record.Measured       // the newest measurements
+	Rank     *float64               // the newest effective rank, mean over the weights but the last; nil: none was measured
 	Progress *control.Progress      // what goes on since the last entry; nil: nothing was said
 	Up, Down int64                  // bytes of all rounds
 	Next     uint64                 // number of the next entry
@@ -73,6 +75,7 @@ func (s *Story) addEntry(e record.Entry) ([]*record.RoundHistory, error) {
 			return nil, fmt.Errorf("reading entry %d: %w", e.Seq, err)
 		}
 		s.Measured = &measured
+		s.Rank = cmp.Or(effectiveRank(&measured), s.Rank)
 		for _, r := range s.waiting {
 			if r.Number == measured.Round {
 				r.Measured = &measured
