@@ -120,7 +120,7 @@ func (a axis) part(v float64) float64 {
 }
 
 // overhang is how far a label may stand out at the end of a level axis.
-const overhang = 14
+const overhang = 17
 
 // fits tells whether the labels of ticks have room beside each other.
 func (a axis) fits(ticks []tick, s span) bool {
@@ -131,7 +131,7 @@ func (a axis) fits(ticks []tick, s span) bool {
 		if s.level {
 			half = textWidth(t.label, tickSize)/2 + 4
 		}
-		if at-half < last || s.level && at+half > s.length+overhang {
+		if at-half < last || s.level && at+half-4 > s.length+overhang {
 			return false
 		}
 		last = at + half

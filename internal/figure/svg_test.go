@@ -222,6 +222,16 @@ func TestTickLabels(t *testing.T) {
 	}
 }
 
+// A narrow axis has two labels at least where they fit: one alone would not be a scale.
+func TestNarrowAxisHasAScale(t *testing.T) {
+	for _, hi := range []float64{1, 7, 200, 60000, 200000, 1e7} {
+		a := newAxis([]float64{0, hi}, nil, false, span{215, true})
+		if len(a.ticks) < 2 || !a.fits(a.ticks, span{215, true}) {
+			t.Errorf("0 to %v: ticks %q", hi, a.labels())
+		}
+	}
+}
+
 // A line of a great many points is drawn with few, and with its highest and lowest one.
 func TestThinKeepsExtremes(t *testing.T) {
 	run := make([]point, 100_000)

@@ -15,8 +15,14 @@ func linearTicks(a axis, s span) ([]tick, string) {
 	}
 	for most := max(2, int(s.length/each)); most >= 1; most-- {
 		ticks, note := evenTicks(a, niceStep((a.hi-a.lo)/float64(most)))
-		if len(ticks) > 0 && a.fits(ticks, s) {
+		if len(ticks) > 1 && a.fits(ticks, s) {
 			return ticks, note
+		}
+	}
+	ticks, note := evenTicks(a, niceStep((a.hi-a.lo)/2))
+	for i := range ticks {
+		if a.fits(ticks[i:i+1], s) {
+			return ticks[i : i+1], note
 		}
 	}
 	return nil, ""
