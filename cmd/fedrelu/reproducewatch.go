@@ -79,6 +79,7 @@ func (w *claimWatch) end(r papers.Result) {
 	w.done++
 	done := w.done
 	w.mu.Unlock()
+	w.pause()
 	verdict := view.NotMeasured
 	if r.Err == nil {
 		verdict = string(r.Outcome.Verdict)

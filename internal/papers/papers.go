@@ -14,6 +14,7 @@ import (
 
 	"github.com/fedrelu/fedrelu/internal/claims"
 	"github.com/fedrelu/fedrelu/internal/claims/averagingrank"
+	"github.com/fedrelu/fedrelu/internal/claims/deeprelu"
 	"github.com/fedrelu/fedrelu/internal/claims/entropy"
 	"github.com/fedrelu/fedrelu/internal/claims/fedavg"
 	"github.com/fedrelu/fedrelu/internal/claims/lowrank"
@@ -26,6 +27,7 @@ func All() []claims.Paper {
 	return []claims.Paper{
 		fedavg.Paper(),
 		lowrank.Paper(),
+		deeprelu.Paper(),
 		sgdgd.Paper(),
 		entropy.Paper(),
 		splines.Paper(),

@@ -26,7 +26,7 @@ var index = map[string][]string{
 }
 
 // complete are the papers all of whose claims are there.
-var complete = map[string]bool{"fedavg": true, "sgd-vs-gd": true, "entropy": true, "splines": true}
+var complete = map[string]bool{"fedavg": true, "sgd-vs-gd": true, "entropy": true, "splines": true, "deep-relu": true}
 
 func numbered(paper string, n int) []string {
 	var ids []string
