@@ -33,7 +33,7 @@
 //	heterogeneity  zeta^2 by split halves; no tasks                          K gradient passes on n examples, 24P bytes              11
 //	prediction     V of the law of noise and heterogeneity; H*               as heterogeneity and the gradients of noise, once       47
 //	                                                                         for all
-//	null_model     ranks under random gradients                              draws x K B ln(5e3)/-ln(rho) x P operations, 2 M a
+//	null_model     ranks under random gradients                              draws x K B ln(1e4)/-ln(rho) x P operations, 2 M a
 //	                                                                         draw, K+1 M; nothing where too much is remembered
 //
 // ms is the time of a round of examples/mnist.yaml (784-200-200-10) with K = 4, H = 60, every = 30, on one core of a server of 2023, whose
