@@ -17,6 +17,7 @@ import (
 	"github.com/fedrelu/fedrelu/internal/claims/deeprelu"
 	"github.com/fedrelu/fedrelu/internal/claims/entropy"
 	"github.com/fedrelu/fedrelu/internal/claims/fedavg"
+	"github.com/fedrelu/fedrelu/internal/claims/localsteps"
 	"github.com/fedrelu/fedrelu/internal/claims/lowrank"
 	"github.com/fedrelu/fedrelu/internal/claims/sgdgd"
 	"github.com/fedrelu/fedrelu/internal/claims/splines"
@@ -31,6 +32,7 @@ func All() []claims.Paper {
 		sgdgd.Paper(),
 		entropy.Paper(),
 		splines.Paper(),
+		localsteps.Paper(),
 		averagingrank.Paper(),
 	}
 }
