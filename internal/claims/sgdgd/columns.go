@@ -82,11 +82,13 @@ func prepare(lab *claims.Lab, extra []string, changes ...string) (*inquiry, erro
 	if err != nil {
 		return nil, err
 	}
+	q := &inquiry{told: told, done: done}
 	view, err := firstWeight(told.Job.Net)
 	if err != nil {
-		return nil, err
+		q.reason = err.Error()
+		return q, nil
 	}
-	q := &inquiry{told: told, done: done, dead: theory.DeadInputs(told.Job.Data.Train, used(told.Job.Shards))}
+	q.dead = theory.DeadInputs(told.Job.Data.Train, used(told.Job.Shards))
 	q.law, q.reason = lawOf(told, view.Name)
 	if q.reason == "" && len(q.dead) == 0 {
 		q.reason = "no input is zero in every training example; centred inputs have no such columns"

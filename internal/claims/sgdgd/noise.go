@@ -222,16 +222,19 @@ func measureFluctuation(ctx context.Context, lab *claims.Lab) (*claims.Outcome, 
 
 // fluctuation compares how singular values fluctuate over the last steps.
 func fluctuation(couples []couple) *claims.Outcome {
-	var apart, sgd, gd, steps []float64
+	var apart, sgd, gd, steps, led []float64
 	for _, c := range couples {
 		apart = append(apart, math.Log10(c.sgd.fluctuation/c.gd.fluctuation))
 		sgd, gd = append(sgd, c.sgd.fluctuation), append(gd, c.gd.fluctuation)
-		steps = append(steps, c.sgd.step/c.gd.step)
+		steps, led = append(steps, c.sgd.step/c.gd.step), append(led, c.gd.net)
 	}
 	o := claims.TestTrend(apart, claims.Above, ordersApart)
 	o.Predicted = fmt.Sprintf("log10 of the ratio above %d", ordersApart)
 	o.Measured = fmt.Sprintf("singular values of SGD fluctuate by %.2g of themselves, of gradient descent by %.2g; a step moves SGD %.3g times as far",
 		mean(sgd), mean(gd), mean(steps))
+	if o.Verdict != claims.Holds {
+		o.Why += fmt.Sprintf("; what gradient descent has is drift: its last %d steps led %.2g of the weights' norm away", watched, mean(led))
+	}
 	return o
 }
 

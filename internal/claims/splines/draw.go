@@ -13,8 +13,8 @@ import (
 // frame is the paper's figure, to which several claims add panels.
 var frame = figure.Figure{
 	Title: "Trained shallow networks are the best splines",
-	Caption: "Dashed: the exact optimum of the training problem, found without training. Both penalties end on it; weight decay gets " +
-		"there by balancing the weights into and out of each unit.",
+	Caption: "Dashed: the exact optimum of the training problem, found without training. Both penalties end on it at the data (between " +
+		"them, other functions cost the same); weight decay gets there by balancing the weights into and out of each unit.",
 	Columns: 3,
 }
 
@@ -94,7 +94,7 @@ func drawPaths(lab *claims.Lab, f *family) {
 
 // drawBalance draws the imbalance over training beside the decay that gradient flow predicts for v^2 - w^2.
 func drawBalance(lab *claims.Lab, f *family) {
-	panel := figure.Panel{Title: "imbalance of units over training", X: "steps", Y: "median ||v|-|w|| / (|v|+|w|)", LogY: true,
+	panel := figure.Panel{Title: "imbalance of units over training", X: "thousand steps", Y: "median ||v|-|w|| / (|v|+|w|)", LogY: true,
 		Marks: []figure.Mark{{Name: fmt.Sprint("balanced: ", balanced), At: balanced}}}
 	group := 0
 	for i, r := range f.recipes {
@@ -103,7 +103,7 @@ func drawBalance(lab *claims.Lab, f *family) {
 		}
 		group++
 		for j, fit := range f.of(i) {
-			l := figure.Line{X: fit.steps, Y: floor(fit.balance), Style: figure.Solid, Group: group}
+			l := figure.Line{X: thousands(fit.steps), Y: floor(fit.balance), Style: figure.Solid, Group: group}
 			if j == 0 {
 				l.Name = fmt.Sprintf("%s, %g", map[bool]string{true: "weight decay", false: "path norm"}[r.decay], r.lambda)
 			}
@@ -111,6 +111,14 @@ func drawBalance(lab *claims.Lab, f *family) {
 		}
 	}
 	lab.DrawPanel("splines", frame, placeBalance, panel)
+}
+
+func thousands(x []float64) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = v / 1000
+	}
+	return out
 }
 
 // floor lifts what has gone under rounding, so that a logarithmic axis shows what matters.

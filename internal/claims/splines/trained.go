@@ -74,10 +74,13 @@ func objective(ctx context.Context, lab *claims.Lab, extra ...string) (*claims.O
 		return nil, err
 	}
 	var parts []*claims.Outcome
-	text := ""
+	text, reached := "", 0
 	for i, r := range f.recipes {
 		var ratios, paths []float64
 		for _, fit := range f.of(i) {
+			if fit.objective <= (1+nearOptimum)*fit.optimum.Objective {
+				reached++
+			}
 			ratios = append(ratios, fit.objective/fit.optimum.Objective)
 			paths = append(paths, fit.f.PathNorm()/fit.optimum.PathNorm)
 		}
@@ -89,6 +92,9 @@ func objective(ctx context.Context, lab *claims.Lab, extra ...string) (*claims.O
 	o.Setup = f.setup(lab, s)
 	o.Predicted = fmt.Sprintf("objective within %g of the exact optimum's", nearOptimum)
 	o.Measured = text[2:]
+	if o.Verdict != claims.Holds {
+		o.Why += fmt.Sprintf("; %d of %d trainings reached the optimum, and the problem is not convex in the weights", reached, len(f.fits))
+	}
 	drawFits(lab, f)
 	return o, nil
 }
