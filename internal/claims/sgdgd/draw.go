@@ -21,7 +21,7 @@ const (
 	placeUpdates = iota
 	placeEpochs
 	placeFluctuation
-	placeSteps
+	placeRanks
 	placeColumns
 	placeMovement
 )
@@ -68,6 +68,26 @@ func drawColumns(lab *claims.Lab, t *trace, dead int) {
 		Title: fmt.Sprintf("columns of W_1 at %d inputs that are always zero", dead), X: "round", Y: "Frobenius norm",
 		Lines: pair("measured", 1, rounds, t.measured, t.predicted),
 	})
+}
+
+// drawRanks draws the mean rank of hidden weights over epochs, all seeds in one colour.
+func drawRanks(lab *claims.Lab, ends [][2]*finish) {
+	panel := figure.Panel{Title: "rank after equally many epochs", X: "epochs", Y: fmt.Sprintf("mean eps-rank, eps = %g", rankEps)}
+	table := claims.Table{Name: "sgd-vs-gd-ranks", Columns: []string{"seed", "method", "epoch", "rank"}}
+	for i, end := range ends {
+		for m, name := range []string{"SGD", "GD"} {
+			l := figure.Line{X: end[m].epochs, Y: end[m].ranks, Style: figure.Solid, Group: m + 1}
+			if i == 0 {
+				l.Name = name
+			}
+			panel.Lines = append(panel.Lines, l)
+			for j, epoch := range end[m].epochs {
+				table.Rows = append(table.Rows, []string{strconv.Itoa(i + 1), name, number(epoch), number(end[m].ranks[j])})
+			}
+		}
+	}
+	lab.Tabulate(table)
+	lab.DrawPanel("sgd-vs-gd", frame, placeRanks, panel)
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }

@@ -123,15 +123,24 @@ func hiddenMean(changes []noise.Change, n int) float64 {
 	return sum
 }
 
-// endOf returns the ranks and the training accuracy of a model.
-func endOf(ctx context.Context, w *analysis.Workspace, s *claims.Setting, block []float32) (*analysis.MeanRanks, float64, error) {
+// ranksOf returns the mean ranks of a model's weights but the classifier.
+func ranksOf(ctx context.Context, w *analysis.Workspace, s *claims.Setting, block []float32) (*analysis.MeanRanks, error) {
 	layers, err := w.Layers(ctx, s.Job.Net.Layout(), block, analysis.RankOptions{Epsilon: rankEps})
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	mean, reason := analysis.AverageRanks(layers)
 	if mean == nil {
-		return nil, 0, fmt.Errorf("no ranks: %s", reason)
+		return nil, fmt.Errorf("no ranks: %s", reason)
+	}
+	return mean, nil
+}
+
+// endOf returns the ranks and the training accuracy of a model.
+func endOf(ctx context.Context, w *analysis.Workspace, s *claims.Setting, block []float32) (*analysis.MeanRanks, float64, error) {
+	mean, err := ranksOf(ctx, w, s, block)
+	if err != nil {
+		return nil, 0, err
 	}
 	score, err := localsgd.NewEvaluator(s.Job.Net, subset(s.Job.Data.Train, used(s.Job.Shards)), 1).Evaluate(ctx, block)
 	return mean, score.Accuracy, err

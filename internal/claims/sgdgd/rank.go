@@ -18,7 +18,12 @@ type finish struct {
 	mean     *analysis.MeanRanks
 	accuracy float64  // on the training set
 	dist     *float64 // of the last epoch: mean relative change of the weights
+	epochs   []float64
+	ranks    []float64 // mean eps-rank after these epochs
 }
+
+// looks is how often ranks are taken in a training.
+const looks = 25
 
 // train trains a setting to its end.
 func train(ctx context.Context, s *claims.Setting) (*finish, error) {
@@ -27,10 +32,18 @@ func train(ctx context.Context, s *claims.Setting) (*finish, error) {
 	layout := s.Job.Net.Layout()
 	f := &finish{}
 	block, err := s.Runner().Run(ctx, s.Spec.Rounds, func(facts localsgd.RoundFacts, model []float32) error {
-		if facts.Plan.Round == s.Spec.Rounds-1 {
+		round := facts.Plan.Round
+		if round == s.Spec.Rounds-1 {
 			before = append(before, model[:layout.Size()]...)
 		}
-		return nil
+		if round%max(1, s.Spec.Rounds/looks) != 0 {
+			return nil
+		}
+		mean, err := ranksOf(ctx, &w, s, model[:layout.Size()])
+		if err == nil {
+			f.epochs, f.ranks = append(f.epochs, float64(round)), append(f.ranks, mean.Rank)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -73,6 +86,7 @@ func equalEpochs(ctx context.Context, lab *claims.Lab, extra ...string) (*claims
 	o := rankOutcome(ends)
 	o.Setup = fmt.Sprintf("%d examples, B = %d against all, lr %g, wd %g, %d epochs each", len(used(s.Job.Shards)),
 		s.Job.Local.Schedule.Batch, s.Job.Local.LR(), s.Job.Local.SGD.WeightDecay, s.Spec.Rounds)
+	drawRanks(lab, ends)
 	if len(extra) > 0 {
 		return o, nil
 	}
@@ -203,16 +217,17 @@ func drawMovement(lab *claims.Lab, cells []cell, ends []*finish) {
 		}
 		table.Rows = append(table.Rows, []string{strconv.FormatUint(c.seed, 10), strconv.Itoa(c.batch), number(c.lr), number(c.wd), number(dist),
 			number(ends[i].mean.EffectiveRank), number(ends[i].accuracy)})
+		if !(ends[i].accuracy >= trained) {
+			continue
+		}
 		at, ok := lines[c.batch]
 		if !ok {
 			at = len(panel.Lines)
 			lines[c.batch] = at
 			panel.Lines = append(panel.Lines, figure.Line{Name: fmt.Sprint("B=", c.batch), Style: figure.Points})
 		}
-		if ends[i].accuracy >= trained {
-			panel.Lines[at].X = append(panel.Lines[at].X, dist)
-			panel.Lines[at].Y = append(panel.Lines[at].Y, ends[i].mean.EffectiveRank)
-		}
+		panel.Lines[at].X = append(panel.Lines[at].X, dist)
+		panel.Lines[at].Y = append(panel.Lines[at].Y, ends[i].mean.EffectiveRank)
 	}
 	lab.Tabulate(table)
 	lab.DrawPanel("sgd-vs-gd", frame, placeMovement, panel)
