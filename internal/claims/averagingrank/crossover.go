@@ -149,6 +149,9 @@ func crossoverLaw(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error)
 	}
 	o.Measured = strings.TrimSuffix(o.Measured, "; ")
 	o.Why = "the worst deviation over all settings decides: " + o.Why
+	if o.Verdict != claims.Holds {
+		o.Why += "; the law takes directions for orthogonal, which asks for a side far above K B/(-ln rho): with fewer directions or a larger matrix the ratio falls towards 1 (docs/theory.md)"
+	}
 	return o, nil
 }
 

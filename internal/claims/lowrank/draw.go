@@ -73,7 +73,7 @@ func cells(values ...any) []string {
 
 func drawCollapse(lab *claims.Lab, all [][]*ended, kept []int) {
 	p := figure.Panel{Title: "Collapse on Lambda", X: "Lambda = sum of lr wd", Y: "effective rank, last hidden weight", LogX: true}
-	at := map[int]int{}
+	at, dropped := map[int]int{}, figure.Line{Name: "dropped by the gate", Style: figure.Points}
 	table := claims.Table{Name: "P1.14-collapse", Columns: []string{"batch", "lr", "wd", "seed", "lambda", "effective_rank", "train_accuracy", "test_accuracy", "kept"}}
 	for i, runs := range all {
 		for j, e := range runs {
@@ -81,6 +81,7 @@ func drawCollapse(lab *claims.Lab, all [][]*ended, kept []int) {
 			in := slices.Contains(kept, i)
 			table.Rows = append(table.Rows, cells(b, sgd.LR, sgd.WeightDecay, j+1, e.lambda, last(e), e.train, e.test, in))
 			if !in {
+				dropped.X, dropped.Y = append(dropped.X, e.lambda), append(dropped.Y, last(e))
 				continue
 			}
 			if _, seen := at[b]; !seen {
@@ -90,6 +91,9 @@ func drawCollapse(lab *claims.Lab, all [][]*ended, kept []int) {
 			l := &p.Lines[at[b]]
 			l.X, l.Y = append(l.X, e.lambda), append(l.Y, last(e))
 		}
+	}
+	if len(dropped.X) > 0 {
+		p.Lines = append(p.Lines, dropped)
 	}
 	lab.Tabulate(table)
 	panel(lab, placeCollapse, p)
