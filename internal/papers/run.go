@@ -17,9 +17,12 @@ type Result struct {
 }
 
 // Failed tells whether a claim must not be passed over in silence: an exact one that is violated, or one that could not be
-// measured. Trends may fail: that is a finding.
+// measured. Trends may fail: that is a finding. An exact claim that says nothing of the user's network or data is neither.
 func (r Result) Failed() bool {
-	return r.Err != nil || r.Claim.Kind == claims.Exact && r.Outcome.Verdict != claims.Holds
+	if r.Err != nil || r.Claim.Kind != claims.Exact {
+		return r.Err != nil
+	}
+	return r.Outcome.Verdict != claims.Holds && r.Outcome.Verdict != claims.NotTestable
 }
 
 // Report is what came of a paper.
