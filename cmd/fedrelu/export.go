@@ -18,19 +18,25 @@ import (
 
 const exportLong = `Write the model of a round as a safetensors file, with the names and shapes of a PyTorch state_dict of the same
 network (linear weights are [out, in]). Only models that the spec's keep rule kept can be had. The file appears under its
-name when it is complete and its values have the recorded hash.`
+name when it is complete and its values have the recorded hash.
+
+With --table write everything that was measured, accuracy and losses too, as one long table in CSV: run, seed, round, step,
+shard, layer, quantity, value. step is empty for numbers of a whole round, shard for the average model and for numbers over
+shards, layer for the whole model. With --spectra write singular values as a .npz file with arrays "ROUND/LAYER".`
 
 func newExport(a *app) *cobra.Command {
 	var w where
 	var round int
 	var output string
-	var asJSON bool
+	var asJSON, table, spectra bool
 	cmd := &cobra.Command{
 		Use:   "export RUN -o FILE",
-		Short: "Write a model as a safetensors file",
+		Short: "Write a model, or everything that was measured, as a file",
 		Long:  exportLong,
 		Example: `  fedrelu export mnist-2nn -o model.safetensors
-  fedrelu export mnist-2nn --round 40 --coordinator localhost:7070 -o round40.safetensors`,
+  fedrelu export mnist-2nn --round 40 --coordinator localhost:7070 -o round40.safetensors
+  fedrelu export mnist-2nn --table -o run.csv
+  fedrelu export mnist-2nn --spectra -o spectra.npz`,
 		Args: exactly("RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var wanted *int
@@ -41,6 +47,9 @@ func newExport(a *app) *cobra.Command {
 				return usage("--round %s: want a round, from 0", strconv.Itoa(round))
 			}
 			return w.in(func(place archive) error {
+				if table || spectra {
+					return exportMeasured(cmd.Context(), a, place, args[0], output, spectra, asJSON)
+				}
 				header, err := exportTo(cmd.Context(), place, args[0], wanted, output)
 				if err != nil {
 					return err
@@ -55,6 +64,9 @@ func newExport(a *app) *cobra.Command {
 	}
 	w.flags(cmd)
 	cmd.Flags().IntVar(&round, "round", 0, "`round` of the model (default: the last one)")
+	cmd.Flags().BoolVar(&table, "table", false, "write everything that was measured as one long table (CSV)")
+	cmd.Flags().BoolVar(&spectra, "spectra", false, "write the singular values that are kept (checks.rank.spectra) as a NumPy .npz file")
+	cmd.MarkFlagsMutuallyExclusive("table", "spectra", "round")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (required)")
 	if err := cmd.MarkFlagRequired("output"); err != nil {
 		panic(err) // there is no such flag
@@ -63,11 +75,22 @@ func newExport(a *app) *cobra.Command {
 	return cmd
 }
 
-// exportTo writes the model under another name first.
+// exportTo writes a model.
 func exportTo(ctx context.Context, from archive, run string, round *int, path string) (h control.Header, err error) {
+	err = writeFile(path, func(out *bufio.Writer) error {
+		return from.Export(ctx, run, round, func(header control.Header) (io.Writer, error) {
+			h = header
+			return out, writeHeader(out, header)
+		})
+	})
+	return h, err
+}
+
+// writeFile writes a file under another name first.
+func writeFile(path string, write func(*bufio.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return h, fmt.Errorf("writing the model: %w", err)
+		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	defer func() {
 		if err != nil {
@@ -76,17 +99,13 @@ func exportTo(ctx context.Context, from archive, run string, round *int, path st
 		}
 	}()
 	out := bufio.NewWriterSize(f, 1<<20)
-	err = from.Export(ctx, run, round, func(header control.Header) (io.Writer, error) {
-		h = header
-		return out, writeHeader(out, header)
-	})
-	if err != nil {
-		return h, err
+	if err = write(out); err != nil {
+		return err
 	}
 	if err = finishFile(f, out, path); err != nil {
-		return h, fmt.Errorf("writing the model: %w", err)
+		return fmt.Errorf("writing %s: %w", path, err)
 	}
-	return h, nil
+	return nil
 }
 
 // writeHeader writes what a safetensors file of the model begins with: its tensors stand there as they do in the block.

@@ -17,6 +17,14 @@ type Export struct {
 	ModelSHA256 string `json:"model_sha256"`
 }
 
+// ExportMeasured is the document of `export --table --json` and `export --spectra --json`.
+type ExportMeasured struct {
+	Run    string `json:"run"`
+	Rounds int    `json:"rounds"` // the start included
+	File   string `json:"file"`
+	Arrays *int   `json:"arrays"` // of spectra; null: a table
+}
+
 // NewExport returns the document of a model that was written to file.
 func NewExport(h control.Header, file string) Export {
 	e := Export{Run: h.Run, Round: h.Round, File: file, Tensors: len(h.Tensors), ModelSHA256: h.Model.String()}

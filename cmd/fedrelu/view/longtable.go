@@ -1,0 +1,156 @@
+package view
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/fedrelu/fedrelu/analysis/study"
+	"github.com/fedrelu/fedrelu/coordinator/record"
+	"github.com/fedrelu/fedrelu/internal/bounds"
+	"github.com/fedrelu/fedrelu/internal/npz"
+	"github.com/fedrelu/fedrelu/proto/spec"
+)
+
+// longTable writes the long table of a run: a row for each number that was measured.
+type longTable struct {
+	w         *csv.Writer
+	run, seed string
+	round     int
+	err       error
+}
+
+// LongColumns are the columns of the long table. step is empty for numbers of a whole round, shard for the average model and for
+// numbers over shards, layer for the whole model.
+func LongColumns() []string {
+	return []string{"run", "seed", "round", "step", "shard", "layer", "quantity", "value"}
+}
+
+// WriteLongTable writes everything that was measured of a run as CSV, in the order of rounds.
+func WriteLongTable(w io.Writer, run record.Run, rounds []*record.RoundHistory) error {
+	s, err := spec.FromProto(run.Spec)
+	if err != nil {
+		return fmt.Errorf("reading the spec of run %s: %w", run.ID, err)
+	}
+	predicted, err := bounds.Of(run, rounds)
+	if err != nil {
+		return err
+	}
+	t := longTable{w: csv.NewWriter(w), run: run.ID, seed: strconv.FormatUint(s.Seed, 10)}
+	t.err = t.w.Write(LongColumns())
+	for _, r := range rounds {
+		t.addRound(r, predicted[r.Number])
+	}
+	t.w.Flush()
+	if t.err == nil {
+		t.err = t.w.Error()
+	}
+	return t.err
+}
+
+func (t *longTable) addRound(r *record.RoundHistory, predicted map[string]bounds.Layer) {
+	t.round = r.Number
+	t.whole("", "test_accuracy", r.TestAccuracy)
+	t.whole("", "test_loss", r.TestLoss)
+	t.whole("", "train_loss", r.TrainLoss)
+	if r.Measured == nil {
+		return
+	}
+	t.addDrift(r.Measured.Drift)
+	for _, l := range r.Measured.Layers {
+		t.addLayer(l, predicted[l.Name])
+	}
+	for _, m := range r.Measured.Readings {
+		t.add(m)
+	}
+}
+
+func (t *longTable) addDrift(d *record.Drift) {
+	if d == nil {
+		return
+	}
+	t.addModule(record.ModuleDrift{Drift: d.Drift, DriftRel: d.DriftRel, DriftMax: d.DriftMax, Cosine: d.Cosine,
+		Divergence: d.Divergence, DivergenceRel: d.DivergenceRel, Lipschitz: d.Lipschitz})
+	for _, m := range d.Modules {
+		t.addModule(m)
+	}
+	for _, f := range d.Flips {
+		t.whole(f.Name, "flips", &f.Fraction)
+	}
+}
+
+func (t *longTable) addModule(m record.ModuleDrift) {
+	t.whole(m.Name, "drift", m.Drift)
+	t.whole(m.Name, "drift_rel", m.DriftRel)
+	t.whole(m.Name, "drift_max", m.DriftMax)
+	t.whole(m.Name, "cosine", m.Cosine)
+	t.whole(m.Name, "divergence", m.Divergence)
+	t.whole(m.Name, "divergence_rel", m.DivergenceRel)
+	t.whole(m.Name, "lipschitz", m.Lipschitz)
+}
+
+// addLayer adds what is known of the model that the round made; checks.local_ranks says the same of the mean of the ends under
+// the names without "model.".
+func (t *longTable) addLayer(l record.Layer, p bounds.Layer) {
+	s := l.Spectrum
+	if s == nil {
+		return
+	}
+	number := func(quantity string, value float64) { t.whole(l.Name, "model."+quantity, &value) }
+	number("rank", float64(s.Rank))
+	for _, at := range s.Ranks {
+		number("rank."+strconv.FormatFloat(at.Epsilon, 'g', -1, 64), float64(at.Rank))
+	}
+	number("stable_rank", s.StableRank)
+	number("effective_rank", s.EffectiveRank)
+	number("frobenius", s.Frobenius)
+	number("spectral", s.Spectral)
+	t.whole(l.Name, "lambda", p.Lambda)
+	t.whole(l.Name, "lambda_onset", p.Onset)
+	if p.Certificate.Applies {
+		number("rank.bound", float64(p.Certificate.Bound))
+	}
+}
+
+// whole adds a number of the whole round on the average model, if there is one.
+func (t *longTable) whole(layer, quantity string, value *float64) {
+	if value != nil {
+		t.add(study.Reading{Quantity: quantity, Layer: layer, Shard: study.Average, Step: study.Whole, Value: *value})
+	}
+}
+
+func (t *longTable) add(r study.Reading) {
+	if t.err != nil {
+		return
+	}
+	step, shard := "", ""
+	if r.Step != study.Whole {
+		step = strconv.Itoa(r.Step)
+	}
+	if r.Shard != study.Average {
+		shard = strconv.Itoa(r.Shard)
+	}
+	t.err = t.w.Write([]string{t.run, t.seed, strconv.Itoa(t.round), step, shard, r.Layer, r.Quantity, strconv.FormatFloat(r.Value, 'g', -1, 64)})
+}
+
+// WriteSpectra writes the singular values that are kept of a run as a NumPy .npz file, an array "ROUND/LAYER" each, and returns
+// how many arrays there are.
+func WriteSpectra(w io.Writer, rounds []*record.RoundHistory) (int, error) {
+	out, n := npz.NewWriter(w), 0
+	for _, r := range rounds {
+		if r.Measured == nil {
+			continue
+		}
+		for _, l := range r.Measured.Layers {
+			if l.Spectrum == nil || l.Spectrum.Values == nil {
+				continue
+			}
+			if err := out.Add(fmt.Sprintf("%d/%s", r.Number, l.Name), l.Spectrum.Values); err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, out.Close()
+}
