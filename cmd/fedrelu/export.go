@@ -48,7 +48,7 @@ func newExport(a *app) *cobra.Command {
 			}
 			return w.in(func(place archive) error {
 				if table || spectra {
-					return exportMeasured(cmd.Context(), a, place, args[0], output, spectra, asJSON)
+					return measuredExport{run: args[0], path: output, spectra: spectra, jsonOut: asJSON}.write(cmd.Context(), a, place)
 				}
 				header, err := exportTo(cmd.Context(), place, args[0], wanted, output)
 				if err != nil {

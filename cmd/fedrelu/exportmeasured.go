@@ -8,15 +8,21 @@ import (
 	"github.com/fedrelu/fedrelu/cmd/fedrelu/view"
 )
 
-// exportMeasured writes what was measured of a run: a long table, or spectra.
-func exportMeasured(ctx context.Context, a *app, place archive, name, path string, spectra, asJSON bool) error {
-	run, rounds, err := readRun(ctx, place, name)
+// measuredExport says what of a run's measurements is written, and where.
+type measuredExport struct {
+	run, path        string
+	spectra, jsonOut bool
+}
+
+// write writes a long table, or spectra.
+func (e measuredExport) write(ctx context.Context, a *app, place archive) error {
+	run, rounds, err := readRun(ctx, place, e.run)
 	if err != nil {
 		return err
 	}
 	arrays := 0
-	err = writeFile(path, func(out *bufio.Writer) (err error) {
-		if spectra {
+	err = writeFile(e.path, func(out *bufio.Writer) (err error) {
+		if e.spectra {
 			arrays, err = view.WriteSpectra(out, rounds)
 			return err
 		}
@@ -25,13 +31,13 @@ func exportMeasured(ctx context.Context, a *app, place archive, name, path strin
 	if err != nil {
 		return err
 	}
-	document := view.ExportMeasured{Run: run.ID, Rounds: len(rounds), File: path}
-	if spectra {
+	document := view.ExportMeasured{Run: run.ID, Rounds: len(rounds), File: e.path}
+	if e.spectra {
 		document.Arrays = &arrays
 	}
-	if asJSON {
+	if e.jsonOut {
 		return view.WriteJSON(a.stdout, document)
 	}
-	_, err = fmt.Fprintf(a.stdout, "wrote %s: what was measured of run %s at its start and in %d rounds\n", path, run.ID, max(0, len(rounds)-1))
+	_, err = fmt.Fprintf(a.stdout, "wrote %s: what was measured of run %s at its start and in %d rounds\n", e.path, run.ID, max(0, len(rounds)-1))
 	return err
 }
