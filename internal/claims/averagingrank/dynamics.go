@@ -56,17 +56,6 @@ func (m matrix) singular() ([]float64, error) {
 	return svd.Values(nil), nil
 }
 
-// meanOf returns the mean of matrices of one shape.
-func meanOf(ms []matrix) matrix {
-	out := newMatrix(ms[0].rows, ms[0].cols)
-	for _, m := range ms {
-		for i, v := range m.values {
-			out.values[i] += v / float64(len(ms))
-		}
-	}
-	return out
-}
-
 // randomGradients is Local SGD on a matrix whose gradients are random: products of independent Gaussian vectors, B of them a step
 // (1.3 item 7). Nothing but the sides, K, H, B and rho enters.
 type randomGradients struct {

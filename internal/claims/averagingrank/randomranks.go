@@ -51,6 +51,7 @@ func randomRanks(ctx context.Context, lab *claims.Lab, seed uint64) ([]row, erro
 		err = lab.Each(ctx, len(all), func(_ context.Context, i int) error {
 			d := dynamicsOf(s)
 			d.Workers, d.Steps, d.Batch = all[i][0], all[i][1], all[i][2]
+			var err error
 			rows[i], err = d.measure()
 			return err
 		})
