@@ -179,6 +179,7 @@ type hand struct {
 	onAssign  func(wire.Assign) bool       // false: do nothing about it
 	onMeasure func(wire.Measure) bool      // false: do nothing about it
 	onStudy   func(wire.Study)             // nil: do nothing about it
+	onReady   func()                       // the coordinator has heard that it is ready
 	change    func(p *wire.Push, b []byte) // of a push before it is sent
 	replies   chan wire.PushReply
 }
@@ -219,6 +220,9 @@ func (w *hand) handle(m wire.ToWorker) {
 	switch m := m.(type) {
 	case wire.StartRun:
 		w.b.Deliver(w.s, wire.RunReady{Run: m.Run, Data: w.job.Data.Fingerprint()})
+		if w.onReady != nil {
+			w.onReady()
+		}
 	case wire.Assign:
 		if w.onAssign == nil || w.onAssign(m) {
 			w.assign(m)

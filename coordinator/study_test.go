@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,13 +48,20 @@ func checkStudied(t *testing.T, rounds []*record.RoundHistory) {
 
 // A study says what was measured of which tasks, and goes to whoever can make it when somebody cannot.
 func TestStudiesGoToWhoCanMakeThem(t *testing.T) {
-	s := studied(t, 20) // enough for both workers to be ready in some of them
+	s := studied(t, 4)
 	b := start(t, Config{})
 	orders := make(chan wire.Study, 40)
+	var ready sync.WaitGroup // nobody trains before both are there
+	ready.Add(2)
+	wait := func(wire.Assign) bool { ready.Wait(); return true }
 	b.join("unable", s, func(h *hand) {
+		h.onReady, h.onAssign = ready.Done, wait
 		h.onStudy = func(m wire.Study) { orders <- m; b.Deliver(h.s, wire.StudyFailed{Key: m.Key, Reason: "cannot"}) }
 	})
-	b.join("able", s, answer)
+	b.join("able", s, func(h *hand) {
+		answer(h)
+		h.onReady, h.onAssign = ready.Done, wait
+	})
 	run, rounds := b.wait(b.submit(s))
 	if run.Status != record.Completed {
 		t.Fatalf("%v: %s", run.Status, run.Reason)
@@ -61,7 +69,7 @@ func TestStudiesGoToWhoCanMakeThem(t *testing.T) {
 	checkModels(t, rounds, oracle(t, s))
 	checkStudied(t, rounds)
 	if len(orders) == 0 {
-		t.Error("only one of two workers was asked in twenty rounds")
+		t.Error("only one of two workers was asked in four rounds")
 	}
 	for len(orders) > 0 {
 		m := <-orders
