@@ -192,11 +192,11 @@ func (b *bench) hello(name string) wire.Hello {
 
 func (b *bench) join(name string, s *spec.Spec, script func(*hand)) *hand {
 	b.t.Helper()
+	job := jobOf(b.t, s) // before it joins: a hand that is silent for long is lost
 	session, err := b.Join(b.hello(name))
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	job := jobOf(b.t, s)
 	w := &hand{b: b, s: session, job: job, trainer: localsgd.NewTrainer(job), ends: make(map[int][]float32), states: make(map[tensor.Hash][]float32), replies: make(chan wire.PushReply, 1000)}
 	if script != nil {
 		script(w)
