@@ -28,7 +28,7 @@ func all(cmd *cobra.Command, do func(*cobra.Command)) {
 func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	// Commands that print results, and therefore have --json.
 	results := map[string]bool{"run": true, "submit": true, "list": true, "show": true, "watch": true, "export": true, "shards": true,
-		"verify": true, "replay": true, "health": true, "version": true, "train": true, "check": true, "round": true}
+		"verify": true, "replay": true, "health": true, "version": true, "train": true, "check": true, "round": true, "analyze": true, "reproduce": true}
 	all(newRoot(&app{}), func(cmd *cobra.Command) {
 		if cmd.Short == "" || cmd.Long == "" || !strings.Contains(cmd.Example, "  fedrelu "+strings.TrimPrefix(cmd.CommandPath(), "fedrelu ")) &&
 			cmd.HasParent() {
