@@ -31,11 +31,9 @@ func measure(t *testing.T, l *claims.Lab, id string) *claims.Outcome {
 	return nil
 }
 
-// TestExactClaims: on the claims' own specs, but a smaller matrix of random gradients.
-func TestExactClaims(t *testing.T) {
-	if v := measure(t, lab(claims.Quick), "P1.12a").Verdict; v != claims.Holds {
-		t.Errorf("P1.12a: %s", v)
-	}
+// TestRandomGradients: the theorem and the law on a smaller matrix than the claims'. The exact claims on their own specs are measured
+// by `fedrelu reproduce`, which fails when one of them does, and which CI runs.
+func TestRandomGradients(t *testing.T) {
 	small := lab(claims.Quick, "data.synthetic.gaussian.inputs=140", "model.mlp.hidden=[140]", "local.optimizer.sgd.weight_decay=1.5")
 	if v := measure(t, small, "P1.11c").Verdict; v == claims.Fails {
 		t.Errorf("P1.11c: %s", v)
@@ -51,13 +49,6 @@ func TestExactClaims(t *testing.T) {
 		if off := math.Abs(r.Average - float64(r.LawAverage)); off > max(3, lawWithin*float64(r.LawAverage)) { // ranks are few at this size
 			t.Errorf("%v: average %g, law %d", r, r.Average, r.LawAverage)
 		}
-	}
-	network, err := certifyNetwork[float32](context.Background(), lab(claims.Quick))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o := network.test(); o.Verdict != claims.Holds {
-		t.Errorf("P1.11 in a network: %s, %s", o.Verdict, o.Why)
 	}
 }
 
