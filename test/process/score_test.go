@@ -38,14 +38,15 @@ func TestKillWhileScored(t *testing.T) {
 		}
 		c.startCoordinator(t)
 	}
-	left := 0
+	left, from := 0, 0
 	for range 5 {
-		from := c.coordinator.log.count()
+		_, from = c.coordinator.await(t, from, "msg", "worker joined", "worker", "right") // who has not joined does not leave
 		if c.killAtScoring(t, lone) {
 			_, at := c.coordinator.await(t, from, "msg", "worker left", "worker", "right")
 			if phaseBefore(c.coordinator, at) == "evaluate" {
 				left++
 			}
+			from = at
 		}
 		lone = c.ownWorker(t, "right", "1", folder)
 	}
