@@ -67,14 +67,17 @@ const (
 	nearZero = 0.3
 )
 
+// smallest is the least value that a linear axis tells from zero: below, steps between ticks have too few bits left.
+const smallest = 1e-290
+
 // widen makes room around a range, and gives one to a single value. Ranges of one sign that come near zero begin there.
 func widen(lo, hi float64) (float64, float64) {
 	lo, hi = max(lo, -math.MaxFloat64/4), min(hi, math.MaxFloat64/4)
+	if max(math.Abs(lo), math.Abs(hi)) < smallest {
+		return -1, 1
+	}
 	if hi-lo <= 1e-12*max(math.Abs(lo), math.Abs(hi)) {
-		room := max(math.Abs(lo)/2, 1e-300)
-		if lo == 0 {
-			room = 1
-		}
+		room := math.Abs(lo) / 2
 		return lo - room, hi + room
 	}
 	room := margin * (hi - lo)

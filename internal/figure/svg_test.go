@@ -180,6 +180,14 @@ func TestAnyNumbers(t *testing.T) {
 	})
 }
 
+// What is too small for steps between ticks is shown as the zero that it is beside anything else.
+func TestSubnormalMarks(t *testing.T) {
+	p := Panel{Title: "any", X: "x", Y: "y", Marks: []Mark{{Name: "a mark", At: 0}, {Name: "a mark", At: 1e-310}}}
+	if wrong := illegible(t, drawn(t, &Figure{Title: "any", Panels: []Panel{p}})); wrong != "" {
+		t.Error(wrong)
+	}
+}
+
 // The points of a series stand where a ruler would put them: between the pixels of two ticks, in proportion, on either axis.
 func TestPointsStandOnTheirScale(t *testing.T) {
 	for _, log := range []bool{false, true} {
