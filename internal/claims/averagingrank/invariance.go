@@ -129,7 +129,7 @@ func overSteps[F float32 | float64](ctx context.Context, name string, steps []in
 		if i == 0 {
 			reference = slices.Clone(model)
 		}
-		out = append(out, drifted{name, h, distance(model, reference) / length(reference), v})
+		out = append(out, drifted{name, h, claims.Distance(model, reference) / length(reference), v})
 	}
 	return out, nil
 }
@@ -142,22 +142,13 @@ func divergence[F float32 | float64](ctx context.Context, r *localsgd.RunnerIn[F
 		if _, err := r.Carry(ctx, r.Algorithm.PlanOf(r.Job, round, []int{task.Shard}, nil), start, next); err != nil {
 			return 0, err
 		}
-		d := distance(next, mean)
+		d := claims.Distance(next, mean)
 		v += task.Weight.Float() * d * d
 	}
 	return math.Sqrt(v) / length(mean), nil
 }
 
-func distance[F float32 | float64](a, b []F) float64 {
-	sum := 0.0
-	for i := range a {
-		d := float64(a[i]) - float64(b[i])
-		sum += d * d
-	}
-	return math.Sqrt(sum)
-}
-
-func length[F float32 | float64](a []F) float64 { return distance(a, make([]F, len(a))) }
+func length[F float32 | float64](a []F) float64 { return claims.Distance(a, make([]F, len(a))) }
 
 // deal returns the setting with a training set for each worker, made of the spec's, and H local steps.
 func (a arm) deal(s *claims.Setting, h int) *claims.Setting {

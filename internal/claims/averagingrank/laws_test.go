@@ -56,10 +56,10 @@ func TestSynchronousIsOneWorker(t *testing.T) {
 		return model
 	}
 	four, one := run("shards.count=4"), run("shards.count=1")
-	if d := distance(four, one) / length(one); d > 1e-5 {
+	if d := claims.Distance(four, one) / length(one); d > 1e-5 {
 		t.Errorf("four workers and one differ by %g", d)
 	}
-	if d := distance(four, run("shards.count=2")) / length(one); d == 0 {
+	if d := claims.Distance(four, run("shards.count=2")) / length(one); d == 0 {
 		t.Error("four workers and two agree in every bit: the shards were not used")
 	}
 }

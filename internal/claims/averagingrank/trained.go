@@ -115,7 +115,7 @@ func (t *trained) look(ctx context.Context, m *member, round int, start, model [
 	for k, end := range ends.Models {
 		t.members = append(t.members, m.spectrum(end))
 		t.memberAccuracy += m.setting.TestAccuracy(end, glanced) / float64(len(ends.Models))
-		d := distance(end, model)
+		d := claims.Distance(end, model)
 		v += ends.Weights[k] * d * d
 		mean.Add(ends.Weights[k], end)
 		mean.Write(block)

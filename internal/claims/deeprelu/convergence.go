@@ -82,7 +82,7 @@ func tails(ctx context.Context, lab *claims.Lab, bound tailing) (*claims.Outcome
 		for _, c := range checks {
 			moved, bounds = append(moved, c.moved[n-1]), append(bounds, c.bound[n-1])
 		}
-		o.Measured += fmt.Sprintf("; n = %d: %.2g, bound %.2g", n, mean(moved), mean(bounds))
+		o.Measured += fmt.Sprintf("; n = %d: %.2g, bound %.2g", n, claims.Mean(moved), claims.Mean(bounds))
 	}
 	drawTails(lab, checks)
 	return o, nil
@@ -151,12 +151,12 @@ func steps(ctx context.Context, lab *claims.Lab, extra ...string) (*claims.Outco
 		for _, v := range m {
 			smallest = math.Min(smallest, v)
 		}
-		ratios, least = append(ratios, mean(m)/heStep), append(least, smallest)
+		ratios, least = append(ratios, claims.Mean(m)/heStep), append(least, smallest)
 	}
 	o := claims.All(claims.TestWithin(ratios, stepTolerance), claims.TestTrend(least, claims.Above, leastStep))
 	o.Setup = setup
 	o.Predicted = fmt.Sprintf("mean step %.4f to %g of it, no layer below %g", heStep, stepTolerance, leastStep)
-	o.Measured = fmt.Sprintf("%.4f; smallest of any layer %.3f", mean(ratios)*heStep, mean(least))
+	o.Measured = fmt.Sprintf("%.4f; smallest of any layer %.3f", claims.Mean(ratios)*heStep, claims.Mean(least))
 	drawSteps(lab, moved[0])
 	return o, nil
 }

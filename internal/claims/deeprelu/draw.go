@@ -54,7 +54,7 @@ func add(l *figure.Line, x int, values []float64) {
 	for _, v := range values {
 		lo, hi = math.Min(lo, v), math.Max(hi, v)
 	}
-	l.X, l.Y = append(l.X, float64(x)), append(l.Y, mean(values))
+	l.X, l.Y = append(l.X, float64(x)), append(l.Y, claims.Mean(values))
 	l.Lo, l.Hi = append(l.Lo, lo), append(l.Hi, hi)
 }
 

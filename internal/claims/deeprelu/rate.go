@@ -54,7 +54,7 @@ func rate(ctx context.Context, lab *claims.Lab, law func(p float64) float64) (*c
 			off = append(off, math.Abs(slope-law(p)))
 		}
 		parts = append(parts, claims.TestTrend(off, claims.Below, rateTolerance))
-		text += fmt.Sprintf("; p = %g: %.3f, law %.3f", p, mean(own), law(p))
+		text += fmt.Sprintf("; p = %g: %.3f, law %.3f", p, claims.Mean(own), law(p))
 	}
 	s, err := lab.Setting("P2.7")
 	if err != nil {
@@ -159,7 +159,7 @@ func products(ctx context.Context, lab *claims.Lab, extra ...string) (*claims.Ou
 	n := len(s.Job.Net.Activations())
 	o.Setup = fmt.Sprintf("%d layers, products of %d and of all", n, n/2)
 	o.Predicted = fmt.Sprintf("relative change below %g near the identity, above %g for He's start", settled, restless)
-	o.Measured = fmt.Sprintf("%.2g near the identity, %.2g for He's start", mean(near), mean(far))
+	o.Measured = fmt.Sprintf("%.2g near the identity, %.2g for He's start", claims.Mean(near), claims.Mean(far))
 	return o, nil
 }
 

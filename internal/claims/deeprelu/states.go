@@ -204,14 +204,6 @@ func length(v []float64) float64 {
 	return math.Sqrt(sum)
 }
 
-func mean(x []float64) float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += v
-	}
-	return sum / float64(len(x))
-}
-
 // refused turns the error for networks of another form into a verdict.
 func refused(o *claims.Outcome, err error) (*claims.Outcome, error) {
 	if other, ok := err.(*notOfForm); ok {

@@ -77,7 +77,7 @@ func trainingOutcome(runs []history, seeds int) *claims.Outcome {
 		for _, h := range runs[i*seeds : (i+1)*seeds] {
 			ends, worst = append(ends, h.last()), math.Max(worst, h.spread())
 		}
-		text += fmt.Sprintf("; %s %.2f", start.name, mean(ends))
+		text += fmt.Sprintf("; %s %.2f", start.name, claims.Mean(ends))
 		if i == 0 {
 			near = ends
 		}

@@ -47,7 +47,7 @@ func judgeDepth(trials [][]*trial) *claims.Outcome {
 }
 
 // last returns the mean entropy of the layers in the last epoch.
-func (t *trial) last() float64 { return mean(t.Entropy[len(t.Entropy)-1]) }
+func (t *trial) last() float64 { return claims.Mean(t.Entropy[len(t.Entropy)-1]) }
 
 func lastMean(trials []*trial) float64 {
 	sum := 0.0

@@ -40,35 +40,36 @@ func line(name string, t table) figure.Line {
 	return l
 }
 
-// panels collects what the claims of one laboratory draw, in their order.
-type panels struct{ list []figure.Panel }
-
-func addPanel(lab *claims.Lab, p figure.Panel) {
-	all, _ := claims.Once(lab, "entropy panels", func() (*panels, error) { return &panels{}, nil })
-	for i := range all.list {
-		if all.list[i].Title == p.Title {
-			all.list[i] = p
-			return
-		}
-	}
-	all.list = append(all.list, p)
-	lab.Draw("entropy-slopes", &figure.Figure{
-		Title:   "What the slope of a leaky ReLU does",
-		Caption: "Means over paired seeds with 95% intervals.",
-		Columns: 2, Panels: all.list,
-	})
+var frame = figure.Figure{
+	Title:   "What the slope of a leaky ReLU does",
+	Caption: "Means over paired seeds with 95% intervals.",
+	Columns: 2,
 }
 
-func drawAccuracy(lab *claims.Lab, what string, t table) {
-	addPanel(lab, figure.Panel{Title: "MNIST, " + what, X: "slope a", Y: "test accuracy", Lines: []figure.Line{line("", t)}})
+// The places of the panels in the figure over slopes.
+const (
+	placeWide = iota
+	placeNarrow
+	placeRegression
+	placeDepth
+	placeTransfer
+	placeTracking
+)
+
+func addPanel(lab *claims.Lab, place int, p figure.Panel) {
+	lab.DrawPanel("entropy-slopes", frame, place, p)
+}
+
+func drawAccuracy(lab *claims.Lab, place int, what string, t table) {
+	addPanel(lab, place, figure.Panel{Title: "MNIST, " + what, X: "slope a", Y: "test accuracy", Lines: []figure.Line{line("", t)}})
 }
 
 func drawRegression(lab *claims.Lab, t table) {
-	addPanel(lab, figure.Panel{Title: "Regression", X: "slope a", Y: "validation loss", Lines: []figure.Line{line("", t)}})
+	addPanel(lab, placeRegression, figure.Panel{Title: "Regression", X: "slope a", Y: "validation loss", Lines: []figure.Line{line("", t)}})
 }
 
 func drawTransfer(lab *claims.Lab, t table) {
-	addPanel(lab, figure.Panel{Title: "Heads on frozen features", X: "slope a", Y: "validation loss", Lines: []figure.Line{line("", t)}})
+	addPanel(lab, placeTransfer, figure.Panel{Title: "Heads on frozen features", X: "slope a", Y: "validation loss", Lines: []figure.Line{line("", t)}})
 }
 
 func drawTracking(lab *claims.Lab, lost, loss table) {
@@ -76,7 +77,7 @@ func drawTracking(lab *claims.Lab, lost, loss table) {
 	for i, a := range lost.slopes {
 		p.Lines = append(p.Lines, figure.Line{Name: fmt.Sprintf("a = %v", a), X: lost.values[i], Y: loss.values[i], Style: figure.Points})
 	}
-	addPanel(lab, p)
+	addPanel(lab, placeTracking, p)
 }
 
 func drawDepth(lab *claims.Lab, trials [][]*trial) {
@@ -84,7 +85,7 @@ func drawDepth(lab *claims.Lab, trials [][]*trial) {
 	for i, row := range trials {
 		l.X, l.Y = append(l.X, float64(i+2)), append(l.Y, lastMean(row))
 	}
-	addPanel(lab, figure.Panel{Title: "Layers of one width", X: "hidden layers", Y: "entropy a layer, nats", Lines: []figure.Line{l}})
+	addPanel(lab, placeDepth, figure.Panel{Title: "Layers of one width", X: "hidden layers", Y: "entropy a layer, nats", Lines: []figure.Line{l}})
 }
 
 // drawProfiles shows the entropy of each layer over the epochs, a line for each slope: the paper's figure.
@@ -129,7 +130,7 @@ func epochMeans(trials [][]*trial, epoch int) string {
 		sum := 0.0
 		for _, t := range row {
 			at := (epoch + len(t.Entropy)) % len(t.Entropy)
-			sum += mean(t.Entropy[at][:wideLayers]) / float64(len(row))
+			sum += claims.Mean(t.Entropy[at][:wideLayers]) / float64(len(row))
 		}
 		words = append(words, fmt.Sprintf("%v: %.2f", profileSlopes[i], sum))
 	}

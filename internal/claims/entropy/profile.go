@@ -161,17 +161,9 @@ func judgeSharpest(trials [][]*trial) *claims.Outcome {
 	for k := range margin {
 		next := math.Inf(-1)
 		for i := 1; i < len(trials); i++ {
-			next = max(next, mean(trials[i][k].relative()[:wideLayers]))
+			next = max(next, claims.Mean(trials[i][k].relative()[:wideLayers]))
 		}
-		margin[k] = mean(trials[0][k].relative()[:wideLayers]) - next
+		margin[k] = claims.Mean(trials[0][k].relative()[:wideLayers]) - next
 	}
 	return claims.TestTrend(margin, claims.Above, 0)
-}
-
-func mean(x []float64) float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += v
-	}
-	return sum / float64(len(x))
 }

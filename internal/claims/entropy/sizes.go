@@ -50,7 +50,7 @@ func wide(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 	o.Setup = fmt.Sprintf("the spec's network (three layers of 32) at %d slopes, %d paired seeds, accuracy over the last fifth", len(wideSlopes), o.Seeds)
 	o.Predicted = "the best slope is at most 0.2, and beyond it accuracy falls with the slope (Spearman <= -0.8)"
 	o.Measured = "accuracy " + bySlope(accuracy, "%.3f")
-	drawAccuracy(lab, "32 units a layer", accuracy)
+	drawAccuracy(lab, placeWide, "32 units a layer", accuracy)
 	writeDown(lab, "entropy-accuracy-wide", accuracy)
 	return o, nil
 }
@@ -80,7 +80,7 @@ func narrow(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 	o.Setup = fmt.Sprintf("the spec's network (three layers of 8) at %d slopes, %d paired seeds; half of them choose the slope, the others judge it", len(narrowSlopes), narrowSeeds(lab))
 	o.Predicted = "the best slope is above 0, and better than 0"
 	o.Measured = "accuracy " + bySlope(accuracy, "%.3f")
-	drawAccuracy(lab, "8 units a layer", accuracy)
+	drawAccuracy(lab, placeNarrow, "8 units a layer", accuracy)
 	writeDown(lab, "entropy-accuracy-narrow", accuracy)
 	return o, nil
 }

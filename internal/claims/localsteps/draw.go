@@ -7,25 +7,25 @@ import (
 	"github.com/fedrelu/fedrelu/internal/figure"
 )
 
-// panels collects what the claims of one laboratory draw.
-type panels struct{ list []figure.Panel }
-
-// add puts a panel into the paper's figure, in place of one with its title.
-func add(lab *claims.Lab, p figure.Panel) {
-	all, _ := claims.Once(lab, "localsteps panels", func() (*panels, error) { return &panels{}, nil })
-	for i := range all.list {
-		if all.list[i].Title == p.Title {
-			all.list[i] = p
-			return
-		}
-	}
-	all.list = append(all.list, p)
-	lab.Draw("local-sgd", &figure.Figure{
-		Title:   "Local SGD on ReLU networks: drift, gates, convergence",
-		Caption: "T1 is a network of one hidden layer in the theory's scaling, T2 a perceptron on MNIST. Predictions are dashed.",
-		Columns: 2, Panels: all.list,
-	})
+var frame = figure.Figure{
+	Title:   "Local SGD on ReLU networks: drift, gates, convergence",
+	Caption: "T1 is a network of one hidden layer in the theory's scaling, T2 a perceptron on MNIST. Predictions are dashed.",
+	Columns: 2,
 }
+
+// The places of the panels in the paper's figure.
+const (
+	placeLoss = iota
+	placeDrift
+	placeSlopes
+	placeFlips
+	placeGrowth
+	placeWidths
+	placeShards
+	placeLinear
+)
+
+func add(lab *claims.Lab, place int, p figure.Panel) { lab.DrawPanel("local-sgd", frame, place, p) }
 
 func drawConvergence(lab *claims.Lab, all []*history) {
 	loss := figure.Panel{Title: "T1: training loss", X: "round", Y: "loss over the first", LogY: true}
@@ -42,8 +42,8 @@ func drawConvergence(lab *claims.Lab, all []*history) {
 		}
 		loss.Lines, drift.Lines = append(loss.Lines, l), append(drift.Lines, d)
 	}
-	add(lab, loss)
-	add(lab, drift)
+	add(lab, placeLoss, loss)
+	add(lab, placeDrift, drift)
 	lab.Tabulate(t)
 }
 
@@ -57,7 +57,7 @@ func drawSlopes(lab *claims.Lab, all []slopes) {
 			t.Rows = append(t.Rows, []string{s.name, fmt.Sprint(r), fmt.Sprint(s.values[i])})
 		}
 	}
-	add(lab, p)
+	add(lab, placeSlopes, p)
 	lab.Tabulate(t)
 }
 
@@ -76,7 +76,7 @@ func drawFlips(lab *claims.Lab, grid []*corner) {
 		}
 		p.Lines = append(p.Lines, l)
 	}
-	add(lab, p)
+	add(lab, placeFlips, p)
 	lab.Tabulate(t)
 }
 
@@ -97,7 +97,7 @@ func drawGrowth(lab *claims.Lab, results []grown) {
 		}
 		p.Lines = append(p.Lines, l, law)
 	}
-	add(lab, p)
+	add(lab, placeGrowth, p)
 	lab.Tabulate(t)
 }
 
@@ -116,7 +116,7 @@ func drawWidths(lab *claims.Lab, units []int, rounds [][]float64) {
 	for _, m := range units {
 		h.YTicks = append(h.YTicks, fmt.Sprint(m))
 	}
-	add(lab, figure.Panel{Title: "T2: rounds to the target", X: "local steps H", Y: "width", Heat: h})
+	add(lab, placeWidths, figure.Panel{Title: "T2: rounds to the target", X: "local steps H", Y: "width", Heat: h})
 }
 
 func drawDrifts(lab *claims.Lab, drifts [2][][]float64) {
@@ -134,7 +134,7 @@ func drawDrifts(lab *claims.Lab, drifts [2][][]float64) {
 		}
 		p.Lines = append(p.Lines, l)
 	}
-	add(lab, p)
+	add(lab, placeShards, p)
 	lab.Tabulate(t)
 }
 
@@ -147,5 +147,5 @@ func drawLinear(lab *claims.Lab, results []*regression) {
 		}
 		p.Lines = append(p.Lines, l)
 	}
-	add(lab, p)
+	add(lab, placeLinear, p)
 }

@@ -147,17 +147,9 @@ func heterogeneous(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error
 func judgeHeterogeneous(drifts [2][][]float64) *claims.Outcome {
 	ratios := make([]float64, len(drifts[0]))
 	for k := range ratios {
-		ratios[k] = math.Log(meanOf(drifts[1][k]) / meanOf(drifts[0][k]))
+		ratios[k] = math.Log(claims.Mean(drifts[1][k]) / claims.Mean(drifts[0][k]))
 	}
 	return claims.TestTrend(ratios, claims.Above, 0)
-}
-
-func meanOf(x []float64) float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += v / float64(len(x))
-	}
-	return sum
 }
 
 func driftsOf(ctx context.Context, lab *claims.Lab, changes []string, seed uint64, rounds int) ([]float64, error) {

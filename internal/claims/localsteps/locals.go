@@ -3,7 +3,6 @@ package localsteps
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/fedrelu/fedrelu/internal/claims"
 	"github.com/fedrelu/fedrelu/internal/kernel"
@@ -61,18 +60,9 @@ func (x *experiment[F]) round(ctx context.Context, number int, start []F) (ends 
 func divergence[F kernel.Float](ends [][]F, mean []F) float64 {
 	sum := 0.0
 	for _, end := range ends {
-		sum += distance(end, mean) * distance(end, mean) / float64(len(ends))
+		sum += claims.Distance(end, mean) * claims.Distance(end, mean) / float64(len(ends))
 	}
 	return sum
-}
-
-func distance[F kernel.Float](a, b []F) float64 {
-	sum := 0.0
-	for i := range a {
-		d := float64(a[i]) - float64(b[i])
-		sum += d * d
-	}
-	return math.Sqrt(sum)
 }
 
 // lossAt returns the mean loss over all shards.
@@ -91,7 +81,7 @@ func (x *experiment[F]) drift(ends [][]F, mean []F) float64 {
 	sum := 0.0
 	for k, end := range ends {
 		a, b := x.gradient(k, end), x.gradient(k, mean)
-		sum += distance(a, b) / float64(len(ends))
+		sum += claims.Distance(a, b) / float64(len(ends))
 	}
 	return sum
 }
@@ -104,7 +94,7 @@ func (x *experiment[F]) gradient(k int, params []F) []F {
 	return g
 }
 
-// collected is a relu.Sink that keeps a gradient. What is frozen is not part of it: see thaw.
+// collected is a relu.Sink that keeps a gradient.
 type collected[F kernel.Float] []F
 
 // Gradient implements relu.Sink.

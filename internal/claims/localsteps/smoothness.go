@@ -77,7 +77,7 @@ func measureSlopes(lab *claims.Lab, activation int, seed uint64) (slopes, error)
 		for i, d := range direction {
 			there[i] += r * d
 		}
-		return distance(x.gradient(0, start)[:len(direction)], x.gradient(0, there)[:len(direction)])
+		return claims.Distance(x.gradient(0, start)[:len(direction)], x.gradient(0, there)[:len(direction)])
 	}
 	ratio := math.Pow(10, 1.0/perDecade)
 	for r := leastRadius; r <= mostRadius*1.0001; r *= ratio {

@@ -240,19 +240,11 @@ func fluctuation(couples []couple) *claims.Outcome {
 	o := claims.TestTrend(apart, claims.Above, ordersApart)
 	o.Predicted = fmt.Sprintf("log10 of the ratio above %d", ordersApart)
 	o.Measured = fmt.Sprintf("singular values of SGD fluctuate by %.2g of themselves, of gradient descent by %.2g; a step moves SGD %.3g times as far",
-		mean(sgd), mean(gd), mean(steps))
+		claims.Mean(sgd), claims.Mean(gd), claims.Mean(steps))
 	if o.Verdict != claims.Holds {
-		o.Why += fmt.Sprintf("; what gradient descent has is drift: its last %d steps led %.2g of the weights' norm away", watched, mean(led))
+		o.Why += fmt.Sprintf("; what gradient descent has is drift: its last %d steps led %.2g of the weights' norm away", watched, claims.Mean(led))
 	}
 	return o
-}
-
-func mean(x []float64) float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += v
-	}
-	return sum / float64(len(x))
 }
 
 func drawFluctuation(lab *claims.Lab, couples []couple) {
@@ -272,7 +264,7 @@ func drawFluctuation(lab *claims.Lab, couples []couple) {
 			if i > 0 {
 				continue
 			}
-			level, y := mean(m.t.top), make([]float64, len(m.t.top))
+			level, y := claims.Mean(m.t.top), make([]float64, len(m.t.top))
 			for j, v := range m.t.top {
 				y[j] = v/level - 1
 			}

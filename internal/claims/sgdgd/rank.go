@@ -98,7 +98,7 @@ func equalEpochs(ctx context.Context, lab *claims.Lab, extra ...string) (*claims
 	for _, c := range couples {
 		sgd, gd = append(sgd, c.sgd.mean.Rank), append(gd, c.gd.mean.Rank)
 	}
-	o.Measured += fmt.Sprintf("; at equal updates (P3.4's runs) %.1f against %.1f, no direction claimed", mean(sgd), mean(gd))
+	o.Measured += fmt.Sprintf("; at equal updates (P3.4's runs) %.1f against %.1f, no direction claimed", claims.Mean(sgd), claims.Mean(gd))
 	return o, nil
 }
 
@@ -120,7 +120,7 @@ func rankOutcome(ends [][2]*finish) *claims.Outcome {
 	o := claims.TestTrend(effects, claims.Below, 0)
 	o.Gate = gate
 	o.Predicted = fmt.Sprintf("mean eps-rank (eps = %g) of SGD - that of gradient descent below 0", rankEps)
-	o.Measured = fmt.Sprintf("%.1f against %.1f; difference of effective ranks %.1f", mean(sgd), mean(gd), mean(initial))
+	o.Measured = fmt.Sprintf("%.1f against %.1f; difference of effective ranks %.1f", claims.Mean(sgd), claims.Mean(gd), claims.Mean(initial))
 	return o
 }
 
