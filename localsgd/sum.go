@@ -174,9 +174,7 @@ func (s *Sum) accumulate(w Weight, end []float32) {
 // addValues adds values times w to the leading words.
 func (t *gridTensor) addValues(words []uint64, w Weight, values []float32) {
 	if !t.wide {
-		for j, x := range values {
-			words[j] += uint64(quantise(w, x, t.quantum))
-		}
+		addQuantised(words, w, values, t.quantum)
 		return
 	}
 	for j, x := range values {
@@ -216,13 +214,11 @@ func (s *Sum) Mean(dst []float32) error {
 }
 
 func (t *gridTensor) mean(dst []float32, words []uint64, total Weight) {
+	if !t.wide {
+		ratios(dst, words, t.quantum, total)
+		return
+	}
 	for j := range dst {
-		var a int128
-		if t.wide {
-			a = int128{words[2*j], int64(words[2*j+1])}
-		} else {
-			a = int128{words[j], int64(words[j]) >> 63}
-		}
-		dst[j] = ratio(a, t.quantum, total)
+		dst[j] = ratio(int128{words[2*j], int64(words[2*j+1])}, t.quantum, total)
 	}
 }
