@@ -43,36 +43,6 @@ func split(x float32) (mantissa uint64, exp int, negative bool) {
 	return mantissa, exp - 150, b>>31 != 0
 }
 
-// quantise returns round(w*x / 2^quantum), halves away from zero, as an integer of 64 bits. x must lie within a matrix
-// tensor's range, which makes the shift at least 11 and the result less than 2^62.
-func quantise(w Weight, x float32, quantum int) int64 {
-	var v [1]uint64
-	addQuantised(v[:], w, []float32{x}, quantum)
-	return int64(v[0])
-}
-
-// addQuantised adds round(w*x / 2^quantum), halves away from zero, to the word of each x, by the terms of quantise.
-//
-// Every value of every update of a round passes here, so there is one shift and no branch but that for subnormal numbers.
-// The product has at most 74 bits, and 10 of them can go at once: the shift is at least 11, and a floor of a floor is the
-// floor. What is left holds the half that rounds as its last bit but one.
-func addQuantised(words []uint64, w Weight, values []float32, quantum int) {
-	words = words[:len(values)]
-	const early = 10
-	base := uint(quantum + weightBits + 150 - 1 - early) // the shift that is left, for an exponent of 0
-	for j, x := range values {
-		b := math.Float32bits(x)
-		m, exp := uint64(b&(1<<23-1)|1<<23), uint(b>>23&0xff)
-		if exp == 0 {
-			m, exp = m&^(1<<23), 1
-		}
-		hi, lo := bits.Mul64(uint64(w), m)
-		v := ((hi<<(64-early)|lo>>early)>>(base-exp) + 1) >> 1
-		sign := uint64(int64(int32(b)) >> 63)
-		words[j] += (v ^ sign) - sign
-	}
-}
-
 // shiftRight returns (hi,lo) / 2^k rounded to the nearest, halves up, for k >= 1 and a result below 2^64.
 func shiftRight(hi, lo uint64, k int) uint64 {
 	switch {
@@ -144,15 +114,15 @@ func ratio(sum int128, quantum int, w Weight) float32 {
 // ratios is ratio for sums of one word.
 //
 // The quotient in float64 is off by less than 2^-51 of itself, three roundings of 2^-53. Where both ends of that interval
-// round to one float32, so does the true quotient, because rounding is monotone; elsewhere, once in 2^22 values or so, the
-// long way decides. Scaling by a power of two is exact: quanta are far from the ends of float64's range.
+// round to one float32, so does the true quotient, because rounding is monotone; elsewhere, at and very near halves, which the
+// mean of 2, 4 or 8 updates often is, the long way decides. Scaling by a power of two is exact: quanta are far from the ends of float64's range.
 func ratios(dst []float32, words []uint64, quantum int, w Weight) {
 	words = words[:len(dst)]
 	divisor, scale := float64(w), math.Ldexp(1, quantum+weightBits)
 	for j, word := range words {
-		q := float64(int64(word)) / divisor * scale
-		low := float32(q * (1 - 0x1p-51))
-		if low != float32(q*(1+0x1p-51)) {
+		q := float64(float64(int64(word)) / divisor * scale)
+		low, high := float32(float64(q*(1-0x1p-51))), float32(float64(q*(1+0x1p-51)))
+		if low != high {
 			low = ratio(int128{word, int64(word) >> 63}, quantum, w)
 		}
 		dst[j] = low

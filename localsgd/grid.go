@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
@@ -114,26 +115,20 @@ func (g *Grid) Check(end []float32) error {
 
 // check looks at values that stand at index first and after in the tensor.
 func (t *gridTensor) check(values []float32, first int) error {
-	// Magnitudes are ordered as their bits are, and NaN is above them all. An infinite limit allows every finite value.
-	limit := magnitude(min(t.limit, math.MaxFloat32))
+	// An infinite limit allows every finite value.
+	limit := kernel.Magnitude(min(t.limit, math.MaxFloat32))
+	if kernel.Largest(values) <= limit {
+		return nil
+	}
 	for j, x := range values {
-		if magnitude(x) > limit {
+		if kernel.Magnitude(x) > limit {
 			return &RangeError{Tensor: t.Name, Index: first + j, Value: float64(x), Limit: float64(t.limit)}
 		}
 	}
 	return nil
 }
 
-// magnitude returns the bits of |x|.
-func magnitude(x float32) uint32 { return math.Float32bits(x) &^ (1 << 31) }
-
-func maxMagnitude(x []float32) float32 {
-	var m uint32
-	for _, v := range x {
-		m = max(m, magnitude(v))
-	}
-	return math.Float32frombits(m)
-}
+func maxMagnitude(x []float32) float32 { return math.Float32frombits(kernel.Largest(x)) }
 
 // ceilLog2 returns ceil(log2 x) of a finite x >= 0, and the smallest int for 0.
 func ceilLog2(x float32) int {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
@@ -174,7 +175,7 @@ func (s *Sum) accumulate(w Weight, end []float32) {
 // addValues adds values times w to the leading words.
 func (t *gridTensor) addValues(words []uint64, w Weight, values []float32) {
 	if !t.wide {
-		addQuantised(words, w, values, t.quantum)
+		kernel.AddFixed(words[:len(values)], uint64(w), values, t.quantum+weightBits)
 		return
 	}
 	for j, x := range values {

@@ -196,6 +196,16 @@ func pool2AVX2(y *float32, places *int32, x *float32, row, vectors, pixels int)
 //go:noescape
 func pool2GradientAVX2(dx, dy, y *float32, places *int32, row, vectors, pixels, unmasked int)
 
+// addFixedAVX2 is addFixed for so many times 4 numbers, and shift what is left of it for an exponent of 0.
+//
+//go:noescape
+func addFixedAVX2(words *uint64, x *float32, weight, shift uint64, quads int)
+
+// largestAVX2 returns the largest magnitude of so many blocks of 32 numbers, as bits.
+//
+//go:noescape
+func largestAVX2(x *float32, blocks int) uint32
+
 // peakAVX2 does loops times 12 independent fused multiply-adds of 8 lanes.
 func peakAVX2(loops int)
 

@@ -24719,6 +24719,106 @@ vector:
 	VZEROUPPER
 	RET
 
+// func addFixedAVX2(words *uint64, x *float32, weight uint64, shift uint64, quads int)
+// Requires: AVX, AVX2
+TEXT ·addFixedAVX2(SB), NOSPLIT, $0-40
+	MOVQ         words+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         weight+16(FP), DX
+	MOVQ         DX, BX
+	SHRQ         $0x20, BX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Y0
+	VMOVQ        BX, X1
+	VPBROADCASTQ X1, Y1
+	MOVQ         shift+24(FP), DX
+	VMOVQ        DX, X2
+	VPBROADCASTQ X2, Y2
+	MOVQ         quads+32(FP), DX
+	MOVQ         $0x00000000007fffff, BX
+	VMOVQ        BX, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         $0x00000000000000ff, BX
+	VMOVQ        BX, X4
+	VPBROADCASTQ X4, Y4
+	MOVQ         $0x0000000000800000, BX
+	VMOVQ        BX, X5
+	VPBROADCASTQ X5, Y5
+	MOVQ         $0x0000000000000001, BX
+	VMOVQ        BX, X6
+	VPBROADCASTQ X6, Y6
+	VXORPS       Y7, Y7, Y7
+
+quad:
+	VPMOVZXDQ (CX), Y8
+	VPSRLQ    $0x17, Y8, Y9
+	VPAND     Y4, Y9, Y9
+	VPAND     Y3, Y8, Y10
+	VPCMPEQQ  Y7, Y9, Y11
+	VPANDN    Y5, Y11, Y12
+	VPOR      Y12, Y10, Y10
+	VPSUBQ    Y11, Y9, Y9
+	VPMULUDQ  Y0, Y10, Y11
+	VPMULUDQ  Y1, Y10, Y10
+	VPSRLQ    $0x0a, Y11, Y11
+	VPSLLQ    $0x16, Y10, Y10
+	VPADDQ    Y10, Y11, Y11
+	VPSUBQ    Y9, Y2, Y9
+	VPSRLVQ   Y9, Y11, Y11
+	VPADDQ    Y6, Y11, Y11
+	VPSRLQ    $0x01, Y11, Y11
+	VPSRLQ    $0x1f, Y8, Y8
+	VPSUBQ    Y8, Y7, Y8
+	VPXOR     Y8, Y11, Y11
+	VPSUBQ    Y8, Y11, Y11
+	VPADDQ    (AX), Y11, Y11
+	VMOVDQU   Y11, (AX)
+	ADDQ      $0x10, CX
+	ADDQ      $0x20, AX
+	DECQ      DX
+	JNE       quad
+	VZEROUPPER
+	RET
+
+// func largestAVX2(x *float32, blocks int) uint32
+// Requires: AVX, AVX2
+TEXT ·largestAVX2(SB), NOSPLIT, $0-20
+	MOVQ         x+0(FP), AX
+	MOVQ         blocks+8(FP), CX
+	MOVQ         $0x7fffffff7fffffff, DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+
+largest:
+	VPAND        (AX), Y0, Y5
+	VPMAXUD      Y5, Y1, Y1
+	VPAND        32(AX), Y0, Y5
+	VPMAXUD      Y5, Y2, Y2
+	VPAND        64(AX), Y0, Y5
+	VPMAXUD      Y5, Y3, Y3
+	VPAND        96(AX), Y0, Y5
+	VPMAXUD      Y5, Y4, Y4
+	ADDQ         $0x80, AX
+	DECQ         CX
+	JNE          largest
+	VPMAXUD      Y2, Y1, Y1
+	VPMAXUD      Y4, Y3, Y3
+	VPMAXUD      Y3, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPMAXUD      X0, X1, X0
+	VPSHUFD      $0x4e, X0, X1
+	VPMAXUD      X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VPMAXUD      X1, X0, X0
+	VMOVD        X0, AX
+	VZEROUPPER
+	MOVL         AX, ret+16(FP)
+	RET
+
 // func peakAVX2(loops int)
 // Requires: AVX, FMA3
 TEXT ·peakAVX2(SB), NOSPLIT, $0-8

@@ -22,6 +22,10 @@ type implementation struct {
 	rectify   func(x []float32)    // ReLU of slope 0 of whole vectors of 8; nil as above
 	rectified func(d, y []float32) // and its gradient
 
+	// addFixed is addFixed for whole vectors of 4, largest returns the largest magnitude of whole blocks of 32; nil as above.
+	addFixed func(words []uint64, x []float32, weight, shift uint64)
+	largest  func(x []float32) uint32
+
 	peak func(loops int) (operations float64) // does independent multiply-adds
 }
 

@@ -4,12 +4,12 @@ import "golang.org/x/sys/cpu"
 
 var (
 	avx2 = &implementation{name: "avx2", run: runAVX2, turn: turnAVX2, turnMasked: turnMaskedAVX2, pool: poolAVX2, poolGradient: poolGradientAVX2,
-		columns: &columnsAVX2, rectify: rectifyAVX2, rectified: rectifiedAVX2, peak: func(loops int) float64 {
+		columns: &columnsAVX2, rectify: rectifyAVX2, rectified: rectifiedAVX2, addFixed: fixedAVX2, largest: magnitudeAVX2, peak: func(loops int) float64 {
 			peakAVX2(loops)
 			return float64(loops * 12 * 8 * 2)
 		}}
 	avx512 = &implementation{name: "avx512", run: runAVX512, turn: turnAVX2, turnMasked: turnMaskedAVX2, pool: poolAVX2, poolGradient: poolGradientAVX2,
-		columns: &columnsAVX2, rectify: rectifyAVX2, rectified: rectifiedAVX2, peak: func(loops int) float64 {
+		columns: &columnsAVX2, rectify: rectifyAVX2, rectified: rectifiedAVX2, addFixed: fixedAVX2, largest: magnitudeAVX2, peak: func(loops int) float64 {
 			peakAVX512(loops)
 			return float64(loops * 16 * 16 * 2)
 		}}
@@ -72,6 +72,13 @@ func turnMaskedAVX2(dst, mask, src matrix[float32], rows, columns int) {
 		transposeMaskAVX2(&dst.x[i], &src.x[i*src.row], &mask.x[i], dst.row*4, src.row*4, columns/8)
 	}
 }
+
+func fixedAVX2(words []uint64, x []float32, weight, shift uint64) {
+	_ = words[len(x)-1]
+	addFixedAVX2(&words[0], &x[0], weight, shift, len(x)/4)
+}
+
+func magnitudeAVX2(x []float32) uint32 { return largestAVX2(&x[0], len(x)/32) }
 
 func poolAVX2(y, from []float32, places []int32, w *Window) {
 	_, _ = from[2*w.OutWidth*w.Channels+w.Width*w.Channels-1], places[len(y)-1]

@@ -1,5 +1,5 @@
 // Command kernelasm writes the amd64 assembly of internal/kernel: the tiles of matrix products for AVX2+FMA and for
-// AVX-512, the transposition of 8x8 blocks, pools of 2x2, batch norms, ReLU, and the loops that measure a core's peak. Run it
+// AVX-512, the transposition of 8x8 blocks, pools of 2x2, batch norms, ReLU, fixed-point sums, and the loops that measure a core's peak. Run it
 // by `make generate-kernels`.
 //
 // Every tile computes R rows by V vectors of C = sum over k of A[i,k]*B[k,j], one fused multiply-add for each k in
@@ -41,6 +41,8 @@ func main() {
 	writeReLU()
 	writePool()
 	writePoolGradient()
+	writeAddFixed()
+	writeLargest()
 	writePeak(avx2, 12)
 	writePeak(avx512, 16)
 	build.Generate() // parses the flags
@@ -71,7 +73,16 @@ func declarations() []byte {
 			fmt.Fprintf(&b, "\n//go:noescape\nfunc %s(t *tile)\n", s.function(r))
 		}
 	}
-	fmt.Fprint(&b, `
+	fmt.Fprint(&b, others)
+	text, err := format.Source(b.Bytes())
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// others declares what is not a tile.
+const others = `
 // transposeAVX2 transposes 8 rows of 8*blocks columns; rows are so many bytes apart. What is ahead bytes
 // behind the source is wanted next.
 //
@@ -122,15 +133,19 @@ func pool2AVX2(y *float32, places *int32, x *float32, row, vectors, pixels int)
 //go:noescape
 func pool2GradientAVX2(dx, dy, y *float32, places *int32, row, vectors, pixels, unmasked int)
 
+// addFixedAVX2 is addFixed for so many times 4 numbers, and shift what is left of it for an exponent of 0.
+//
+//go:noescape
+func addFixedAVX2(words *uint64, x *float32, weight, shift uint64, quads int)
+
+// largestAVX2 returns the largest magnitude of so many blocks of 32 numbers, as bits.
+//
+//go:noescape
+func largestAVX2(x *float32, blocks int) uint32
+
 // peakAVX2 does loops times 12 independent fused multiply-adds of 8 lanes.
 func peakAVX2(loops int)
 
 // peakAVX512 does loops times 16 independent fused multiply-adds of 16 lanes.
 func peakAVX512(loops int)
-`)
-	text, err := format.Source(b.Bytes())
-	if err != nil {
-		panic(err)
-	}
-	return text
-}
+`
