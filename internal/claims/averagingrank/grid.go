@@ -49,10 +49,10 @@ func netName(net string) string {
 	return "plain"
 }
 
-// synchronous tells whether the cell is run as SGD of one worker with batch K B: a single worker, or H = 1.
-func (c cell) synchronous() bool { return c.workers == 1 || c.steps == 1 }
+// alone tells whether there is nothing to average.
+func (c cell) alone() bool { return c.workers == 1 }
 
-// stretch is how many steps a round of a synchronous run has.
+// stretch is how many steps a round of a single worker has, whose rounds follow each other like steps.
 const stretch = 100
 
 // setting returns the setting of the cell and its number of rounds.
@@ -61,16 +61,16 @@ func (c cell) setting(lab *claims.Lab) (*claims.Setting, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	workers, steps, batch := c.workers, c.steps, c.batch
-	if c.synchronous() {
-		workers, steps, batch = 1, stretch, c.workers*c.batch
+	steps := c.steps
+	if c.alone() {
+		steps = stretch
 	}
 	changes := []string{
 		fmt.Sprint("seed=", c.seed), "model.mlp.norm=" + c.net,
-		fmt.Sprint("shards.count=", workers), fmt.Sprint("local.steps=", steps), fmt.Sprint("local.batch=", batch),
+		fmt.Sprint("shards.count=", c.workers), fmt.Sprint("local.steps=", steps), fmt.Sprint("local.batch=", c.batch),
 		fmt.Sprint("local.optimizer.sgd.weight_decay=", c.decay/base.Local.SGD.LR),
 	}
-	if c.sorted && workers > 1 {
+	if c.sorted {
 		changes = append(changes, "shards.partition={label_shards: {per_shard: 1}}")
 	}
 	total := min(mostSteps, int(math.Round(budget/c.decay)))
@@ -86,12 +86,12 @@ type axes struct {
 	seeds                   int
 }
 
-// axesOf are those of a size of the laboratory: the whole grid has three seeds, which is what its time has room for.
+// axesOf are those of a size of the laboratory.
 func axesOf(lab *claims.Lab) axes {
 	return claims.Pick(lab,
 		axes{workers: []int{1, 4, 8}, steps: []int{1, 100, 1000}, batches: []int{4}, decays: []float64{1e-3}, seeds: 5},
 		axes{workers: []int{1, 2, 4, 8}, steps: []int{1, 10, 100, 1000}, batches: []int{4}, decays: []float64{1e-3, 3e-3}, seeds: 5},
-		axes{workers: []int{1, 2, 4, 8}, steps: []int{1, 10, 100, 1000}, batches: []int{4, 16}, decays: []float64{3e-4, 1e-3, 3e-3}, sortedAt: 8, seeds: 3})
+		axes{workers: []int{1, 2, 4, 8}, steps: []int{1, 10, 100, 1000}, batches: []int{4, 16}, decays: []float64{3e-4, 1e-3, 3e-3}, sortedAt: 8, seeds: 5})
 }
 
 // cells lists the grid; a single worker has one H, and the largest grids come first so that threads end together.
@@ -127,7 +127,7 @@ func (a axes) overSeeds(c cell) []cell {
 	for _, c.seed = range claims.Seeds(a.seeds) {
 		c.sorted = false
 		out = append(out, c)
-		if c.workers == a.sortedAt && !c.synchronous() {
+		if c.workers == a.sortedAt {
 			c.sorted = true
 			out = append(out, c)
 		}

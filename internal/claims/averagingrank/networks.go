@@ -111,7 +111,7 @@ func members(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 	gate := &claims.Gate{Rule: fmt.Sprintf("train accuracy of every seed's average >= %g", gridGate)}
 	measured := ""
 	for _, g := range groupsOf(runs) {
-		if g.synchronous() || g.steps < longPhase || g.sorted {
+		if g.alone() || g.steps < longPhase || g.sorted {
 			continue
 		}
 		if !g.gated() {
@@ -141,7 +141,7 @@ func (t *trained) epsDifference(eps float64) float64 {
 
 func setup(lab *claims.Lab) string {
 	a := axesOf(lab)
-	return fmt.Sprintf("MNIST, last hidden weight of the spec's network, plain and LayerNorm; K %v, H %v (H=1 is SGD with batch K B), B %v, lr wd %v, Lambda %g or %d steps, %d seeds; verdict on IID shards",
+	return fmt.Sprintf("MNIST, last hidden weight of the spec's network, plain and LayerNorm; K %v, H %v, B %v, lr wd %v, Lambda %g or %d steps, %d seeds; verdict on IID shards",
 		a.workers, a.steps, a.batches, a.decays, budget, mostSteps, a.seeds)
 }
 

@@ -30,7 +30,7 @@ var progress = []float64{0.25, 0.5, 1, 1.5, 2, 2.5, 3}
 type trained struct {
 	cell
 	initial, average []float64   // singular values
-	members          [][]float64 // of each worker's model before it was averaged; nil for synchronous runs
+	members          [][]float64 // of each worker's model before it was averaged; nil for a single worker
 	lambda           float64
 	crossover        float64 // eps*, 0 where there is none
 	divergence       float64 // sqrt(V)/||average|| over all parameters
@@ -89,7 +89,7 @@ func (c cell) train(ctx context.Context, lab *claims.Lab) (*trained, error) {
 	if at, _ := theory.Crossover(m.sampleSize(model)*s.Job.Local.SGD.LR/float64(c.batch), analysis.Frobenius(t.average), c.workers); at != nil {
 		t.crossover = *at
 	}
-	if !c.synchronous() {
+	if !c.alone() {
 		err = t.look(ctx, m, rounds, start, model)
 	}
 	return t, errorsOf(err, m.err)
