@@ -88,7 +88,7 @@ func (c *conducted) conduct(ctx context.Context, gear *gear) ([]study.Reading, [
 	in := study.Input{
 		Job: gear.job, Algorithm: gear.algorithm, Plan: localsgd.Plan{Round: c.Round}, Shards: c.Shards,
 		Start: c.start.block, Next: c.model.block,
-		Options: study.Options{Epsilon: s.Rank.Epsilon, MaxSide: s.Rank.MaxSide, Probe: s.Drift.Probe},
+		Options: study.Options{Epsilon: s.Rank.Epsilon, MaxSide: s.Rank.MaxSide, Probe: s.Drift.Probe, Most: readings.Most},
 	}
 	for _, t := range c.Tasks {
 		share := localsgd.Share{Shard: t.Shard, Weight: t.Weight}
@@ -105,8 +105,9 @@ func (c *conducted) conduct(ctx context.Context, gear *gear) ([]study.Reading, [
 	if err != nil {
 		return nil, nil, err
 	}
-	if n := readings.Size(found); len(found) > readings.Most || n > readings.MostBytes {
-		return nil, nil, fmt.Errorf("%d numbers with %d bytes are more than a record takes: lower drift.shards, or make shorter rounds", len(found), n)
+	// Only thousands of layers with long names get here: Most keeps the numbers themselves within both limits.
+	if n := readings.Size(found); n > readings.MostBytes {
+		return nil, nil, fmt.Errorf("%d numbers with %d bytes, want at most %d bytes: lower drift.shards", len(found), n, readings.MostBytes)
 	}
 	return found, missing, nil
 }

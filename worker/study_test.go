@@ -1,9 +1,11 @@
 package worker_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/fedrelu/fedrelu/proto/readings"
 	"github.com/fedrelu/fedrelu/proto/wire"
 )
 
@@ -61,5 +63,38 @@ func TestStudiesThatCannotBe(t *testing.T) {
 				t.Errorf("heard %+v, want a reason with %q", f, test.want)
 			}
 		})
+	}
+}
+
+// A study of a round with more local steps than a record takes looks at some of them, and the record says at which.
+func TestStudyOfALongRoundFitsIntoARecord(t *testing.T) {
+	const steps = 5000
+	s, c, session := begin(t, strings.Replace(defaultSpec, "steps: 4", fmt.Sprintf("steps: %d", steps), 1))
+	hash, next := c.serve(s.model(1)), c.serve(s.model(2))
+	session.say(wire.Study{
+		Key: s.key(1), Shards: []int{1, 3}, Start: hash, Model: next, Studies: []string{"saw_tooth"},
+		Tasks: []wire.StudiedTask{{Shard: 1, Weight: weight(1)}, {Shard: 3, Weight: weight(3)}},
+	})
+	found := hear[wire.Studied](session)
+	if n, size := len(found.Readings), readings.Size(found.Readings); n > readings.Most || size > readings.MostBytes || n < readings.Most/4 {
+		t.Errorf("%d numbers with %d bytes, want many and at most %d with %d", n, size, readings.Most, readings.MostBytes)
+	}
+	every, last := 0, 0
+	for _, r := range found.Readings {
+		if r.Quantity == "sawtooth.every" {
+			every = int(r.Value)
+		}
+	}
+	for _, r := range found.Readings {
+		if r.Quantity != "divergence" {
+			continue
+		}
+		if want := min(last+every, steps); r.Step != want {
+			t.Fatalf("after step %d comes %d, want %d", last, r.Step, want)
+		}
+		last = r.Step
+	}
+	if every < 2 || last != steps {
+		t.Errorf("every %d to step %d, want a larger number to %d", every, last, steps)
 	}
 }

@@ -7,6 +7,10 @@
 // M20 of PAPERS.md 0.4. Layers are named as Reading says: drift and its relatives by module, gates and entropies by activation,
 // ranks and changes by weight. Readings have the same bits on every machine, but for what comes from singular values.
 //
+// Numbers. Where Options.Most bounds them, half of it is sawtooth's: it looks at every n-th step and at the last, n being the smallest
+// for which its numbers fit, and says n as "sawtooth.every". Where the local models do not even fit at one step, it says their average
+// alone. A study that would exceed Most with what the studies above it have said is left out whole, with the reason.
+//
 // Costs, beside two models and one machine for batches of training. K measured shards of H local steps, P parameters, E evaluated
 // examples (1,000), n examples of a probe (32), M the singular values of all weights once. "Tasks" are those that are repeated:
 // all studies but sawtooth share one pass over them, which keeps K ends of 4P bytes. A gradient pass costs about three forward
@@ -28,7 +32,7 @@
 //	curve          mean of 1..K models: ranks, loss, accuracy                K M, K E forward passes, 12P bytes                     138
 //	barrier        of all pairs of local models                              11 K(K-1)/2 E forward passes, 4P bytes                 334
 //	alignment      the same after the best order of hidden units             as barrier, and assignments cubic in the widths       1074
-//	sawtooth       ranks, loss, V at every step, of locals and average       all tasks again at once (K machines, 8KP bytes),       411
+//	sawtooth       ranks, loss, V at the steps, of locals and average        all tasks again at once (K machines, 8KP bytes),       411
 //	                                                                         (K+1) H/every M and as many times E forward passes
 //	heterogeneity  zeta^2 by split halves; no tasks                          K gradient passes on n examples, 24P bytes              11
 //	prediction     V of the law of noise and heterogeneity; H*               as heterogeneity and the gradients of noise, once       47

@@ -62,6 +62,7 @@ type Options struct {
 	Evaluated int     // first examples of the test set that models are evaluated on (M15, M16, M18); 0: 1,000
 	Every     int     // sawtooth and fluctuation look at every so many steps, and at the last; 0: 1
 	Draws     int     // of the null model; 0: 20
+	Most      int     // numbers that all studies together may say; 0: no bound. The package doc says what is left out
 }
 
 // ErrInput is wrapped by the errors of an Input that does not fit together.
@@ -74,7 +75,7 @@ func (in *Input) check() error {
 		return fmt.Errorf("%w: models of %d and %d numbers, want at least %d", ErrInput, len(in.Start), len(in.Next), n)
 	case len(in.Shards) == 0:
 		return fmt.Errorf("%w: no shard is measured", ErrInput)
-	case in.Epsilon < 0 || in.Epsilon >= 1 || in.Probe < 0 || in.Evaluated < 0 || in.Every < 0 || in.MaxSide < 0 || in.Draws < 0 || in.Draws == 1:
+	case in.Epsilon < 0 || in.Epsilon >= 1 || in.Probe < 0 || in.Evaluated < 0 || in.Every < 0 || in.MaxSide < 0 || in.Draws < 0 || in.Draws == 1 || in.Most < 0:
 		return fmt.Errorf("%w: options %+v", ErrInput, in.Options)
 	}
 	for i, k := range in.Shards {

@@ -108,11 +108,21 @@ func (m *measurement) run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		said := len(m.readings)
 		if err := s.measure(ctx, m); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
+		m.keepWithin(s.name, said)
 	}
 	return nil
+}
+
+// keepWithin takes back what a study has said beyond Most: the studies that fit are kept whole.
+func (m *measurement) keepWithin(name Study, before int) {
+	if n := len(m.readings); m.Most > 0 && n > m.Most {
+		m.readings = m.readings[:before]
+		m.miss(string(name), fmt.Sprintf("its %d numbers and the %d before them are more than the %d that a record takes: measure fewer shards", n-before, before, m.Most))
+	}
 }
 
 func (m *measurement) prepare() {

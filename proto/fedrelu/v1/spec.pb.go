@@ -8107,7 +8107,9 @@ type Checks struct {
 	// What the mean of k of the local models has in ranks, loss and accuracy, for every k. Singular values of every matrix and a
 	// pass of the first 1,000 test examples for each k.
 	Averaging *Period `protobuf:"bytes,11,opt,name=averaging,proto3" json:"averaging,omitempty"`
-	// The same after every local step, of the local models and of their mean. Costs that much every step: for short rounds.
+	// The same after every local step, of the local models and of their mean. Costs that much every step. A record takes some 65,000
+	// of these numbers: of a longer round (some 290 steps of 4 shards and 4 matrices) it is every n-th step and the last, with the
+	// smallest n that fits, which the record has as sawtooth.every.
 	SawTooth *Period `protobuf:"bytes,12,opt,name=saw_tooth,json=sawTooth,proto3" json:"saw_tooth,omitempty"`
 	// Divergence of local models as noise and heterogeneity predict it beside what it is, and ranks beside those of random
 	// gradients. As noise and heterogeneity together, and two sets of singular values for each of a few draws.
