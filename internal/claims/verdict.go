@@ -90,6 +90,17 @@ func Interval(x []float64) (mean float64, ci [2]float64, ok bool) {
 	return mean, [2]float64{mean - half, mean + half}, true
 }
 
+// Jackknife returns the pseudo-values of a statistic over n seeds, one for each: their mean and interval are those of the statistic
+// where it is one number over all seeds together. statistic leaves out a seed, none for -1.
+func Jackknife(n int, statistic func(without int) float64) []float64 {
+	all := statistic(-1)
+	pseudo := make([]float64, n)
+	for k := range pseudo {
+		pseudo[k] = all*float64(n) - statistic(k)*float64(n-1)
+	}
+	return pseudo
+}
+
 // Spearman returns the rank correlation of x and y, ties with their mean rank; NaN if one of them is constant or there are
 // fewer than two pairs.
 func Spearman(x, y []float64) float64 {

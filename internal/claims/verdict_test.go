@@ -69,3 +69,20 @@ func TestSpearman(t *testing.T) {
 		t.Errorf("of a constant: %v, want NaN", r)
 	}
 }
+
+// TestJackknife: that of a mean is the values themselves.
+func TestJackknife(t *testing.T) {
+	x := []float64{3, -1, 4, 1.5}
+	mean := func(without int) float64 {
+		kept := slices.Clone(x)
+		if without >= 0 {
+			kept = slices.Delete(kept, without, without+1)
+		}
+		return Mean(kept)
+	}
+	for k, v := range Jackknife(len(x), mean) {
+		if math.Abs(v-x[k]) > 1e-12 {
+			t.Errorf("value %d of a mean: %g, want %g", k, v, x[k])
+		}
+	}
+}

@@ -62,8 +62,8 @@ func judgeWide(t table) *claims.Outcome {
 	means := t.means()
 	gain := t.perSeed(func(acc []float64) float64 { return acc[argmax(means[:from+1])] - acc[from+1+argmax(means[from+1:])] })
 	best := claims.TestTrend(gain, claims.Above, 0)
-	fall := claims.TestBound(claims.Spearman(t.slopes[from:], means[from:]), -leastCorrelation)
-	fall.Why = fmt.Sprintf("Spearman of slope and mean accuracy from %v on is %.2f", mild, *fall.Effect)
+	fall := claims.TestTrend(t.from(from).correlations(), claims.Below, -leastCorrelation)
+	fall.Why = fmt.Sprintf("Spearman of slope and mean accuracy from %v on, %.2f: %s", mild, claims.Spearman(t.slopes[from:], means[from:]), fall.Why)
 	o := claims.All(best, fall)
 	o.Seeds = len(gain)
 	return o
@@ -119,13 +119,8 @@ func tracking(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 
 // judgeTracking judges the size of the rank correlation over all runs, with an interval from leaving out one seed at a time.
 func judgeTracking(x, y table) (*claims.Outcome, float64) {
-	all := pooled(x, y, -1)
-	n := len(x.values[0])
-	pseudo := make([]float64, n)
-	for k := range pseudo {
-		pseudo[k] = math.Abs(all)*float64(n) - math.Abs(pooled(x, y, k))*float64(n-1)
-	}
-	return claims.TestTrend(pseudo, claims.Above, leastTracking), all
+	sizes := claims.Jackknife(len(x.values[0]), func(without int) float64 { return math.Abs(pooled(x, y, without)) })
+	return claims.TestTrend(sizes, claims.Above, leastTracking), pooled(x, y, -1)
 }
 
 // pooled returns the rank correlation over all slopes and seeds but one; -1 leaves out none.

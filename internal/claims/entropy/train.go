@@ -139,15 +139,28 @@ func tabulate(slopes []float64, trials [][]*trial, f func(*trial) float64) table
 }
 
 // means returns the mean over the seeds for each slope.
-func (t table) means() []float64 {
+func (t table) means() []float64 { return t.meansWithout(-1) }
+
+// meansWithout leaves out a seed.
+func (t table) meansWithout(k int) []float64 {
 	out := make([]float64, len(t.values))
 	for i, row := range t.values {
-		for _, v := range row {
-			out[i] += v / float64(len(row))
+		kept := row
+		if k >= 0 {
+			kept = slices.Delete(slices.Clone(row), k, k+1)
 		}
+		out[i] = claims.Mean(kept)
 	}
 	return out
 }
+
+// correlations returns a jackknife of the rank correlation of the slopes with the means over the seeds.
+func (t table) correlations() []float64 {
+	return claims.Jackknife(len(t.values[0]), func(without int) float64 { return claims.Spearman(t.slopes, t.meansWithout(without)) })
+}
+
+// from returns the table of the slopes from the i-th on.
+func (t table) from(i int) table { return table{slopes: t.slopes[i:], values: t.values[i:]} }
 
 // seed returns the values of one seed by slope.
 func (t table) seed(k int) []float64 {
