@@ -68,7 +68,7 @@ func TestStudiesChangeNothing(t *testing.T) {
 		has[r.Quantity] = true
 	}
 	for _, quantity := range []string{"heterogeneity", "update.cosine", "rank.0.001", "noise_scale", "units.dead", "entropy", "bias_norm",
-		"path_norm", "curve.effective_rank", "cancellation", "divergence.predicted", "null.rank.z"} {
+		"path_norm", "curve.effective_rank", "cancellation", "divergence.predicted", "null.rank.z", "barrier", "barrier.aligned"} {
 		if !has[quantity] {
 			t.Errorf("%s was not measured: missing are %v", quantity, one.Rounds[0].Missing)
 		}

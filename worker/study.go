@@ -122,9 +122,10 @@ var studyParts = map[spec.Study][]study.Study{
 	spec.Entropy:       {study.Entropy},
 	spec.Identity:      {study.Identity, study.ZeroInputs},
 	spec.Norms:         {study.Norms},
-	spec.Averaging:     {study.Curve, study.Barrier, study.Alignment},
+	spec.Averaging:     {study.Curve, study.Barrier},
 	spec.SawTooth:      {study.Sawtooth},
 	spec.Prediction:    {study.Prediction, study.NullModel},
+	spec.Alignment:     {study.Alignment},
 }
 
 // studied tells how a study ended.

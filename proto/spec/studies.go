@@ -18,11 +18,12 @@ const (
 	Averaging     Study = "averaging"
 	SawTooth      Study = "saw_tooth"
 	Prediction    Study = "prediction"
+	Alignment     Study = "alignment"
 )
 
 // Studies says how often each study is made.
 type Studies struct {
-	every [11]int // in the order of studyTable; 0 = off
+	every [12]int // in the order of studyTable; 0 = off
 }
 
 // studyTable says where each study stands in the schema.
@@ -41,6 +42,7 @@ var studyTable = [...]struct {
 	{Averaging, func(c *pb.Checks) **pb.Period { return &c.Averaging }},
 	{SawTooth, func(c *pb.Checks) **pb.Period { return &c.SawTooth }},
 	{Prediction, func(c *pb.Checks) **pb.Period { return &c.Prediction }},
+	{Alignment, func(c *pb.Checks) **pb.Period { return &c.Alignment }},
 }
 
 // AllStudies returns every study there is, in the order of the schema.

@@ -8104,8 +8104,8 @@ type Checks struct {
 	Identity *Period `protobuf:"bytes,9,opt,name=identity,proto3" json:"identity,omitempty"`
 	// Path norm, balance of neurons, and for shallow networks of one input their splines. One pass over the parameters.
 	Norms *Period `protobuf:"bytes,10,opt,name=norms,proto3" json:"norms,omitempty"`
-	// What the mean of k of the local models has in ranks, loss and accuracy, for every k. Singular values of every matrix and a
-	// pass of the first 1,000 test examples for each k.
+	// What the mean of k of the local models has in ranks, loss and accuracy, for every k, and the loss barriers between them.
+	// Singular values of every matrix and a pass of the first 1,000 test examples for each k, and eleven such passes a pair.
 	Averaging *Period `protobuf:"bytes,11,opt,name=averaging,proto3" json:"averaging,omitempty"`
 	// The same after every local step, of the local models and of their mean. Costs that much every step. A record takes some 65,000
 	// of these numbers: of a longer round (some 290 steps of 4 shards and 4 matrices) it is every n-th step and the last, with the
@@ -8113,7 +8113,11 @@ type Checks struct {
 	SawTooth *Period `protobuf:"bytes,12,opt,name=saw_tooth,json=sawTooth,proto3" json:"saw_tooth,omitempty"`
 	// Divergence of local models as noise and heterogeneity predict it beside what it is, and ranks beside those of random
 	// gradients. As noise and heterogeneity together, and two sets of singular values for each of a few draws.
-	Prediction    *Period `protobuf:"bytes,13,opt,name=prediction,proto3" json:"prediction,omitempty"`
+	Prediction *Period `protobuf:"bytes,13,opt,name=prediction,proto3" json:"prediction,omitempty"`
+	// Loss barriers after the hidden units of one local model were brought into the order in which they match the other's best, and how
+	// many moved: beside those of averaging, what part of a barrier is the order of units. As many passes as these, and an assignment
+	// a pair and hidden layer, cubic in its width (200 units: 0.1 s).
+	Alignment     *Period `protobuf:"bytes,14,opt,name=alignment,proto3" json:"alignment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -8235,6 +8239,13 @@ func (x *Checks) GetSawTooth() *Period {
 func (x *Checks) GetPrediction() *Period {
 	if x != nil {
 		return x.Prediction
+	}
+	return nil
+}
+
+func (x *Checks) GetAlignment() *Period {
+	if x != nil {
+		return x.Alignment
 	}
 	return nil
 }
@@ -9250,7 +9261,7 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x01H\x01R\fobservations\x88\x01\x01\x12@\n" +
 	"\x05floor\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\x05floorB\x04\n" +
 	"\x02_kB\x0f\n" +
-	"\r_observations\"\xe7\x04\n" +
+	"\r_observations\"\x99\x05\n" +
 	"\x06Checks\x12'\n" +
 	"\x05drift\x18\x01 \x01(\v2\x11.fedrelu.v1.DriftR\x05drift\x12$\n" +
 	"\x04rank\x18\x02 \x01(\v2\x10.fedrelu.v1.RankR\x04rank\x128\n" +
@@ -9268,7 +9279,8 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\tsaw_tooth\x18\f \x01(\v2\x12.fedrelu.v1.PeriodR\bsawTooth\x122\n" +
 	"\n" +
 	"prediction\x18\r \x01(\v2\x12.fedrelu.v1.PeriodR\n" +
-	"prediction\"<\n" +
+	"prediction\x120\n" +
+	"\talignment\x18\x0e \x01(\v2\x12.fedrelu.v1.PeriodR\talignment\"<\n" +
 	"\x06Period\x12(\n" +
 	"\x05every\x18\x01 \x01(\x05B\r\xbaH\n" +
 	"\x1a\b\x18\xff\xff\xff\xff\a(\x00H\x00R\x05every\x88\x01\x01B\b\n" +
@@ -9651,11 +9663,12 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	117, // 139: fedrelu.v1.Checks.averaging:type_name -> fedrelu.v1.Period
 	117, // 140: fedrelu.v1.Checks.saw_tooth:type_name -> fedrelu.v1.Period
 	117, // 141: fedrelu.v1.Checks.prediction:type_name -> fedrelu.v1.Period
-	142, // [142:142] is the sub-list for method output_type
-	142, // [142:142] is the sub-list for method input_type
-	142, // [142:142] is the sub-list for extension type_name
-	142, // [142:142] is the sub-list for extension extendee
-	0,   // [0:142] is the sub-list for field type_name
+	117, // 142: fedrelu.v1.Checks.alignment:type_name -> fedrelu.v1.Period
+	143, // [143:143] is the sub-list for method output_type
+	143, // [143:143] is the sub-list for method input_type
+	143, // [143:143] is the sub-list for extension type_name
+	143, // [143:143] is the sub-list for extension extendee
+	0,   // [0:143] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }
