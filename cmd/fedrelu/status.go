@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,7 +24,7 @@ type statusSource struct {
 	started time.Time
 
 	mu      sync.Mutex
-	stories map[string]*view.Story // of runs that were worked on since the start
+	stories map[string]*view.Story // of runs that were worked on since the start, and are still there
 	rounds  web.Rounds
 }
 
@@ -62,7 +65,8 @@ func (s *statusSource) Status(ctx context.Context) (web.Status, error) {
 	for _, w := range now.Workers {
 		st.Workers = append(st.Workers, webWorker(w, now.Progress))
 	}
-	st.Run = s.active(now.Progress)
+	s.forget(runs)
+	st.Run, st.Measured = s.active(now.Progress), s.measured()
 	st.Rounds = s.rounds.Clone()
 	return st, nil
 }
@@ -116,6 +120,44 @@ func (s *statusSource) count(e record.Entry) error {
 		sum["commit"] += e.Committed.Seconds
 	}
 	return nil
+}
+
+// forget drops what is known of runs that were removed.
+func (s *statusSource) forget(runs []record.Run) {
+	maps.DeleteFunc(s.stories, func(id string, _ *view.Story) bool {
+		return !slices.ContainsFunc(runs, func(r record.Run) bool { return r.ID == id })
+	})
+}
+
+// measured returns what was last measured of the runs, the newest first.
+func (s *statusSource) measured() []web.Measured {
+	var stories []*view.Story
+	for _, story := range s.stories {
+		if story.Measured != nil {
+			stories = append(stories, story)
+		}
+	}
+	slices.SortFunc(stories, func(a, b *view.Story) int {
+		return cmp.Or(b.Measured.Time.Compare(a.Measured.Time), cmp.Compare(a.Run.ID, b.Run.ID))
+	})
+	var all []web.Measured
+	for _, story := range stories {
+		all = append(all, webMeasured(story))
+	}
+	return all
+}
+
+func webMeasured(story *view.Story) web.Measured {
+	m := web.Measured{Run: story.Run.ID}
+	if d := story.Drift; d != nil {
+		m.Drift, m.DriftRel, m.Divergence = d.Drift, d.DriftRel, d.Divergence
+	}
+	for _, l := range story.Layers {
+		if s := l.Spectrum; s != nil {
+			m.Layers = append(m.Layers, web.LayerRank{Name: l.Name, Rank: s.Rank, Effective: s.EffectiveRank, Stable: s.StableRank})
+		}
+	}
+	return m
 }
 
 func (s *statusSource) active(p *coordinator.Progress) *web.Run {

@@ -37,8 +37,27 @@ var (
 		"Seconds until the current wait ends whatever happens; absent where heartbeats alone bound it.", []string{"run", "reason"}, nil)
 )
 
+// What was measured outlives the active run, until somebody removes it.
+var (
+	descDrift      = prometheus.NewDesc("fedrelu_run_drift", "Drift of the gradients, as last measured of the run.", []string{"run"}, nil)
+	descDriftRel   = prometheus.NewDesc("fedrelu_run_drift_rel", "Drift relative to the gradients, as last measured of the run.", []string{"run"}, nil)
+	descDivergence = prometheus.NewDesc("fedrelu_run_divergence", "Divergence of the local models, as last measured of the run.", []string{"run"}, nil)
+
+	ofLayer           = []string{"run", "layer"}
+	descRank          = prometheus.NewDesc("fedrelu_layer_rank", "Rank at checks.rank.epsilon, as last measured of the run's model.", ofLayer, nil)
+	descEffectiveRank = prometheus.NewDesc("fedrelu_layer_effective_rank", "Effective rank, as last measured of the run's model.", ofLayer, nil)
+	descStableRank    = prometheus.NewDesc("fedrelu_layer_stable_rank", "Stable rank, as last measured of the run's model.", ofLayer, nil)
+)
+
+// Bounds of the series that each coordinator shows at once: 3 a run and 3 a layer.
+const (
+	maxMeasuredRuns   = 8
+	maxMeasuredLayers = 256 // the first ones of each run
+)
+
 var allDescs = []*prometheus.Desc{descBuild, descUp, descWorkers, descSlots, descQueue, descRounds, descSeconds, descBytes, descRound,
-	descAnswered, descInvited, descAccuracy, descLoss, descWait, descDeadline}
+	descAnswered, descInvited, descAccuracy, descLoss, descWait, descDeadline,
+	descDrift, descDriftRel, descDivergence, descRank, descEffectiveRank, descStableRank}
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
@@ -73,6 +92,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	if st.Run != nil {
 		e.run(st.Run, c.now())
 	}
+	for _, m := range st.Measured[:min(len(st.Measured), maxMeasuredRuns)] {
+		e.measured(m)
+	}
 }
 
 // emitter sends metrics.
@@ -86,16 +108,30 @@ func (e emitter) counter(d *prometheus.Desc, v float64, labels ...string) {
 	e.to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 }
 
+// known sends a gauge that there may not be.
+func (e emitter) known(d *prometheus.Desc, v *float64, labels ...string) {
+	if v != nil {
+		e.gauge(d, *v, labels...)
+	}
+}
+
+func (e emitter) measured(m Measured) {
+	e.known(descDrift, m.Drift, m.Run)
+	e.known(descDriftRel, m.DriftRel, m.Run)
+	e.known(descDivergence, m.Divergence, m.Run)
+	for _, l := range m.Layers[:min(len(m.Layers), maxMeasuredLayers)] {
+		e.gauge(descRank, float64(l.Rank), m.Run, l.Name)
+		e.gauge(descEffectiveRank, l.Effective, m.Run, l.Name)
+		e.gauge(descStableRank, l.Stable, m.Run, l.Name)
+	}
+}
+
 func (e emitter) run(r *Run, now time.Time) {
 	e.gauge(descRound, float64(r.Round), r.ID)
 	e.gauge(descAnswered, float64(r.Answered), r.ID)
 	e.gauge(descInvited, float64(r.Invited), r.ID)
-	if r.Accuracy != nil {
-		e.gauge(descAccuracy, *r.Accuracy, r.ID)
-	}
-	if r.Loss != nil {
-		e.gauge(descLoss, *r.Loss, r.ID)
-	}
+	e.known(descAccuracy, r.Accuracy, r.ID)
+	e.known(descLoss, r.Loss, r.ID)
 	if w := r.Wait; w.For != "" {
 		e.gauge(descWait, max(0, now.Sub(w.Since)).Seconds(), r.ID, w.Reason)
 		if !w.Until.IsZero() {

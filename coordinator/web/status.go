@@ -20,6 +20,7 @@ type Status struct {
 	Queue    []Queued // runs that come next, in order
 	Up, Down int64    // bytes on the wire since the start, up from workers
 	Rounds   Rounds
+	Measured []Measured // what was last measured of each run that was worked on since the start, the newest first
 }
 
 // Worker is a worker that is there.
@@ -66,4 +67,19 @@ type Rounds struct {
 func (r Rounds) Clone() Rounds {
 	r.Seconds = maps.Clone(r.Seconds)
 	return r
+}
+
+// Measured is what was last measured of a run.
+type Measured struct {
+	Run                         string      // its ID
+	Drift, DriftRel, Divergence *float64    // by the names of the record; nil: not known
+	Layers                      []LayerRank // of its model
+}
+
+// LayerRank is what is known of the rank of one weight.
+type LayerRank struct {
+	Name      string  // as export names it
+	Rank      int     // at checks.rank.epsilon
+	Effective float64 // at least 1, at most the smaller side; 0 for a weight of zeros
+	Stable    float64 // likewise
 }

@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -155,6 +156,41 @@ func TestMetrics(t *testing.T) {
 		if !strings.Contains(body, "\n"+want+"\n") {
 			t.Errorf("%s is not in\n%s", want, body)
 		}
+	}
+}
+
+// What was measured stays of runs that are over, as far as there is room, and what was not measured is absent.
+func TestMetricsOfMeasurements(t *testing.T) {
+	drift, rel := 0.5, 0.125
+	st := web.Status{Measured: []web.Measured{{
+		Run: "run1", Drift: &drift, DriftRel: &rel,
+		Layers: []web.LayerRank{{Name: "0.weight", Rank: 7, Effective: 5.5, Stable: 1.5}},
+	}}}
+	for i := range 20 {
+		m := web.Measured{Run: fmt.Sprintf("old%d", i)}
+		for j := range 300 {
+			m.Layers = append(m.Layers, web.LayerRank{Name: fmt.Sprint(j)})
+		}
+		st.Measured = append(st.Measured, m)
+	}
+	_, body := ask(t, source{status: st}, "/metrics")
+	for _, want := range []string{
+		`fedrelu_run_drift{run="run1"} 0.5`,
+		`fedrelu_run_drift_rel{run="run1"} 0.125`,
+		`fedrelu_layer_rank{layer="0.weight",run="run1"} 7`,
+		`fedrelu_layer_effective_rank{layer="0.weight",run="run1"} 5.5`,
+		`fedrelu_layer_stable_rank{layer="0.weight",run="run1"} 1.5`,
+		`fedrelu_layer_rank{layer="255",run="old6"} 0`,
+	} {
+		if !strings.Contains(body, "\n"+want+"\n") {
+			t.Errorf("%s is not in the metrics", want)
+		}
+	}
+	if strings.Contains(body, "fedrelu_run_divergence{") {
+		t.Error("a divergence that was not measured is there")
+	}
+	if n := strings.Count(body, "\nfedrelu_layer_rank{"); n != 1+7*256 {
+		t.Errorf("%d layers, want those of 8 runs, at most 256 of each", n)
 	}
 }
 

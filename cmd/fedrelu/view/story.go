@@ -16,6 +16,8 @@ type Story struct {
 	Goal     int                    // rounds that the spec asks for; 0 until the run is known
 	Last     *record.Round          // the newest committed round; nil: none, not even the start model
 	Measured *record.Measured       // the newest measurements
+	Drift    *record.Drift          // the newest, maybe of an earlier round than these
+	Layers   []record.Layer         // the newest whose ranks were measured, likewise
 	Rank     *float64               // the newest effective rank, mean over the weights but the last; nil: none was measured
 	Progress *control.Progress      // what goes on since the last entry; nil: nothing was said
 	Up, Down int64                  // bytes of all rounds
@@ -76,6 +78,10 @@ func (s *Story) addEntry(e record.Entry) ([]*record.RoundHistory, error) {
 		}
 		s.Measured = &measured
 		s.Rank = cmp.Or(effectiveRank(&measured), s.Rank)
+		s.Drift = cmp.Or(measured.Drift, s.Drift)
+		if len(measured.Layers) > 0 {
+			s.Layers = measured.Layers
+		}
 		for _, r := range s.waiting {
 			if r.Number == measured.Round {
 				r.Measured = &measured
