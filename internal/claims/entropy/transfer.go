@@ -46,9 +46,9 @@ func transfer(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 	return o, nil
 }
 
-// judgeTransfer compares the mean loss over the slopes above 0 with that at 0, in pairs.
+// judgeTransfer compares the mean loss over the slopes above 0 with that at 0, in pairs and relative to it, as the paper's figures do.
 func judgeTransfer(t table) *claims.Outcome {
-	return claims.TestTrend(t.perSeed(func(loss []float64) float64 { return claims.Mean(loss[1:]) - loss[0] }), claims.Below, 0)
+	return claims.TestTrend(t.perSeed(func(loss []float64) float64 { return claims.Mean(loss[1:])/loss[0] - 1 }), claims.Below, 0)
 }
 
 // heads returns the loss of the head at each slope, on features of one training.
