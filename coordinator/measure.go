@@ -271,6 +271,7 @@ func (o *owner) concludeMeasurement(m *measurement) error {
 	if _, err := o.c.store.AppendMeasured(o.run.ID, rec); err != nil {
 		return fmt.Errorf("committing the measurement of round %d: %w", m.round.Number, err)
 	}
+	o.checkLaws()
 	o.c.changed.fire()
 	return nil
 }

@@ -57,6 +57,7 @@ type owner struct {
 	offered *model      // the next start, published before its commit; nil: it is not
 	scores  *evaluation // that workers carry out; nil: none
 	waiting *wait       // outside rounds; nil: for nothing that has a name
+	laws    laws        // that no measurement may break
 
 	keeping     sync.Mutex // one push's states at a time are written
 	background  sync.WaitGroup

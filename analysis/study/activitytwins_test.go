@@ -140,9 +140,27 @@ func TestZeroInputsDecay(t *testing.T) {
 	at := whole.in("0.weight")
 	got.near("zero_inputs.norm", at, columns(in.Next), 1e-12)
 	got.near("zero_inputs.predicted", at, columns(in.Start)*math.Pow(1-0.2*0.02, 5), 1e-9)
-	if off := got.find("zero_inputs.off", at); off > 1e-5 {
-		t.Errorf("the columns are off by %v", off)
+	rounding := got.find("zero_inputs.rounding", at)
+	if off := got.find("zero_inputs.off", at); off > rounding || rounding > 2e-5 {
+		t.Errorf("the columns are off by %v, rounding explains %v", off, rounding)
 	}
+	longer := smallJob(t)
+	longer.Local.Schedule.Steps = 3000
+	longer.Local.SGD.WeightDecay = 1e-6 // each step's decay is but a few units in the last place
+	got = measure(t, roundOf(t, longer, everyone), ZeroInputs)
+	if off := got.find("zero_inputs.off", at); off < 1e-5 || off > got.find("zero_inputs.rounding", at) {
+		t.Errorf("after 3000 steps the columns are off by %v, rounding explains %v", off, got.find("zero_inputs.rounding", at))
+	}
+}
+
+// A process that lacks a shard of the round cannot know which inputs are zero in it.
+func TestZeroInputsNeedEveryShard(t *testing.T) {
+	in := roundOf(t, smallJob(t), everyone)
+	job := *in.Job
+	job.Shards = slices.Clone(job.Shards)
+	job.Shards[1] = nil
+	in.Job, in.Shards = &job, []int{0, 2}
+	measure(t, in, ZeroInputs).lacks("zero_inputs", "does not have shard 1")
 }
 
 func TestZeroInputsUnderOtherRules(t *testing.T) {
@@ -154,6 +172,7 @@ func TestZeroInputsUnderOtherRules(t *testing.T) {
 	if off := got.find("zero_inputs.off", whole.in("0.weight")); off > 1e-5 {
 		t.Errorf("with a server step of 1/2 and a pull the columns are off by %v", off)
 	}
+	got.lacks("zero_inputs.rounding", "proximal")
 	half.Rule = localsgd.FedAvgM{LR: 1, Beta: 0.9}
 	got = measure(t, roundOf(t, smallJob(t), half), ZeroInputs)
 	got.lacks("zero_inputs.predicted", "fedavgm")

@@ -14,9 +14,14 @@ import (
 
 // measureZeroInputs says P3.8 for the round: "zero_inputs", how many inputs are 0 in every training example, "zero_inputs.norm" of
 // the first weight's columns there after the round, "zero_inputs.predicted", their norm before it times its exact factor, and
-// "zero_inputs.off", the relative difference of the two.
+// "zero_inputs.off", the relative difference of the two, which is at most "zero_inputs.rounding" where that is known.
 func measureZeroInputs(_ context.Context, m *measurement) error {
 	weight, reason := m.firstWeight()
+	for _, t := range m.Plan.Tasks {
+		if reason == "" && len(m.Job.Shards[t.Shard]) == 0 {
+			reason = fmt.Sprintf("this process does not have shard %d, which takes part", t.Shard)
+		}
+	}
 	if reason != "" {
 		m.miss(string(ZeroInputs), reason)
 		return nil
@@ -37,7 +42,34 @@ func measureZeroInputs(_ context.Context, m *measurement) error {
 	m.say("zero_inputs.norm", whole.in(weight.Name), d.Measured)
 	m.say("zero_inputs.predicted", whole.in(weight.Name), d.Predicted)
 	m.sayIf("zero_inputs.off", whole.in(weight.Name), d.Relative, "the columns are 0")
+	rounding, reason := m.rounding(d.Predicted)
+	m.sayIf("zero_inputs.rounding", whole.in(weight.Name), rounding, reason)
 	return nil
+}
+
+// rounding returns how far rounding may take the norm of weights that no gradient reaches from what is predicted of it, or why that
+// is not known.
+func (m *measurement) rounding(predicted float64) (relative *float64, reason string) {
+	const (
+		stated = 1e-5    // the bound of exact claims in float32
+		step   = 0x1p-23 // of one value: the product with the decay and the difference are rounded
+		grid   = 1e-12   // of the norm, an update: half a quantum of the exact mean a value, of millions of values
+	)
+	l, server := m.Job.Local, m.Algorithm.Rule.(localsgd.FedAvg).LR
+	switch decay := l.RateIn(m.Plan.Round) * l.SGD.WeightDecay; {
+	case l.ProxMu > 0:
+		return nil, "the proximal term cancels"
+	case decay > 0.5 || server > 1:
+		return nil, fmt.Sprintf("a decay of %g a step and a server rate of %g may cancel", decay, server)
+	case predicted == 0:
+		return nil, "the columns are 0"
+	}
+	longest := 0
+	for i := range m.Plan.Tasks {
+		longest = max(longest, m.Job.Steps(m.Plan.Task(i)))
+	}
+	allowed := stated + step*float64(longest+2) + grid*float64(len(m.Plan.Tasks))/predicted
+	return &allowed, ""
 }
 
 // firstWeight returns the weight that reads the inputs.

@@ -33,66 +33,68 @@ type Layers map[int]map[string]Layer
 // Of returns what is predicted of a run. rounds are all rounds of its chain, ascending from 0 on; the weights whose singular
 // values were measured are in the result. It takes time proportional to layers times the square of rounds at worst.
 func Of(run record.Run, rounds []*record.RoundHistory) (Layers, error) {
-	s, err := spec.FromProto(run.Spec)
+	f, err := Follow(run)
 	if err != nil {
-		return nil, fmt.Errorf("reading the spec of run %s: %w", run.ID, err)
+		return nil, err
 	}
 	all := make(Layers)
-	c := course{spec: s, sizes: run.ShardSizes, uniform: true, whole: true}
-	traces := make(map[string]*trace)
 	for _, r := range rounds {
-		p := c.pass(&r.Round)
-		for _, t := range traces {
-			t.pass(p)
-		}
-		if r.Measured == nil {
-			continue
-		}
-		for i := range r.Measured.Layers {
-			l := &r.Measured.Layers[i]
-			if l.Spectrum == nil {
-				continue
-			}
-			t := traces[l.Name]
-			if t == nil {
-				t = newTrace(s, l, r.Number)
-				traces[l.Name] = t
-			}
-			if all[r.Number] == nil {
-				all[r.Number] = make(map[string]Layer)
-			}
-			all[r.Number][l.Name] = t.say(&c, l)
+		if layers := f.Add(r); layers != nil {
+			all[r.Number] = layers
 		}
 	}
 	return all, nil
 }
 
-// Violation is a certificate that was broken.
-type Violation struct {
-	Round, Rank, Bound int
-	Layer              string
+// Follower says what is predicted of a run while its rounds come in.
+type Follower struct {
+	course course
+	next   int               // round
+	traces map[string]*trace // by name of the tensor
 }
 
-// String says it loudly.
-func (v Violation) String() string {
-	return fmt.Sprintf("CERTIFICATE VIOLATED in round %d: the rank of %s is %d, the theorem allows at most %d. "+
-		"Training, measurement or certificate are wrong: please report this", v.Round, v.Layer, v.Rank, v.Bound)
+// Follow begins before round 0.
+func Follow(run record.Run) (*Follower, error) {
+	s, err := spec.FromProto(run.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("reading the spec of run %s: %w", run.ID, err)
+	}
+	return &Follower{
+		course: course{spec: s, sizes: run.ShardSizes, uniform: true, whole: true}, traces: make(map[string]*trace),
+	}, nil
 }
 
-// Violations returns the broken certificates among what Of has said of the rounds.
-func (l Layers) Violations(rounds []*record.RoundHistory) []Violation {
-	var all []Violation
-	for _, r := range rounds {
-		if r.Measured == nil {
+// Add takes the next round with what was measured of it, and returns what is predicted of the weights whose singular values were,
+// by name of the tensor; nil if there are none. After a round that is left out nothing is known for sure.
+func (f *Follower) Add(r *record.RoundHistory) map[string]Layer {
+	if r.Number != f.next {
+		f.course.reason = fmt.Sprintf("the record of round %d is missing", f.next)
+	}
+	f.next = r.Number + 1
+	p := f.course.pass(&r.Round)
+	for _, t := range f.traces {
+		t.pass(p)
+	}
+	if r.Measured == nil {
+		return nil
+	}
+	var layers map[string]Layer
+	for i := range r.Measured.Layers {
+		l := &r.Measured.Layers[i]
+		if l.Spectrum == nil {
 			continue
 		}
-		for _, m := range r.Measured.Layers {
-			if c := l[r.Number][m.Name].Certificate; c.Violated {
-				all = append(all, Violation{r.Number, m.Spectrum.Rank, c.Bound, m.Name})
-			}
+		t := f.traces[l.Name]
+		if t == nil {
+			t = newTrace(f.course.spec, l, r.Number)
+			f.traces[l.Name] = t
 		}
+		if layers == nil {
+			layers = make(map[string]Layer)
+		}
+		layers[l.Name] = t.say(&f.course, l)
 	}
-	return all
+	return layers
 }
 
 // trace is what has to be remembered of one weight.

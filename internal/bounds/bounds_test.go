@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fedrelu/fedrelu/analysis"
+	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/internal/bounds"
 	"github.com/fedrelu/fedrelu/internal/workload"
@@ -131,9 +132,47 @@ func TestCertificate(t *testing.T) {
 	}
 	last := len(rounds) - 1
 	rounds[last].Measured.Layers[0].Spectrum.Rank = 100
-	want := []bounds.Violation{{Round: last, Rank: 100, Bound: all[last]["0.weight"].Certificate.Bound, Layer: "0.weight"}}
+	want := []bounds.Violation{{Law: bounds.CertificateLaw, Round: last, Rank: 100, Bound: all[last]["0.weight"].Certificate.Bound, Layer: "0.weight"}}
 	if got := of(t, run, rounds).Violations(rounds); !reflect.DeepEqual(got, want) || !strings.Contains(got[0].String(), "CERTIFICATE VIOLATED") {
 		t.Errorf("a rank above its bound: %v, want %v", got, want)
+	}
+}
+
+// What follows a lost record has no certificate: nobody knows how many examples it had.
+func TestNoCertificateAfterALostRound(t *testing.T) {
+	run, rounds := recorded(t, fmt.Sprintf(decayed, 5, ""))
+	c := of(t, run, append(rounds[:6:6], rounds[7:]...))[12]["0.weight"].Certificate
+	if c.Applies || !strings.Contains(c.Reason, "the record of round 6 is missing") {
+		t.Errorf("%+v", c)
+	}
+}
+
+// Laws about readings are broken by made-up ones alone.
+func TestExactLaws(t *testing.T) {
+	reading := func(quantity string, value float64) study.Reading {
+		return study.Reading{Quantity: quantity, Shard: study.Average, Value: value}
+	}
+	for _, test := range []struct {
+		name     string
+		readings []study.Reading
+		want     bounds.Law
+	}{
+		{"decay as predicted", []study.Reading{reading("zero_inputs.off", 1e-6), reading("zero_inputs.rounding", 1e-5)}, ""},
+		{"decay that nothing is allowed of", []study.Reading{reading("zero_inputs.off", 1)}, ""},
+		{"another decay", []study.Reading{reading("zero_inputs.off", 2e-5), reading("zero_inputs.rounding", 1e-5)}, bounds.DecayLaw},
+		{"above the optimum", []study.Reading{reading("objective", 0.5), reading("optimum.objective", 0.5)}, ""},
+		{"below the optimum", []study.Reading{reading("objective", 0.4), reading("optimum.objective", 0.5)}, bounds.OptimumLaw},
+		{"an optimum alone", []study.Reading{reading("optimum.objective", 0.5)}, ""},
+		{"a shard's own", []study.Reading{{Quantity: "objective", Shard: 1}, reading("optimum.objective", 0.5)}, ""},
+	} {
+		r := &record.RoundHistory{Round: record.Round{Number: 3}, Measured: &record.Measured{Round: 3, Readings: test.readings}}
+		got := bounds.Broken(r, nil)
+		if test.want == "" && got != nil || test.want != "" && (len(got) != 1 || got[0].Law != test.want || got[0].Round != 3) {
+			t.Errorf("%s: %v, want %q", test.name, got, test.want)
+		}
+		if len(got) > 0 && !strings.Contains(got[0].String(), "EXACT LAW BROKEN in round 3: "+string(test.want)) {
+			t.Errorf("%s: said %q", test.name, got[0])
+		}
 	}
 }
 

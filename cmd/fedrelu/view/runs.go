@@ -93,7 +93,7 @@ func WriteRun(w io.Writer, run record.Run, rounds []*record.RoundHistory) error 
 	return WriteViolations(w, run, rounds)
 }
 
-// WriteViolations says loudly which certificates were broken, and nothing if none was.
+// WriteViolations says loudly which certificates and exact laws were broken, and nothing if none was.
 func WriteViolations(w io.Writer, run record.Run, rounds []*record.RoundHistory) error {
 	predicted, err := bounds.Of(run, rounds)
 	if err != nil {

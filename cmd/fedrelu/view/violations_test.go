@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/cmd/fedrelu/view"
 	"github.com/fedrelu/fedrelu/coordinator/record"
 )
@@ -38,5 +39,11 @@ func TestViolationsAreShouted(t *testing.T) {
 	}
 	if got := write(); got != "" {
 		t.Errorf("got %q of a run that keeps its bounds", got)
+	}
+	rounds[3].Measured.Readings = []study.Reading{
+		{Quantity: "objective", Shard: study.Average, Value: 1}, {Quantity: "optimum.objective", Shard: study.Average, Value: 2},
+	}
+	if got := write(); !strings.Contains(got, "EXACT LAW BROKEN in round 3: exact optimum of the model: measured 1, allowed 2") {
+		t.Errorf("got %q of a model that is better than the best", got)
 	}
 }
