@@ -2,6 +2,7 @@ package bounds
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/fedrelu/fedrelu/analysis/theory"
 	"github.com/fedrelu/fedrelu/coordinator/record"
@@ -20,7 +21,7 @@ type Layer struct {
 type Certificate struct {
 	Reason  string // not empty: there is none, or it is vacuous, and why
 	Applies bool   // there is one; the other fields count
-	N       int    // measured rounds after which what was there before is below eps
+	N       int    // local steps of each participant after which what was there before is below eps; rounds, if it were unequally many
 	Bound   int    // eps-rank <= Bound
 	Vacuous bool   // Bound is the smaller side
 	// Violated: the measured rank is larger. It cannot be unless training, measurement or certificate are wrong.
@@ -107,9 +108,29 @@ type trace struct {
 	initial      []float64
 	initialRound int
 
-	spans []theory.Span // between rounds that were measured
-	open  theory.Span   // since the last of these
-	begun bool
+	spans  []theory.Span // between rounds that were measured
+	open   theory.Span   // since the last of these
+	counts []count       // of spans
+	since  count         // since the last measured round
+	begun  bool
+}
+
+// count is how long a span is.
+type count struct {
+	rounds, steps int
+	unequal       bool // the participants of a round made unequally many steps: there is no common index of them (1.3.4)
+}
+
+// length returns how long the last n spans are: in local steps, if these have a common index, else in rounds.
+func (t *trace) length(n int) int {
+	var sum count
+	for _, c := range t.counts[len(t.counts)-n:] {
+		sum = count{sum.rounds + c.rounds, sum.steps + c.steps, sum.unequal || c.unequal}
+	}
+	if sum.unequal {
+		return sum.rounds
+	}
+	return sum.steps
 }
 
 // pass goes on over a round.
@@ -118,6 +139,9 @@ func (t *trace) pass(p passed) {
 		memory := theory.Memory{WeightDecay: t.decay, Proximal: t.proximal}
 		t.open.Decay *= p.decay(memory, t.server)
 		t.open.Samples += p.samples
+		t.since.rounds++
+		t.since.steps += p.steps[0]
+		t.since.unequal = t.since.unequal || slices.ContainsFunc(p.steps, func(n int) bool { return n != p.steps[0] })
 	}
 }
 
@@ -125,9 +149,9 @@ func (t *trace) pass(p passed) {
 func (t *trace) say(c *course, l *record.Layer) Layer {
 	s := l.Spectrum
 	if t.begun {
-		t.spans = append(t.spans, t.open)
+		t.spans, t.counts = append(t.spans, t.open), append(t.counts, t.since)
 	}
-	t.begun = true
+	t.begun, t.since = true, count{}
 	t.open = theory.Span{Decay: 1, Spectral: s.Spectral}
 	var out Layer
 	if c.reason == "" {
@@ -162,7 +186,7 @@ func (t *trace) certify(c *course, l *record.Layer) Certificate {
 	}
 	bound := theory.Certify(layer, t.spans, l.Spectrum.Frobenius, l.Spectrum.Epsilon)
 	return Certificate{
-		Applies: true, N: bound.N, Bound: bound.Bound, Vacuous: bound.Vacuous, Reason: bound.Reason, Violated: bound.Violated(l.Spectrum.Rank),
+		Applies: true, N: t.length(bound.N), Bound: bound.Bound, Vacuous: bound.Vacuous, Reason: bound.Reason, Violated: bound.Violated(l.Spectrum.Rank),
 	}
 }
 

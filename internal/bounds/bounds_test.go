@@ -106,7 +106,7 @@ func TestCertificate(t *testing.T) {
 		}
 		got := all[round]["0.weight"]
 		c := got.Certificate
-		if !c.Applies || c.Violated || c.Vacuous != (want == 0) || !c.Vacuous && (c.N != want || c.Bound != 4*want) {
+		if !c.Applies || c.Violated || c.Vacuous != (want == 0) || !c.Vacuous && (c.N != 2*want || c.Bound != 4*want) {
 			t.Errorf("round %d: %+v, want %d rounds", round, c, want)
 		}
 		if m.Spectrum.Rank > c.Bound {
@@ -176,7 +176,7 @@ func TestExactLaws(t *testing.T) {
 	}
 }
 
-// Rounds between two measurements count as one span: the bound then is that of all their examples.
+// Rounds between two measurements count as one span: the bound then is that of all their examples, n that of all their steps.
 func TestCertificateOverRoundsWithoutMeasurement(t *testing.T) {
 	run, rounds := recorded(t, fmt.Sprintf(decayed, 5, ""))
 	for _, r := range rounds {
@@ -196,11 +196,21 @@ func TestCertificateOverRoundsWithoutMeasurement(t *testing.T) {
 			want = n
 		}
 	}
-	if c.N != want || c.Bound != min(100, 12*want) || c.Violated {
-		t.Errorf("%+v, want %d spans of 12 examples", c, want)
+	if c.N != 6*want || c.Bound != min(100, 12*want) || c.Violated {
+		t.Errorf("%+v, want %d spans of 6 steps and 12 examples", c, want)
 	}
 	if got := *all[12]["0.weight"].Lambda; math.Abs(got-12) > 1e-12 {
 		t.Errorf("lambda %v, want 12", got)
+	}
+}
+
+// Where participants make unequally many steps, n counts rounds: one of 12 and 20 examples forgets all, with rho = 0.5.
+func TestCertificateOfUnequalSteps(t *testing.T) {
+	text := strings.NewReplacer("steps: 2", "epochs: 1", "{count: 2}", "{count: 2, limit: 32, partition: {contiguous: {sizes: [12, 20]}}}").Replace(fmt.Sprintf(decayed, 5, ""))
+	run, rounds := recorded(t, text)
+	c := of(t, run, rounds)[12]["0.weight"].Certificate
+	if !c.Applies || c.N != 1 || c.Bound != 32 || c.Violated {
+		t.Errorf("%+v, want one round of 32 examples", c)
 	}
 }
 

@@ -76,7 +76,7 @@ type ShowLocal struct {
 
 // ShowCertificate is a bound on the rank (M12). All but Reason is null where the theorem does not apply.
 type ShowCertificate struct {
-	N        *int    `json:"n"` // measured rounds after which what was there before is below epsilon
+	N        *int    `json:"n"` // as in bounds.Certificate
 	Bound    *int    `json:"bound"`
 	Vacuous  *bool   `json:"vacuous"`
 	Violated *bool   `json:"violated"` // true would be a mistake in training, measurement or theorem
