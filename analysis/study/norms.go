@@ -9,11 +9,11 @@ import (
 	"github.com/fedrelu/fedrelu/localsgd/relu"
 )
 
-// measureNorms says M17 for the model that the round made and for the local models: "path_norm", and for univariate shallow networks
+// measureNorms says M17 for the average model and for the local models: "path_norm", and for univariate shallow networks
 // "balance", "knots" and "variation", TV(f'). For these "objective", "optimum.objective", "optimum.loss" and "optimum.path_norm" say
 // where the model is beside the exact optimum of its training problem on the whole training set (E7), where that is one.
 func measureNorms(_ context.Context, m *measurement) error {
-	_, err := norm.NewUnivariate(m.net(), m.next)
+	_, err := norm.NewUnivariate(m.net(), m.model)
 	if errors.Is(err, norm.ErrNotUnivariate) {
 		m.miss("balance", err.Error())
 		m.sayPaths()
@@ -22,7 +22,7 @@ func measureNorms(_ context.Context, m *measurement) error {
 	if err != nil {
 		return fmt.Errorf("univariate network: %w", err)
 	}
-	if err := m.sayUnivariate(whole, m.next); err != nil {
+	if err := m.sayUnivariate(whole, m.model); err != nil {
 		return err
 	}
 	for i, k := range m.Shards {
@@ -39,7 +39,7 @@ func (m *measurement) sayPaths() {
 		m.miss("path_norm", err.Error())
 		return
 	}
-	m.say("path_norm", whole, p.Norm(m.next))
+	m.say("path_norm", whole, p.Norm(m.model))
 	for i, k := range m.Shards {
 		m.say("path_norm", of(k), p.Norm(m.ends[i]))
 	}
@@ -90,7 +90,7 @@ func (m *measurement) sayOptimum() error {
 }
 
 func (m *measurement) compareWithOptimum(points *norm.Points, lambda float64) error {
-	u, err := norm.NewUnivariate(m.net(), m.next)
+	u, err := norm.NewUnivariate(m.net(), m.model)
 	if err != nil {
 		return fmt.Errorf("univariate network: %w", err)
 	}
