@@ -24,10 +24,11 @@ import (
 
 // never says what numpy has no say in.
 var never = map[string]string{
-	"reading.barrier.aligned":     "the alignment of units is an algorithm, no definition",
-	"reading.barrier.aligned.max": "as barrier.aligned",
-	"reading.aligned.moved":       "as barrier.aligned",
-	"reading.null.":               "a simulation with keyed draws",
+	"reading.barrier.aligned":      "the alignment of units is an algorithm, no definition",
+	"reading.barrier.aligned.max":  "as barrier.aligned",
+	"reading.aligned.moved":        "as barrier.aligned",
+	"reading.null.":                "a simulation with keyed draws",
+	"reading.zero_inputs.rounding": "what float32 is allowed to be off, no measurement",
 }
 
 // sometimes says why a number may be missing, but not in all runs.

@@ -393,6 +393,7 @@ class Round:
 
     def saw_tooth(self):
         net, x, y = self.net, self.eval_x, self.eval_y
+        self.say("sawtooth.every", 1)  # short rounds are shown step by step
         for h in range(1, max(len(path) for path in self.paths)):
             models = [path[min(h, len(path) - 1)] for path in self.paths]  # who has ended stays where it is
             mean = sum(w * m for w, m in zip(self.p, models))
