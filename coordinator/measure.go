@@ -292,7 +292,7 @@ func (o *owner) addDrift(rec *record.Measured, m *measurement) {
 			rec.DriftReason = err.Error()
 			return
 		}
-		d.Model, d.Probe = record.ModelNext, o.spec.Drift.Probe
+		d.Model = record.ModelNext
 		if o.algorithm.Rule.TakesMean() {
 			d.Model = record.ModelMean
 		}

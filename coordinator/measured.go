@@ -48,6 +48,13 @@ func combineDrift(samples []wire.DriftSample) (*record.Drift, error) {
 		Shards: d.Shards, Drift: &d.Drift, DriftRel: d.DriftRel, DriftMax: &d.DriftMax, Cosine: d.Cosine,
 		Divergence: &d.Divergence, DivergenceRel: d.DivergenceRel, Lipschitz: d.Lipschitz,
 	}
+	probes := make(map[int]int, len(samples))
+	for _, s := range samples {
+		probes[s.Sample.Shard] = s.Probe
+	}
+	for _, k := range out.Shards {
+		out.Probes, out.Probe = append(out.Probes, probes[k]), max(out.Probe, probes[k])
+	}
 	for _, l := range layers {
 		out.Modules = append(out.Modules, record.ModuleDrift{
 			Name: l.Name, Drift: &l.Drift.Drift, DriftRel: l.DriftRel, DriftMax: &l.DriftMax, Cosine: l.Cosine,

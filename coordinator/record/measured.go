@@ -25,8 +25,9 @@ type Measured struct {
 // denominator is 0. Names and definitions: M5 and M6.
 type Drift struct {
 	Model  string // ModelMean or ModelNext: the model that the ends were compared with
-	Probe  int    // examples in the probe batch of a shard that has so many
+	Probe  int    // examples of the largest probe; without Probes what the spec asked for
 	Shards []int  // measured, ascending
+	Probes []int  // examples of the probe of each of Shards (M3); nil of older builds
 
 	Drift, DriftRel, DriftMax, Cosine    *float64
 	Divergence, DivergenceRel, Lipschitz *float64
@@ -98,6 +99,10 @@ func (d *Drift) validate(f *fields) {
 	f.check(d.Model == ModelMean || d.Model == ModelNext, "drift.model", d.Model, "mean or next")
 	f.small("drift.probe", d.Probe)
 	f.shards("drift.shards", d.Shards)
+	f.check(len(d.Probes) == 0 || len(d.Probes) == len(d.Shards), "drift.probes", len(d.Probes), "one for each shard")
+	for _, p := range d.Probes {
+		f.small("drift.probes", p)
+	}
 	f.finite("drift.drift", d.Drift)
 	f.finite("drift.drift_rel", d.DriftRel)
 	f.finite("drift.drift_max", d.DriftMax)

@@ -42,7 +42,7 @@ func driftProto(d *Drift) *fedreluv1.DriftRecord {
 		return nil
 	}
 	p := &fedreluv1.DriftRecord{
-		Model: d.Model, Probe: uint32(d.Probe), Shards: numbers[uint32](d.Shards), Drift: d.Drift, DriftRel: d.DriftRel,
+		Model: d.Model, Probe: uint32(d.Probe), Shards: numbers[uint32](d.Shards), Probes: numbers[uint32](d.Probes), Drift: d.Drift, DriftRel: d.DriftRel,
 		DriftMax: d.DriftMax, Cosine: d.Cosine, Divergence: d.Divergence, DivergenceRel: d.DivergenceRel, Lipschitz: d.Lipschitz,
 	}
 	for _, f := range d.Flips {
@@ -62,7 +62,7 @@ func driftFromProto(p *fedreluv1.DriftRecord) *Drift {
 		return nil
 	}
 	d := &Drift{
-		Model: p.GetModel(), Probe: int(p.GetProbe()), Shards: numbers[int](p.GetShards()), Drift: p.Drift, DriftRel: p.DriftRel,
+		Model: p.GetModel(), Probe: int(p.GetProbe()), Shards: numbers[int](p.GetShards()), Probes: numbers[int](p.GetProbes()), Drift: p.Drift, DriftRel: p.DriftRel,
 		DriftMax: p.DriftMax, Cosine: p.Cosine, Divergence: p.Divergence, DivergenceRel: p.DivergenceRel, Lipschitz: p.Lipschitz,
 	}
 	for _, f := range p.GetFlips() {

@@ -108,6 +108,11 @@ func drawMeasured(t *rapid.T) *Measured {
 		m.Drift = &Drift{Model: ModelNext, Probe: 32, Shards: shards, Drift: drawNumber(t, "drift"), DriftRel: drawNumber(t, "rel"),
 			DriftMax: drawNumber(t, "max"), Cosine: drawNumber(t, "cosine"), Divergence: drawNumber(t, "divergence"),
 			DivergenceRel: drawNumber(t, "divergence rel"), Lipschitz: drawNumber(t, "lipschitz")}
+		if rapid.Bool().Draw(t, "probes") {
+			for range shards {
+				m.Drift.Probes = append(m.Drift.Probes, rapid.IntRange(1, 32).Draw(t, "probe"))
+			}
+		}
 		for range rapid.IntRange(0, 2).Draw(t, "modules") {
 			m.Drift.Flips = append(m.Drift.Flips, activity.Flip{Name: "1", Fraction: *drawFraction(t, "flips")})
 			m.Drift.Modules = append(m.Drift.Modules, ModuleDrift{Name: "0", Drift: drawNumber(t, "drift"), DriftRel: drawNumber(t, "rel"),

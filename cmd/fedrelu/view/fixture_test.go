@@ -49,7 +49,7 @@ func testMeasured(n int) record.Measured {
 	return record.Measured{
 		Round: n, Seconds: 0.75,
 		Drift: &record.Drift{
-			Model: record.ModelMean, Probe: 32, Shards: []int{0, 3}, Drift: number(0.5), DriftRel: number(0.41), DriftMax: number(0.625),
+			Model: record.ModelMean, Probe: 32, Shards: []int{0, 3}, Probes: []int{32, 20}, Drift: number(0.5), DriftRel: number(0.41), DriftMax: number(0.625),
 			Cosine: number(0.875), Divergence: number(2), DivergenceRel: number(0.25),
 			Flips:   []activity.Flip{{Name: "1", Fraction: 0.125}},
 			Modules: []record.ModuleDrift{{Name: "0", Drift: number(0.5), DriftRel: number(0.25), Divergence: number(1.5)}},

@@ -72,6 +72,9 @@ func (t *longTable) addDrift(d *record.Drift) {
 	}
 	t.addModule(record.ModuleDrift{Drift: d.Drift, DriftRel: d.DriftRel, DriftMax: d.DriftMax, Cosine: d.Cosine,
 		Divergence: d.Divergence, DivergenceRel: d.DivergenceRel, Lipschitz: d.Lipschitz})
+	for i, probe := range d.Probes {
+		t.add(study.Reading{Quantity: "probe", Shard: d.Shards[i], Step: study.Whole, Value: float64(probe)})
+	}
 	for _, m := range d.Modules {
 		t.addModule(m)
 	}

@@ -12,8 +12,9 @@ import (
 // was due.
 type ShowDrift struct {
 	Model         *string      `json:"model"`
-	Probe         *int         `json:"probe"`
+	Probe         *int         `json:"probe"` // examples of the largest probe (M3)
 	Shards        []int        `json:"shards"`
+	Probes        []int        `json:"probes"` // examples of the probe of each of shards; null: an older build did not say
 	Drift         *float64     `json:"drift"`
 	DriftRel      *float64     `json:"drift_rel"`
 	DriftMax      *float64     `json:"drift_max"`
@@ -109,6 +110,7 @@ func showDrift(m *record.Measured) ShowDrift {
 	}
 	d := m.Drift
 	s.Model, s.Probe, s.Shards, s.Drift, s.DriftRel, s.DriftMax = &d.Model, &d.Probe, list(d.Shards), d.Drift, d.DriftRel, d.DriftMax
+	s.Probes = d.Probes
 	s.Cosine, s.Divergence, s.DivergenceRel, s.Lipschitz = d.Cosine, d.Divergence, d.DivergenceRel, d.Lipschitz
 	for _, m := range d.Modules {
 		s.Modules = append(s.Modules, ShowModule(m))

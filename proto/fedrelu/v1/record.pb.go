@@ -1628,7 +1628,8 @@ func (x *MissingReading) GetReason() string {
 type DriftRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// mean or next: the model that the ends were compared with.
-	Model         string   `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Examples of the largest probe; records without probes have the spec's number, even where shards were smaller.
 	Probe         uint32   `protobuf:"varint,2,opt,name=probe,proto3" json:"probe,omitempty"`
 	Shards        []uint32 `protobuf:"varint,3,rep,packed,name=shards,proto3" json:"shards,omitempty"`
 	Drift         *float64 `protobuf:"fixed64,4,opt,name=drift,proto3,oneof" json:"drift,omitempty"`
@@ -1641,7 +1642,9 @@ type DriftRecord struct {
 	// Of each gated activation.
 	Flips []*FlipRecord `protobuf:"bytes,11,rep,name=flips,proto3" json:"flips,omitempty"`
 	// The same numbers for each layer with parameters.
-	Modules       []*ModuleDriftRecord `protobuf:"bytes,12,rep,name=modules,proto3" json:"modules,omitempty"`
+	Modules []*ModuleDriftRecord `protobuf:"bytes,12,rep,name=modules,proto3" json:"modules,omitempty"`
+	// Examples of each measured shard's probe: as many as the spec says, or the whole of a smaller shard. Empty: an older build.
+	Probes        []uint32 `protobuf:"varint,13,rep,packed,name=probes,proto3" json:"probes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1756,6 +1759,13 @@ func (x *DriftRecord) GetFlips() []*FlipRecord {
 func (x *DriftRecord) GetModules() []*ModuleDriftRecord {
 	if x != nil {
 		return x.Modules
+	}
+	return nil
+}
+
+func (x *DriftRecord) GetProbes() []uint32 {
+	if x != nil {
+		return x.Probes
 	}
 	return nil
 }
@@ -2489,7 +2499,7 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\x06values\x18\x05 \x03(\x01R\x06values\"D\n" +
 	"\x0eMissingReading\x12\x1a\n" +
 	"\bquantity\x18\x01 \x01(\tR\bquantity\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x89\x04\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xa1\x04\n" +
 	"\vDriftRecord\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05probe\x18\x02 \x01(\rR\x05probe\x12\x16\n" +
@@ -2505,7 +2515,8 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\tlipschitz\x18\n" +
 	" \x01(\x01H\x06R\tlipschitz\x88\x01\x01\x12,\n" +
 	"\x05flips\x18\v \x03(\v2\x16.fedrelu.v1.FlipRecordR\x05flips\x127\n" +
-	"\amodules\x18\f \x03(\v2\x1d.fedrelu.v1.ModuleDriftRecordR\amodulesB\b\n" +
+	"\amodules\x18\f \x03(\v2\x1d.fedrelu.v1.ModuleDriftRecordR\amodules\x12\x16\n" +
+	"\x06probes\x18\r \x03(\rR\x06probesB\b\n" +
 	"\x06_driftB\f\n" +
 	"\n" +
 	"_drift_relB\f\n" +
