@@ -50,7 +50,12 @@ func (f flattened) put(quantity, layer string, value any) {
 func (f flattened) drift(drift map[string]any) {
 	for key, value := range drift {
 		switch key {
-		case "shards", "probe", "reason": // what the script takes from the record, and words
+		case "shards", "reason": // what the script takes from the record, and words
+		case "probes":
+			list, _ := value.([]any)
+			for i, n := range list {
+				f.flat[place{f.of, "drift.probes", "", -1, i}] = n
+			}
 		case "flips", "modules":
 			list, _ := value.([]any)
 			for _, one := range list {

@@ -202,6 +202,9 @@ class Round:
         run, net = self.run, self.net
         here = [net.gradient(e, x, y)[0] for e, x, y in zip(self.ends, self.probes, self.labels)]
         there = self.gradients_at(self.next)
+        run.say("drift.probe", max(len(x) for x in self.probes))
+        for i, x in enumerate(self.probes):
+            run.say("drift.probes", len(x), step=i)
         run.say("drift.model", "mean" if self.next_is_mean else "next")
         for quantity, value in measures.drift(self.p, self.ends, self.next, here, there).items():
             run.say("drift." + quantity, value, scale=1.0 if quantity == "cosine" else None)
