@@ -99,11 +99,12 @@ func cells(lab *claims.Lab, id string) ([]cell, []uint64) {
 		if quick {
 			changes = append(changes, "stop.accuracy=0.95")
 		}
-		one(cell{name: "CNN IID E=1 B=10", changes: changes, paper: 34, rates: quickRate, evaluate: 1})
+		search := claims.Pick(lab, quickRate, quickRate, rates[:3])
 		if lab.Size == claims.Full {
-			one(cell{name: "CNN IID E=5 B=10", changes: []string{"local.epochs=5", "local.batch=10"}, paper: 20, rates: quickRate, evaluate: 1})
-			one(cell{name: "CNN IID E=1 B=50", changes: []string{"local.epochs=1", "local.batch=50"}, paper: 65, rates: quickRate, evaluate: 1})
+			one(cell{name: "CNN IID E=5 B=10", changes: []string{"local.epochs=5", "local.batch=10"}, paper: 20, rates: search, evaluate: 1})
+			one(cell{name: "CNN IID E=1 B=50", changes: []string{"local.epochs=1", "local.batch=50"}, paper: 65, rates: search, evaluate: 1})
 		}
+		one(cell{name: "CNN IID E=1 B=10", changes: changes, paper: 34, rates: search, evaluate: 1})
 	}
 	switch {
 	case id == "A1.5":
