@@ -38,7 +38,6 @@ type Measured struct {
 
 // Spline is what a shallow network of one input is as a function (P5).
 type Spline struct {
-	PathNorm  float64
 	Variation float64 // TV(f')
 	Knots     int
 	Balance   *float64
@@ -135,8 +134,8 @@ func (m *meter) ofNetwork(model *Model, out *Measured) error {
 		out.Depth = &depth
 	}
 	if u, err := norm.NewUnivariate(m.net, model.Block); err == nil {
-		knots := u.Knots()
-		out.Spline = &Spline{u.PathNorm(), norm.Variation(knots), len(knots), u.Balance(false)}
+		knots, v := u.Knots(), u.PathNorm() // M17: without the skip connection, which Path counts
+		out.Path, out.Spline = &v, &Spline{norm.Variation(knots), len(knots), u.Balance(false)}
 	}
 	return nil
 }
@@ -222,12 +221,11 @@ func (m *meter) pair(ctx context.Context, a, b *Model) (Pair, error) {
 	if m.subject == nil {
 		return p, nil
 	}
-	score := m.subject.score(ctx)
-	var err error
-	p.Barrier, err = averaging.MeasureBarrier(a.Block, b.Block, func(params []float32) (float64, error) {
-		loss, _, err := score(params)
-		return loss, err
-	})
+	loss, err := m.subject.recalibratedLoss(ctx)
+	if err != nil {
+		return p, err
+	}
+	p.Barrier, err = averaging.MeasureBarrier(a.Block, b.Block, loss)
 	return p, err
 }
 
