@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -69,15 +70,34 @@ func TestWithin(ratios []float64, tolerance float64) *Outcome {
 }
 
 // All is the outcome of a claim with several parts: the worst of their verdicts decides (fails, then inconclusive, then
-// holds), and the numbers are those of the part that decided.
+// holds), and the numbers are those of the part that decided. Parts that could not be tested decide nothing beside others, and the
+// reason names them; of none but such parts nothing holds.
 func All(parts ...*Outcome) *Outcome {
-	order := []Verdict{Fails, Inconclusive, Holds}
-	worst := slices.MinFunc(parts, func(a, b *Outcome) int {
-		return slices.Index(order, a.Verdict) - slices.Index(order, b.Verdict)
-	})
-	out := *worst
-	return &out
+	var out *Outcome
+	untested := ""
+	for _, o := range parts {
+		rank := slices.Index(severity, o.Verdict)
+		if rank < 0 {
+			untested += "; not compared: " + o.Why
+		} else if out == nil || rank < slices.Index(severity, out.Verdict) {
+			out = o
+		}
+	}
+	switch {
+	case out != nil:
+		whole := *out
+		whole.Why += untested
+		return &whole
+	case len(parts) > 0:
+		whole := *parts[0]
+		whole.Why = strings.TrimPrefix(untested, "; not compared: ")
+		return &whole
+	}
+	return &Outcome{Verdict: Inconclusive, Why: "nothing was compared"}
 }
+
+// severity has the verdicts that decide, the worst first.
+var severity = []Verdict{Fails, Inconclusive, Holds}
 
 // Interval returns the mean of x and its 95% t-interval; ok is false for fewer than two numbers or one that is not finite.
 func Interval(x []float64) (mean float64, ci [2]float64, ok bool) {
@@ -101,13 +121,13 @@ func Jackknife(n int, statistic func(without int) float64) []float64 {
 	return pseudo
 }
 
-// Spearman returns the rank correlation of x and y, ties with their mean rank; NaN if one of them is constant or there are
-// fewer than two pairs.
+// Spearman returns the rank correlation of x and y, ties with their mean rank; NaN if one of them is constant or has a NaN, which
+// has no rank, or there are fewer than two pairs.
 func Spearman(x, y []float64) float64 {
 	if len(x) != len(y) {
 		panic(fmt.Sprintf("claims: %d and %d numbers have no rank correlation", len(x), len(y)))
 	}
-	if len(x) < 2 {
+	if len(x) < 2 || slices.ContainsFunc(x, math.IsNaN) || slices.ContainsFunc(y, math.IsNaN) {
 		return math.NaN()
 	}
 	return stat.Correlation(ranks(x), ranks(y), nil)

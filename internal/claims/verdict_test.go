@@ -3,6 +3,7 @@ package claims
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -58,6 +59,45 @@ func TestAllTakesTheWorst(t *testing.T) {
 	}
 }
 
+// TestNothingHoldsOfNothing: what was not measured holds in no way in which a verdict is reached, and decides nothing beside what was.
+func TestNothingHoldsOfNothing(t *testing.T) {
+	nan := Worst{}
+	nan.Add(1)
+	nan.Add(math.NaN())
+	nan.Add(2)
+	for name, o := range map[string]*Outcome{
+		"no part": All(), "untested parts": All(Untested("a"), Untested("b")), "no measurement": Worst{}.Test(1), "NaN": nan.Test(3),
+		"no seed": TestTrend(nil, Below, 1), "no ratio": TestWithin(nil, 1), "one seed": TestTrend([]float64{0}, Below, 1),
+	} {
+		if o.Verdict == Holds || o.Why == "" {
+			t.Errorf("%s: %s, %q", name, o.Verdict, o.Why)
+		}
+	}
+	o := All(Untested("no pair"), TestBound(0, 1))
+	if o.Verdict != Holds || !strings.Contains(o.Why, "no pair") {
+		t.Errorf("a part that holds beside one that was not tested: %s, %q", o.Verdict, o.Why)
+	}
+	if o := All(TestBound(2, 1), Untested("no pair")); o.Verdict != Fails {
+		t.Errorf("a part that fails beside one that was not tested: %s", o.Verdict)
+	}
+}
+
+// TestWorst: the largest, however it was collected.
+func TestWorst(t *testing.T) {
+	var a, b Worst
+	a.Add(-3)
+	b.Merge(Worst{})
+	b.Add(-1)
+	b.Add(-2)
+	a.Merge(b)
+	if a.Value() != -1 || a.N() != 3 {
+		t.Errorf("the largest of -3, -1, -2: %v of %d", a.Value(), a.N())
+	}
+	if !math.IsNaN((Worst{}).Value()) {
+		t.Error("the largest of nothing is a number")
+	}
+}
+
 // TestSpearman: with ties, the correlation of the mean ranks (1, 2.5, 2.5, 4) and (1, 2, 3, 4).
 func TestSpearman(t *testing.T) {
 	if r := Spearman([]float64{1, 2, 3, 4}, []float64{10, 9, 8, -5}); math.Abs(r+1) > 1e-12 {
@@ -65,6 +105,9 @@ func TestSpearman(t *testing.T) {
 	}
 	if r, want := Spearman([]float64{1, 2, 2, 4}, []float64{1, 2, 3, 4}), 4.5/math.Sqrt(4.5*5); math.Abs(r-want) > 1e-12 {
 		t.Errorf("with ties: %v, want %v", r, want)
+	}
+	if r := Spearman([]float64{1, 2}, []float64{1, math.NaN()}); !math.IsNaN(r) {
+		t.Errorf("with a NaN: %v, want NaN", r)
 	}
 	if r := Spearman([]float64{1, 1}, []float64{1, 2}); !math.IsNaN(r) {
 		t.Errorf("of a constant: %v, want NaN", r)

@@ -92,11 +92,11 @@ type drifted struct {
 }
 
 func worstOf(points []drifted) float64 {
-	worst := 0.0
+	var worst claims.Worst
 	for _, p := range points {
-		worst = max(worst, p.deviation)
+		worst.Add(p.deviation)
 	}
-	return worst
+	return worst.Value()
 }
 
 func (a arm) measure64(ctx context.Context, s *claims.Setting) ([]drifted, error) {

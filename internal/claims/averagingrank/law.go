@@ -35,11 +35,12 @@ func independentDirections(ctx context.Context, lab *claims.Lab) (*claims.Outcom
 
 // worstDeviation returns the largest relative deviation from the law times a factor, which is 1 in the claim.
 func worstDeviation(rows []row, factor float64) float64 {
-	worst := 0.0
+	var worst claims.Worst
 	for _, r := range rows {
-		worst = max(worst, math.Abs(r.Average/(factor*float64(r.LawAverage))-1), math.Abs(r.Local/(factor*float64(r.LawLocal))-1))
+		worst.Add(math.Abs(r.Average/(factor*float64(r.LawAverage)) - 1))
+		worst.Add(math.Abs(r.Local/(factor*float64(r.LawLocal)) - 1))
 	}
-	return worst
+	return worst.Value()
 }
 
 func list(rows []row, what func(row) string) string {

@@ -95,18 +95,42 @@ func flat(n int, extra float64) []float64 {
 	return s
 }
 
+// TestNothingHoldsOfNothing: without runs nothing is decided.
+func TestNothingHoldsOfNothing(t *testing.T) {
+	var v verdicts
+	if o := v.outcome(); o.Verdict != claims.Inconclusive {
+		t.Errorf("networks without comparisons: %s", o.Verdict)
+	}
+	if off := worstDeviation(nil, 1); !math.IsNaN(off) {
+		t.Errorf("no rank deviates from the law by %v", off)
+	}
+	if o := (&certified{average: math.Inf(-1), local: math.Inf(-1)}).test(); o.Verdict != claims.NotTestable {
+		t.Errorf("no certificate: %s", o.Verdict)
+	}
+	if d := worstOf(nil); !math.IsNaN(d) {
+		t.Errorf("no run deviates from H = 1 by %v", d)
+	}
+}
+
 // TestComparisonsOfNetworks: lines over H as claimed hold, and those of the other direction fail.
 func TestComparisonsOfNetworks(t *testing.T) {
 	between := map[int]int{0: 20, 1: 10, 100: 12, 1000: 13}
 	falling := map[int]int{0: 20, 1: 18, 100: 12, 1000: 10}
 	rising := map[int]int{0: 20, 1: 18, 100: 22, 1000: 25}
+	spread := 0.0 // of the step to H = 100, over seeds
 	verdict := func(inPlain, inNormed map[int]int) claims.Verdict {
-		groups := groupsOf(gridOf(func(net string, h int) int {
+		runs := gridOf(func(net string, h int) int {
 			if net == plain {
 				return inPlain[h]
 			}
 			return inNormed[h]
-		}, 1))
+		}, 1)
+		for _, r := range runs {
+			if r.net == layerNorm && r.steps == 100 {
+				r.average = flat(inNormed[100], spread*float64(r.seed))
+			}
+		}
+		groups := groupsOf(runs)
 		var v verdicts
 		for _, single := range groups {
 			if single.workers == 1 {
@@ -118,6 +142,14 @@ func TestComparisonsOfNetworks(t *testing.T) {
 	if v := verdict(between, falling); v != claims.Holds {
 		t.Errorf("as claimed: %s", v)
 	}
+	if v := verdict(between, map[int]int{0: 20, 1: 12, 100: 12, 1000: 10}); v != claims.Holds {
+		t.Errorf("level from H = 1 to 100: %s", v)
+	}
+	spread = 0.15
+	if v := verdict(between, map[int]int{0: 20, 1: 12, 100: 12, 1000: 10}); v != claims.Inconclusive {
+		t.Errorf("a step that no seed agrees on: %s, want inconclusive", v)
+	}
+	spread = 0.001
 	if v := verdict(between, rising); v != claims.Fails {
 		t.Errorf("rising in LayerNorm networks: %s", v)
 	}

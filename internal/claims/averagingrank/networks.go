@@ -177,7 +177,7 @@ func overLocalSteps(ctx context.Context, lab *claims.Lab) (*claims.Outcome, erro
 	}
 	o := v.outcome()
 	o.Gate, o.Setup = gate, setup(lab)+"; most workers of the grid"
-	o.Predicted = "LayerNorm: falling in H, at H=1000 below the single worker; plain: between synchronous and single"
+	o.Predicted = fmt.Sprintf("LayerNorm: from one H to the next no rise by %g ranks, at H=1000 below H=1 and the single worker; plain: between synchronous and single", mostRise)
 	o.Measured = strings.TrimSuffix(measured, "; ")
 	lab.Tabulate(tabulateRuns(runs))
 	drawNetworks(lab, runs)
@@ -208,14 +208,15 @@ func difference(a, b *group) []float64 {
 	return out
 }
 
-// compareLine adds the comparisons of one line over H. A step from one H to the next breaks "does not rise" only if its interval
-// lies above 0: where nothing changes there is nothing to decide.
+// mostRise is the rise of the effective rank from one H to the next that counts as none: seeds spread by .1 to .4 ranks, so where
+// nothing changes an interval around 0 has no side. From the first H to the last, ranks have to fall beyond it.
+const mostRise = 0.5
+
+// compareLine adds the comparisons of one line over H.
 func compareLine(v *verdicts, single *group, line []*group) {
 	for i, g := range line {
 		if g.net == layerNorm && i > 0 {
-			if o := claims.TestTrend(difference(g, line[i-1]), claims.Below, 0); o.Verdict != claims.Inconclusive {
-				v.add(fmt.Sprintf("%s against H=%d", g.name(), line[i-1].steps), o)
-			}
+			v.add(fmt.Sprintf("%s against H=%d", g.name(), line[i-1].steps), claims.TestTrend(difference(g, line[i-1]), claims.Below, mostRise))
 		}
 		if g.net == layerNorm && g.steps >= 1000 {
 			v.add(g.name()+" against a single worker", claims.TestTrend(difference(g, single), claims.Below, 0))

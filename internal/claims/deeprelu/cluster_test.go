@@ -37,7 +37,7 @@ func TestOnACluster(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if off, _ := expressionError[float64](d, open); !(off <= expressionBound) {
+		if off, _ := expressionError[float64](d, open); !(off.Value() <= expressionBound) {
 			t.Errorf("round %d: the stored model is %v away from the explicit expression", round, off)
 		}
 		return nil

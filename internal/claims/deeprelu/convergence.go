@@ -38,9 +38,9 @@ func measureTails(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error)
 
 // tailCheck is one network's states beside the bound.
 type tailCheck struct {
-	worst64, worst32 float64   // largest ||x_N - x_n|| / bound
-	moved, bound     []float64 // mean over the inputs, by n
-	step             []float64 // mean ||x_n - x_(n-1)|| / ||x_(n-1)||, NaN for n = 1
+	worst64, worst32 claims.Worst // largest ||x_N - x_n|| / bound
+	moved, bound     []float64    // mean over the inputs, by n
+	step             []float64    // mean ||x_n - x_(n-1)|| / ||x_(n-1)||, NaN for n = 1
 }
 
 // tails compares the distance of every state from the last with the bound, over many networks.
@@ -69,14 +69,15 @@ func tails(ctx context.Context, lab *claims.Lab, bound tailing) (*claims.Outcome
 	if err != nil {
 		return nil, err
 	}
-	var worst64, worst32 float64
+	var worst64, worst32 claims.Worst
 	for _, c := range checks {
-		worst64, worst32 = math.Max(worst64, c.worst64), math.Max(worst32, c.worst32)
+		worst64.Merge(c.worst64)
+		worst32.Merge(c.worst32)
 	}
-	o := claims.All(claims.TestBound(worst64, 1+bound64), claims.TestBound(worst32, 1+bound32))
+	o := claims.All(worst64.Test(1+bound64), worst32.Test(1+bound32))
 	o.Setup = fmt.Sprintf("%s, %d draws, biases %g n^-2, %d examples", describe(s, d), tailDraws, biasScale, len(examples(s, looked)))
 	o.Predicted = "distance from the last state at most the bound at every depth"
-	o.Measured = fmt.Sprintf("at most %.3g of the bound in float64, %.3g in float32", worst64, worst32)
+	o.Measured = fmt.Sprintf("at most %.3g of the bound in float64, %.3g in float32", worst64.Value(), worst32.Value())
 	for n := 1; n < len(checks[0].moved); n *= 10 {
 		var moved, bounds []float64
 		for _, c := range checks {
@@ -97,10 +98,10 @@ func checkTails(d *deep, bound tailing) *tailCheck {
 }
 
 // look fills in the means and returns the largest distance relative to its bound.
-func (c *tailCheck) look(d *deep, states []*mat.Dense, bound tailing) float64 {
+func (c *tailCheck) look(d *deep, states []*mat.Dense, bound tailing) claims.Worst {
 	inputs, _ := states[0].Dims()
 	c.moved, c.bound, c.step = make([]float64, len(states)), make([]float64, len(states)), make([]float64, len(states))
-	worst := 0.0
+	var worst claims.Worst
 	for e := range inputs {
 		last := states[len(states)-1].RawRowView(e)
 		limits := bound(d.depth, length(states[0].RawRowView(e)))
@@ -108,7 +109,7 @@ func (c *tailCheck) look(d *deep, states []*mat.Dense, bound tailing) float64 {
 			x := states[i].RawRowView(e)
 			moved := apart(last, x)
 			if i+1 < len(states) {
-				worst = math.Max(worst, moved/limits[i])
+				worst.Add(moved / limits[i])
 			}
 			c.moved[i] += moved / float64(inputs)
 			c.bound[i] += limits[i] / float64(inputs)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"os"
+	"strings"
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
@@ -52,8 +53,8 @@ func TestY1(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := checkTails(d, activity.Depth.Tails)
-	if len(c.moved) != 400 || c.worst64 > 1 {
-		t.Errorf("%d layers, at most %v of the bound, want 400 layers within it", len(c.moved), c.worst64)
+	if len(c.moved) != 400 || c.worst64.Value() > 1 {
+		t.Errorf("%d layers, at most %v of the bound, want 400 layers within it", len(c.moved), c.worst64.Value())
 	}
 	for n, want := range map[int]float64{1: 0.4, 10: 0.03, 100: 0.001} {
 		if got := c.moved[n-1]; got < want/3 || got > want*3 {
@@ -165,6 +166,20 @@ func TestTrainingOutcome(t *testing.T) {
 	}
 }
 
+// TestAveragesWithoutSums: where no network has a distance from the identity, accuracies decide alone, and it is said.
+func TestAveragesWithoutSums(t *testing.T) {
+	runs := make([]history, 8)
+	for i := range runs {
+		runs[i] = history{accuracy: []float64{[]float64{0.86, 0.2, 0.1, 0.86}[i/2] + 0.001*float64(i%2)}, sums: []float64{math.NaN()}, members: []float64{math.NaN()}}
+	}
+	o := trainingOutcome(runs, 2)
+	verdict(t, "P2.6 without sums", o, nil, claims.Holds)
+	if !strings.Contains(o.Why, "not compared") {
+		t.Errorf("the sums that are not there go unnoticed: %s", o.Why)
+	}
+	verdict(t, "P2.6 without seeds", trainingOutcome(nil, 0), nil, claims.Inconclusive)
+}
+
 // TestTraining: near the identity a deep network learns more in a short training than from He's start on average, and averages of
 // four shards stay as near the identity as their members.
 func TestTraining(t *testing.T) {
@@ -189,6 +204,8 @@ func TestTraining(t *testing.T) {
 func TestOtherForms(t *testing.T) {
 	o, err := measureExpression(context.Background(), laboratory(shallow[0], shallow[1], "model.mlp.hidden=[8, 9]"))
 	verdict(t, "P2.1 of unequal widths", o, err, claims.NotTestable)
+	o, err = measureTails(context.Background(), laboratory(shallow[0], shallow[1], "model.mlp.hidden=[8]"))
+	verdict(t, "P2.3 of one layer", o, err, claims.NotTestable)
 	o, err = measureNecessary(context.Background(), laboratory(append(shallow, "shards.limit=5")...))
 	verdict(t, "P2.5 with too few examples", o, err, claims.NotTestable)
 }

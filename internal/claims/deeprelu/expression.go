@@ -42,15 +42,15 @@ func expression(lab *claims.Lab, gates gating) (*claims.Outcome, error) {
 	}
 	worst64, _ := expressionError[float64](d, gates)
 	_, worst32 := expressionError[float32](d, gates)
-	o := claims.All(claims.TestBound(worst64, expressionBound), claims.TestBound(worst32, bound32))
+	o := claims.All(worst64.Test(expressionBound), worst32.Test(bound32))
 	o.Setup = fmt.Sprintf("%s, biases %g n^-2, %d examples", describe(s, d), biasScale, len(examples(s, looked)))
 	o.Predicted = fmt.Sprintf("absolute error <= %g in float64, error <= %g of the state in float32", expressionBound, bound32)
-	o.Measured = fmt.Sprintf("%.2g in float64, %.2g in float32", worst64, worst32)
+	o.Measured = fmt.Sprintf("%.2g in float64, %.2g in float32", worst64.Value(), worst32.Value())
 	return o, nil
 }
 
 // expressionError returns the largest error of a state's entry, and that of a state relative to its norm.
-func expressionError[F kernel.Float](d *deep, gates gating) (absolute, relative float64) {
+func expressionError[F kernel.Float](d *deep, gates gating) (absolute, relative claims.Worst) {
 	states := statesOf[F](d, looked)
 	row := make([]float32, d.s.Job.Net.Inputs())
 	for e, example := range examples(d.s, looked) {
@@ -61,9 +61,9 @@ func expressionError[F kernel.Float](d *deep, gates gating) (absolute, relative 
 			said := applied(slope, wide(row))
 			for i := range said {
 				said[i] += offset[i]
-				absolute = math.Max(absolute, math.Abs(said[i]-states[n-1].At(e, i)))
+				absolute.Add(math.Abs(said[i] - states[n-1].At(e, i)))
 			}
-			relative = math.Max(relative, apart(said, states[n-1].RawRowView(e))/length(said))
+			relative.Add(apart(said, states[n-1].RawRowView(e)) / length(said))
 		}
 	}
 	return absolute, relative
@@ -92,17 +92,17 @@ func jacobian(lab *claims.Lab, gates gating) (*claims.Outcome, error) {
 	}
 	wide64, slope64, step64 := differences[float64](d, gates)
 	narrow, _, _ := differences[float32](d, gates)
-	o := claims.All(claims.TestBound(wide64, bound64), claims.TestBound(narrow, bound32))
+	o := claims.All(wide64.Test(bound64), narrow.Test(bound32))
 	o.Setup = fmt.Sprintf("%s, %d examples, a random direction each, the longest steps 2^-k within a region: %.2g on average", describe(s, d),
 		len(examples(s, looked)), step64)
 	o.Predicted = fmt.Sprintf("error of differences <= %g of the state in float64, %g in float32", bound64, bound32)
-	o.Measured = fmt.Sprintf("%.2g in float64, where the slope is right to %.2g, %.2g in float32", wide64, slope64, narrow)
+	o.Measured = fmt.Sprintf("%.2g in float64, where the slope is right to %.2g, %.2g in float32", wide64.Value(), slope64.Value(), narrow.Value())
 	return o, nil
 }
 
 // differences returns the largest error ||N(x + h v) - N(x) - h J v|| relative to ||N(x)||, and relative to h ||J v||, and the
 // mean step h.
-func differences[F kernel.Float](d *deep, gates gating) (state, slope, step float64) {
+func differences[F kernel.Float](d *deep, gates gating) (state, slope claims.Worst, step float64) {
 	chosen := examples(d.s, looked)
 	states := statesOf[F](d, looked)
 	one := newRunner[F](d, 1)
@@ -112,7 +112,8 @@ func differences[F kernel.Float](d *deep, gates gating) (state, slope, step floa
 		v := direction(len(row), e)
 		moved, h := one.within(row, v, open(states, e))
 		if moved == nil {
-			return math.NaN(), math.NaN(), math.NaN()
+			state.Add(math.NaN())
+			return state, state, math.NaN()
 		}
 		x := states[len(states)-1].RawRowView(e)
 		product, _ := d.product(gates(states, e), len(states))
@@ -121,8 +122,8 @@ func differences[F kernel.Float](d *deep, gates gating) (state, slope, step floa
 		for i := range off {
 			off[i] = moved[i] - x[i] - h*said[i]
 		}
-		state = math.Max(state, length(off)/length(x))
-		slope = math.Max(slope, length(off)/(h*length(said)))
+		state.Add(length(off) / length(x))
+		slope.Add(length(off) / (h * length(said)))
 		step += h / float64(len(chosen))
 	}
 	return state, slope, step

@@ -71,11 +71,13 @@ func training(ctx context.Context, lab *claims.Lab, extra ...string) (*claims.Ou
 
 func trainingOutcome(runs []history, seeds int) *claims.Outcome {
 	var near, lead []float64
-	text, worst := "", 0.0
+	var worst claims.Worst
+	text := ""
 	for i, start := range starts {
 		var ends []float64
 		for _, h := range runs[i*seeds : (i+1)*seeds] {
-			ends, worst = append(ends, h.last()), math.Max(worst, h.spread())
+			ends = append(ends, h.last())
+			worst.Merge(h.spread())
 		}
 		text += fmt.Sprintf("; %s %.2f", start.name, claims.Mean(ends))
 		if i == 0 {
@@ -85,18 +87,18 @@ func trainingOutcome(runs []history, seeds int) *claims.Outcome {
 	for j, h := range runs[seeds : 2*seeds] {
 		lead = append(lead, near[j]-h.last())
 	}
-	o := claims.All(claims.TestTrend(near, claims.Above, trains), claims.TestTrend(lead, claims.Above, ahead), claims.TestBound(worst, 1+bound32))
+	o := claims.All(claims.TestTrend(near, claims.Above, trains), claims.TestTrend(lead, claims.Above, ahead), worst.Test(1+bound32))
 	o.Predicted = fmt.Sprintf("test accuracy above %g near the identity, %g ahead of He's start; averages no farther from the identity than their members", trains, ahead)
-	o.Measured = text[2:] + fmt.Sprintf("; sums of averages at most %.6f of their members'", worst)
+	o.Measured = text[2:] + fmt.Sprintf("; sums of averages at most %.6f of their members'", worst.Value())
 	return o
 }
 
-// spread returns the largest ratio of an average's sum to its members'; 0 for networks without such sums.
-func (h history) spread() float64 {
-	worst := 0.0
+// spread returns the largest ratio of an average's sum to its members'; networks without such sums have none.
+func (h history) spread() claims.Worst {
+	var worst claims.Worst
 	for r, sum := range h.sums {
 		if !math.IsNaN(sum) {
-			worst = math.Max(worst, sum/h.members[r])
+			worst.Add(sum / h.members[r])
 		}
 	}
 	return worst

@@ -129,6 +129,24 @@ func TestTooFewUpdatesDecideNothing(t *testing.T) {
 	}
 }
 
+// TestNothingHoldsOfNothing: without seeds, or without the slopes that a part compares, nothing holds.
+func TestNothingHoldsOfNothing(t *testing.T) {
+	none := made(wideSlopes, func(float64) float64 { return 1 })
+	for i := range none.values {
+		none.values[i] = nil
+	}
+	tracked, _ := judgeTracking(none, none)
+	empty := make([][]*trial, len(profileSlopes))
+	for name, o := range map[string]*claims.Outcome{
+		"P4.1": judgeWide(none), "P4.2": judgeNarrow(none), "P4.3": judgeRegression(none), "P4.4": judgeRising(empty), "P4.5": judgeFalling(empty),
+		"P4.6": judgeSharpest(empty), "P4.7": judgeDepth(empty), "P4.8": judgeTransfer(none), "P4.9": tracked,
+	} {
+		if o.Verdict == claims.Holds {
+			t.Errorf("%s of nothing: %s", name, o.Verdict)
+		}
+	}
+}
+
 func TestControlOfDepth(t *testing.T) {
 	depths := func(h ...float64) [][]*trial {
 		var out [][]*trial

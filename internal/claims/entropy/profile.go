@@ -98,6 +98,7 @@ func judgeFalling(trials [][]*trial) *claims.Outcome {
 	least, last, change := make([]float64, seeds), make([]float64, seeds), make([]float64, seeds)
 	for k := range seeds {
 		least[k], last[k] = math.Inf(1), math.Inf(1)
+		var narrow claims.Worst
 		for i, a := range profileSlopes {
 			lost := trials[i][k].relative()
 			least[k] = min(least[k], slices.Min(lost[:wideLayers]))
@@ -105,9 +106,10 @@ func judgeFalling(trials [][]*trial) *claims.Outcome {
 				last[k] = min(last[k], lost[wideLayers-1]-slices.Max(lost[:wideLayers-1]))
 			}
 			if a >= changeFrom && a <= changeTo {
-				change[k] = max(change[k], math.Abs(lost[wideLayers]))
+				narrow.Add(math.Abs(lost[wideLayers]))
 			}
 		}
+		change[k] = narrow.Value()
 	}
 	return claims.All(
 		named("the least loss of the first four layers", claims.TestTrend(least, claims.Above, 0)),

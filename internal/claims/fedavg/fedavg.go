@@ -149,6 +149,9 @@ func atMost(ctx context.Context, lab *claims.Lab, id string) (*claims.Outcome, e
 
 // judge compares a cell with the paper: over seeds where there are several, by the one number otherwise.
 func judge(r *result) *claims.Outcome {
+	if len(r.Runs) == 0 {
+		return claims.Untested(fmt.Sprintf("%q has no run", r.name))
+	}
 	if len(r.Runs) > 1 {
 		o := claims.TestTrend(r.ratios(), claims.Below, 1)
 		if n := r.unreached(); n > 0 {

@@ -80,6 +80,16 @@ func TestBothLimitsOfThePrice(t *testing.T) {
 	}
 }
 
+// TestNothingHoldsOfNothing: a cell without runs has no verdict.
+func TestNothingHoldsOfNothing(t *testing.T) {
+	if v := judge(&result{}).Verdict; v != claims.NotTestable {
+		t.Errorf("a cell without runs: %s", v)
+	}
+	if v := between(nil).Verdict; v != claims.Inconclusive {
+		t.Errorf("no prices: %s", v)
+	}
+}
+
 func TestEveryCellHasASpec(t *testing.T) {
 	for _, size := range []claims.Size{claims.Quick, claims.Medium, claims.Full} {
 		for _, id := range []string{"A1.1", "A1.2", "A1.4", "A1.5"} {

@@ -48,6 +48,9 @@ func fits(all []*history) []float64 {
 // fit returns R^2 of the logarithm of the losses over the rounds down to a tenth of the first; 0 where that was not reached or the
 // line does not fall.
 func fit(loss []float64) float64 {
+	if len(loss) == 0 {
+		return 0
+	}
 	end := slices.IndexFunc(loss, func(v float64) bool { return v <= decade*loss[0] })
 	if end < 2 {
 		return 0
@@ -83,7 +86,11 @@ func judgeBounded(all []*history) *claims.Outcome {
 func growths(all []*history) []float64 {
 	out := make([]float64, len(all))
 	for i, h := range all {
-		out[i] = slices.Max(h.Drift) / h.Drift[0]
+		var most claims.Worst
+		for _, d := range h.Drift {
+			most.Add(d / h.Drift[0])
+		}
+		out[i] = most.Value()
 	}
 	return out
 }

@@ -38,16 +38,16 @@ const rounding = 1e-10
 
 // judgeInequality judges how far beyond part of its bound any drift is, relative to it. part is 1 but in the control.
 func judgeInequality(splits []*activity.Split, part float64) (*claims.Outcome, float64) {
-	worst := 0.0
+	var worst claims.Worst
 	for _, s := range splits {
 		switch {
 		case s.Bound > 0:
-			worst = max(worst, s.Drift/(part*s.Bound))
+			worst.Add(s.Drift/(part*s.Bound) - 1)
 		case s.Drift > 0:
-			worst = math.Inf(1)
+			worst.Add(math.Inf(1))
 		}
 	}
-	return claims.TestBound(worst-1, rounding), worst
+	return worst.Test(rounding), worst.Value() + 1
 }
 
 // corner is a first round of T1 at one width and number of steps, over all seeds.

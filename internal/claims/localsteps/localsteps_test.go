@@ -64,6 +64,22 @@ func TestInequality(t *testing.T) {
 	}
 }
 
+// TestNothingHoldsOfNothing: without rounds, seeds or models to compare nothing holds.
+func TestNothingHoldsOfNothing(t *testing.T) {
+	empty := []*history{{}, {}}
+	unequal, _ := judgeInequality(nil, 1)
+	none := [][]float64{nil, nil}
+	for name, o := range map[string]*claims.Outcome{
+		"P6.1": judgeGeometric(empty), "P6.2": judgeBounded(empty), "P6.3": judgeSmoothness([][]slopes{make([]slopes, 4), make([]slopes, 4)}),
+		"P6.4": unequal, "P6.6": judgeGrowth([]grown{{arm: arms[0], v: none}}), "P6.6 without arms": judgeGrowth(nil),
+		"P6.8": judgeHeterogeneous([2][][]float64{none, none}), "P6.8 without seeds": judgeHeterogeneous([2][][]float64{}),
+	} {
+		if o.Verdict == claims.Holds {
+			t.Errorf("%s of nothing: %s", name, o.Verdict)
+		}
+	}
+}
+
 // TestFlipsOfT1 compares with the flip fractions that are known for the first round at H = 10 (0.0174 and 0.0022, within a half).
 func TestFlipsOfT1(t *testing.T) {
 	for width, want := range map[int]float64{32: 0.0174, 2048: 0.0022} {

@@ -105,13 +105,16 @@ func unit(n int, seed uint64) []float64 {
 func judgeSmoothness(all [][]slopes) *claims.Outcome {
 	var controls, relu []float64
 	for _, seed := range all {
-		worst := 0.0
+		var control, lowest claims.Worst
 		for _, s := range seed[2:] {
 			for _, v := range s.values {
-				worst = max(worst, math.Abs(v-1))
+				control.Add(math.Abs(v - 1))
 			}
 		}
-		controls, relu = append(controls, worst), append(relu, slices.Min(seed[0].values))
+		for _, v := range seed[0].values {
+			lowest.Add(-v)
+		}
+		controls, relu = append(controls, control.Value()), append(relu, -lowest.Value())
 	}
 	return claims.All(claims.TestTrend(controls, claims.Below, controlSlope), claims.TestTrend(relu, claims.Below, reluSlope))
 }

@@ -53,7 +53,7 @@ func (c *certified) test() *claims.Outcome {
 	if c.binding == 0 {
 		return &claims.Outcome{Seeds: 1, Verdict: claims.NotTestable, Why: "every bound reaches the sides of its layer: more samples are remembered than it has directions"}
 	}
-	o := claims.TestBound(c.excess.all(), 0)
+	o := c.excess.all().Test(0)
 	o.Why += fmt.Sprintf("; %d bounds could have been broken", c.binding)
 	return o
 }

@@ -25,7 +25,7 @@ func gradientRank(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error)
 	if err != nil {
 		return nil, err
 	}
-	o := claims.All(claims.TestBound(in64.tails.all(), bound64), claims.TestBound(in32.tails.all(), bound32))
+	o := claims.All(in64.tails.all().Test(bound64), in32.tails.all().Test(bound32))
 	o.Setup = fmt.Sprintf("%d hidden weights: %s; batches of %v, at the start and after %d rounds", len(layersOf(s.Job.Net)), in64.shapes, gradientBatches, s.Spec.Rounds)
 	o.Predicted = "0 beyond direction m B"
 	o.Measured = fmt.Sprintf("sigma_{mB+1}/sigma_1 at most, float64: %v; float32: %v", in64.tails, in32.tails)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fedrelu/fedrelu/internal/claims"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
@@ -33,12 +34,12 @@ func (w worst) add(kind string, value float64) {
 }
 
 // all returns the largest of all.
-func (w worst) all() float64 {
-	top := worst{}
+func (w worst) all() claims.Worst {
+	var top claims.Worst
 	for _, v := range w {
-		top.add("", v)
+		top.Add(v)
 	}
-	return top[""]
+	return top
 }
 
 // String lists the kinds: "conv 1e-16, linear 2e-16".

@@ -56,7 +56,7 @@ func TestGradientsOfNoiseHaveFullRank(t *testing.T) {
 	if err := out.add(noise, s, 1); err != nil {
 		t.Fatal(err)
 	}
-	if v := claims.TestBound(out.tails.all(), bound32).Verdict; v != claims.Fails {
+	if v := out.tails.all().Test(bound32).Verdict; v != claims.Fails {
 		t.Errorf("gradients of noise: %s, %v", v, out.tails)
 	}
 }
@@ -71,7 +71,7 @@ func TestUnrollingNeedsTheRightDecay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v := claims.TestBound(got.all(), bound32).Verdict; v != want {
+		if v := got.all().Test(bound32).Verdict; v != want {
 			t.Errorf("factor %g: %s, %v", factor, v, got)
 		}
 	}
@@ -208,6 +208,67 @@ func TestCollapse(t *testing.T) {
 	}
 	if r := claims.Spearman(shuffled, rank); r < collapseSpearman {
 		t.Errorf("Spearman of shuffled Lambda %g", r)
+	}
+}
+
+// TestNothingHoldsOfNothing: a judge without runs, or with nothing but numbers that are none, does not hold.
+func TestNothingHoldsOfNothing(t *testing.T) {
+	empty := &ended{}
+	for name, o := range map[string]*claims.Outcome{
+		"P1.2":                   sweeps[1].decide(nil, nil),
+		"P1.4":                   claims.TestTrend(changes([]*ended{empty, empty}), claims.Below, keptWithin),
+		"P1.5 and P1.6":          worst{}.all().Test(bound32),
+		"P1.7":                   (&certified{excess: worst{}}).test(),
+		"P1.8":                   claims.All(judgeCosts("", nil, nil)...),
+		"P1.8 without a run":     claims.All(judgeCosts("", []float64{math.NaN(), math.NaN()}, []float64{math.NaN(), math.NaN()})...),
+		"P1.9":                   decidePlateau([][]*ended{{}}, []float64{1}),
+		"P1.9 without rounds":    decidePlateau([][]*ended{{empty, empty}}, []float64{1}),
+		"P1.13":                  claims.TestTrend([]float64{worstHalving(nil, 1), worstHalving(nil, 1)}, claims.Below, onsetWithin),
+		"P1.13, NaN of Lambda_c": claims.TestTrend([]float64{worstHalving([]halving{{measured: 1, predicted: math.NaN()}}, 1), 0}, claims.Below, onsetWithin),
+	} {
+		if o.Verdict == claims.Holds {
+			t.Errorf("%s of nothing: %s", name, o.Verdict)
+		}
+	}
+}
+
+// TestCostsNeedPairs: runs whose ranks are alike say nothing of ranks apart, and are said to; those that differ decide.
+func TestCostsNeedPairs(t *testing.T) {
+	runs := func(factor, loss float64) []cut {
+		var out []cut
+		for seed := range 3 {
+			out = append(out, cut{seed, 50, 0.9, 0.9}, cut{seed, 50 * factor, 0.9 - loss - 0.001*float64(seed), 0.9 - loss - 0.001*float64(seed)})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name  string
+		cuts  []cut
+		parts []claims.Verdict
+	}{
+		{"alike", runs(1.9, 0.2), []claims.Verdict{claims.Holds, claims.NotTestable}},
+		{"apart and as good", runs(2, 0.01), []claims.Verdict{claims.Holds, claims.Holds}},
+		{"apart and worse", runs(2, 0.2), []claims.Verdict{claims.Holds, claims.Fails}},
+		{"none", nil, []claims.Verdict{claims.NotTestable, claims.NotTestable}},
+	} {
+		for i, o := range costsOf(c.name, c.cuts, 3) {
+			if o.Verdict != c.parts[i] {
+				t.Errorf("%s: %s (%s), want %s", c.name, o.Verdict, o.Why, c.parts[i])
+			}
+		}
+	}
+}
+
+func costsOf(name string, cuts []cut, seeds int) []*claims.Outcome {
+	truncated, apart := costs(cuts, seeds)
+	return judgeCosts(name, truncated, apart)
+}
+
+// TestTruncationWithoutRuns: where no run passes the gate P1.8 decides nothing.
+func TestTruncationWithoutRuns(t *testing.T) {
+	l := lab(claims.Quick, "data={synthetic: {gaussian: {spread: 0.01, train: 64, test: 64}}}", "shards.limit=64", "rounds=1", "model.mlp.hidden=[8, 8]")
+	if o := measure(t, l, "P1.8"); o.Verdict != claims.Inconclusive || o.Gate.Kept != 0 {
+		t.Errorf("without a run: %s, gate %+v", o.Verdict, o.Gate)
 	}
 }
 

@@ -124,13 +124,9 @@ func (h *halving) look(initial, now []float64, lambda float64) {
 // worstHalving returns the largest deviation from the prediction times a factor, which is 1 in the claim; NaN if a rank did not
 // halve.
 func worstHalving(all []halving, factor float64) float64 {
-	worst := 0.0
+	var worst claims.Worst
 	for _, h := range all {
-		off := math.Abs(h.measured/(factor*h.predicted) - 1)
-		if math.IsNaN(off) {
-			return off
-		}
-		worst = max(worst, off)
+		worst.Add(math.Abs(h.measured/(factor*h.predicted) - 1))
 	}
-	return worst
+	return worst.Value()
 }

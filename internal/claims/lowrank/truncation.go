@@ -55,20 +55,48 @@ func truncation(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 		}
 		cuts = append(cuts, f...)
 		worst, apart := costs(f, len(lab.Seeds()))
-		one, other := claims.TestTrend(worst, claims.Below, truncationCosts), claims.TestTrend(apart, claims.Below, rankCosts)
-		one.Why = family.name + ", truncated: " + one.Why
-		other.Why = family.name + ", ranks apart by a factor of 2: " + other.Why
-		parts = append(parts, one, other)
-		measured += fmt.Sprintf("%s: %d runs, rank@%g %.0f to %.0f, truncation changes test accuracy by %.4f at most, ranks twice as large by %.3f; ",
-			family.name, len(f), truncationEps, extreme(f, -1), extreme(f, 1), slices.Max(append(worst, 0)), slices.Max(append(apart, 0)))
+		parts = append(parts, judgeCosts(family.name, worst, apart)...)
+		measured += fmt.Sprintf("%s: %s; ", family.name, describeCuts(f, worst, apart))
 	}
 	o := claims.All(parts...)
+	if total.Kept == 0 {
+		o.Verdict = claims.Inconclusive
+	}
 	o.Gate = total
 	o.Setup = fmt.Sprintf("%d settings with norms, %d without, every hidden weight cut to its rank@%g", len(normed), len(unnormed), truncationEps)
 	o.Predicted = fmt.Sprintf("test accuracy changes by at most %g; between runs whose ranks differ by a factor of %d by at most %g", truncationCosts, rankFactor, rankCosts)
 	o.Measured = measured[:len(measured)-2]
 	drawTruncation(lab, cuts)
 	return o, nil
+}
+
+// judgeCosts judges what truncation costs, and what runs of different ranks cost, each by the seeds that had something to compare.
+func judgeCosts(family string, truncated, apart []float64) []*claims.Outcome {
+	judge := func(what, nothing string, bySeed []float64, most float64) *claims.Outcome {
+		there := slices.DeleteFunc(slices.Clone(bySeed), math.IsNaN)
+		o := claims.TestTrend(there, claims.Below, most)
+		if len(there) < 2 {
+			o = claims.Untested(fmt.Sprintf("%s for %d of %d seeds, and an interval takes two", nothing, len(there), len(bySeed)))
+		}
+		o.Why = fmt.Sprintf("%s, %s: %s", family, what, o.Why)
+		return o
+	}
+	return []*claims.Outcome{
+		judge("truncated", "there is a run that passed the gate", truncated, truncationCosts),
+		judge(fmt.Sprintf("ranks apart by a factor of %d", rankFactor), "there are two such runs", apart, rankCosts),
+	}
+}
+
+func describeCuts(cuts []cut, truncated, apart []float64) string {
+	if len(cuts) == 0 {
+		return "no run has passed the gate"
+	}
+	text := fmt.Sprintf("%d runs, rank@%g %.0f to %.0f, truncation changes test accuracy by %.4f at most",
+		len(cuts), truncationEps, extreme(cuts, -1), extreme(cuts, 1), slices.Max(truncated))
+	if there := slices.DeleteFunc(slices.Clone(apart), math.IsNaN); len(there) > 0 {
+		return text + fmt.Sprintf(", ranks %d times as large by %.3f", rankFactor, slices.Max(there))
+	}
+	return text + fmt.Sprintf(", no two ranks are apart by a factor of %d", rankFactor)
 }
 
 // cut is a run before and after truncation.
@@ -107,16 +135,19 @@ func truncated(e *ended, eps float64) ([]float32, error) {
 }
 
 // costs returns, for each seed, the largest change of the test accuracy by truncation, and the largest difference between runs
-// whose ranks differ by the factor.
+// whose ranks differ by the factor; NaN for seeds without such runs.
 func costs(cuts []cut, seeds int) (truncated, apart []float64) {
-	truncated, apart = make([]float64, seeds), make([]float64, seeds)
+	changed, differ := make([]claims.Worst, seeds), make([]claims.Worst, seeds)
 	for _, a := range cuts {
-		truncated[a.seed] = max(truncated[a.seed], math.Abs(a.after-a.before))
+		changed[a.seed].Add(math.Abs(a.after - a.before))
 		for _, b := range cuts {
-			if a.seed == b.seed && a.rank >= rankFactor*b.rank {
-				apart[a.seed] = max(apart[a.seed], math.Abs(a.before-b.before))
+			if a.seed == b.seed && a.rank >= rankFactor*b.rank && a.rank > b.rank {
+				differ[a.seed].Add(math.Abs(a.before - b.before))
 			}
 		}
+	}
+	for k := range seeds {
+		truncated, apart = append(truncated, changed[k].Value()), append(apart, differ[k].Value())
 	}
 	return truncated, apart
 }

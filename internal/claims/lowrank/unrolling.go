@@ -25,7 +25,7 @@ func unrolling(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := claims.All(claims.TestBound(in64.all(), bound64), claims.TestBound(in32.all(), bound32))
+	o := claims.All(in64.all().Test(bound64), in32.all().Test(bound32))
 	o.Setup = fmt.Sprintf("%d steps of SGD, batch %d, lr wd = %.3g, every hidden weight", unrolled, s.Job.Local.Schedule.Batch, 1-rho(s))
 	o.Predicted = "relative error 0"
 	o.Measured = fmt.Sprintf("relative error at most, float64: %v; float32: %v", in64, in32)

@@ -33,8 +33,11 @@ func withoutDecay(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error)
 func changes(runs []*ended) []float64 {
 	var out []float64
 	for _, e := range runs {
-		total := 0.0
+		total := math.NaN() // of a network without hidden weights
 		for i := range e.after {
+			if i == 0 {
+				total = 0
+			}
 			total += math.Abs(claims.EpsRank(marginalEps)(e.after[i])-claims.EpsRank(marginalEps)(e.before[i])) / float64(len(e.after[i])) / float64(len(e.after))
 		}
 		out = append(out, total)

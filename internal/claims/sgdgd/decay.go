@@ -83,17 +83,14 @@ type trace struct {
 	whole               []float64 // norm of the whole weight
 }
 
-// worst returns the largest |measured/predicted - 1| of the rounds in which the part has more than floor of the whole weight's
-// norm; NaN if one of these is none.
-func (t *trace) worst(floor float64) float64 {
-	worst := 0.0
-	for i, m := range t.measured {
-		if t.predicted[i] > floor*t.whole[i] {
-			worst = math.Max(worst, math.Abs(m/t.predicted[i]-1))
+// worst returns the largest |measured/predicted - 1| after the rounds in which the part has more than floor of the whole weight's
+// norm. A norm that is no number counts, too.
+func (t *trace) worst(floor float64) claims.Worst {
+	var worst claims.Worst
+	for i := 1; i < len(t.measured); i++ {
+		if !(t.predicted[i] <= floor*t.whole[i]) {
+			worst.Add(math.Abs(t.measured[i]/t.predicted[i] - 1))
 		}
-	}
-	if len(t.measured) < 2 {
-		return math.NaN()
 	}
 	return worst
 }

@@ -74,10 +74,10 @@ func (a *arm) run(ctx context.Context, lab *claims.Lab, id string, extra []strin
 }
 
 // exact is the outcome of an exact claim measured in both precisions.
-func exact(worst64, worst32 float64) *claims.Outcome {
-	o := claims.All(claims.TestBound(worst64, bound64), claims.TestBound(worst32, bound32))
+func exact(worst64, worst32 claims.Worst) *claims.Outcome {
+	o := claims.All(worst64.Test(bound64), worst32.Test(bound32))
 	o.Predicted = fmt.Sprintf("relative error <= %g in float64, <= %g in float32", bound64, bound32)
-	o.Measured = fmt.Sprintf("%.2g in float64, %.2g in float32", worst64, worst32)
+	o.Measured = fmt.Sprintf("%.2g in float64, %.2g in float32", worst64.Value(), worst32.Value())
 	return o
 }
 
@@ -108,10 +108,10 @@ func perUpdate(ctx context.Context, lab *claims.Lab, id string, extra ...string)
 	return o, nil
 }
 
-func worstOf(list []*arm) (worst64, worst32 float64) {
+func worstOf(list []*arm) (worst64, worst32 claims.Worst) {
 	for _, a := range list {
-		worst64 = math.Max(worst64, a.wide.worst(outsideFloor))
-		worst32 = math.Max(worst32, a.narrow.worst(outsideFloor))
+		worst64.Merge(a.wide.worst(outsideFloor))
+		worst32.Merge(a.narrow.worst(outsideFloor))
 	}
 	return worst64, worst32
 }
@@ -127,12 +127,12 @@ func perEpoch(ctx context.Context, lab *claims.Lab, id string, law func(a, gd *a
 		return nil, err
 	}
 	gd := list[len(list)-1]
-	var worst64, worst32 float64
+	var worst64, worst32 claims.Worst
 	text := ""
 	for _, a := range list[:len(list)-1] {
 		want := law(a, gd)
-		worst64 = math.Max(worst64, math.Abs(exponent(a.wide)/exponent(gd.wide)/want-1))
-		worst32 = math.Max(worst32, math.Abs(exponent(a.narrow)/exponent(gd.narrow)/want-1))
+		worst64.Add(math.Abs(exponent(a.wide)/exponent(gd.wide)/want - 1))
+		worst32.Add(math.Abs(exponent(a.narrow)/exponent(gd.narrow)/want - 1))
 		text += fmt.Sprintf("; %s: %.6f of %g times", a.name, exponent(a.wide)/exponent(gd.wide), want)
 	}
 	o := exact(worst64, worst32)
@@ -168,10 +168,12 @@ func removed(ctx context.Context, lab *claims.Lab, without, zero string) (*claim
 	if err != nil {
 		return nil, err
 	}
-	var worst64, worst32 float64
+	var worst64, worst32 claims.Worst
 	for i := range kept {
-		worst64 = math.Max(worst64, math.Max(kept[i].wide.moved(), nothing[i].wide.share()))
-		worst32 = math.Max(worst32, math.Max(kept[i].narrow.moved(), nothing[i].narrow.share()))
+		worst64.Merge(kept[i].wide.moved())
+		worst64.Merge(nothing[i].wide.share())
+		worst32.Merge(kept[i].narrow.moved())
+		worst32.Merge(nothing[i].narrow.share())
 	}
 	o := exact(worst64, worst32)
 	o.Setup = describe(base) + "; once with weight decay 0, once from a zero start"
@@ -179,19 +181,19 @@ func removed(ctx context.Context, lab *claims.Lab, without, zero string) (*claim
 }
 
 // moved returns the largest change of the part since the start, relative to it.
-func (t *trace) moved() float64 {
-	worst := 0.0
-	for _, m := range t.measured {
-		worst = math.Max(worst, math.Abs(m/t.measured[0]-1))
+func (t *trace) moved() claims.Worst {
+	var worst claims.Worst
+	for i := 1; i < len(t.measured); i++ {
+		worst.Add(math.Abs(t.measured[i]/t.measured[0] - 1))
 	}
 	return worst
 }
 
 // share returns the part's largest share of the whole weight after training began.
-func (t *trace) share() float64 {
-	worst := 0.0
+func (t *trace) share() claims.Worst {
+	var worst claims.Worst
 	for i := 1; i < len(t.measured); i++ {
-		worst = math.Max(worst, t.measured[i]/t.whole[i])
+		worst.Add(t.measured[i] / t.whole[i])
 	}
 	return worst
 }
@@ -230,7 +232,7 @@ func measureRounds(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error
 
 // rounds compares averages and local models with the law, round by round; extra changes are not known to the law.
 func rounds(ctx context.Context, lab *claims.Lab, extra ...string) (*claims.Outcome, error) {
-	var worst64, worst32 float64
+	var worst64, worst32 claims.Worst
 	var base *claims.Setting
 	text := ""
 	for _, v := range variants {
@@ -250,7 +252,8 @@ func rounds(ctx context.Context, lab *claims.Lab, extra ...string) (*claims.Outc
 		if err != nil {
 			return nil, err
 		}
-		worst64, worst32 = math.Max(worst64, w64), math.Max(worst32, w32)
+		worst64.Merge(w64)
+		worst32.Merge(w32)
 		text += fmt.Sprintf("; %s: %.5f a round", v.name, left)
 		if base == nil {
 			base = told
@@ -264,44 +267,46 @@ func rounds(ctx context.Context, lab *claims.Lab, extra ...string) (*claims.Outc
 }
 
 // roundsIn returns the worst relative error of the law for averages and local models, and the mean factor of a round.
-func roundsIn[F kernel.Float](ctx context.Context, r *localsgd.RunnerIn[F], told *claims.Setting) (worst, left float64, err error) {
+func roundsIn[F kernel.Float](ctx context.Context, r *localsgd.RunnerIn[F], told *claims.Setting) (worst claims.Worst, left float64, err error) {
 	view, err := firstWeight(told.Job.Net)
 	if err != nil {
-		return 0, 0, err
+		return worst, 0, err
 	}
 	l, reason := lawOf(told, view.Name)
 	if reason != "" {
-		return 0, 0, fmt.Errorf("no law for P3.7: %s", reason)
+		return worst, 0, fmt.Errorf("no law for P3.7: %s", reason)
 	}
 	p := outside(told.Job)
 	t, err := follow(ctx, r, told.Spec.Rounds, l, p)
 	if err != nil {
-		return 0, 0, err
+		return worst, 0, err
 	}
 	locals, err := localEnds(ctx, r, l, p)
 	n := float64(len(t.measured) - 1)
-	return math.Max(t.worst(outsideFloor), locals), math.Pow(t.measured[len(t.measured)-1]/t.measured[0], 1/n), err
+	worst = t.worst(outsideFloor)
+	worst.Merge(locals)
+	return worst, math.Pow(t.measured[len(t.measured)-1]/t.measured[0], 1/n), err
 }
 
 // localEnds returns the worst relative error of the law for the local models of round 1. A plan of one participant makes its end
 // the next model, once the server takes the mean itself.
-func localEnds[F kernel.Float](ctx context.Context, r *localsgd.RunnerIn[F], l law, p part) (float64, error) {
+func localEnds[F kernel.Float](ctx context.Context, r *localsgd.RunnerIn[F], l law, p part) (worst claims.Worst, err error) {
 	algorithm := r.Algorithm
 	algorithm.Rule = localsgd.FedAvg{LR: 1}
 	one := &localsgd.RunnerIn[F]{Job: r.Job, Algorithm: algorithm}
 	view, err := firstWeight(r.Job.Net)
 	if err != nil {
-		return 0, err
+		return worst, err
 	}
 	start := wideOf[F](r.Job.Start())
 	end := make([]F, len(start))
-	before, worst := p(wide(tensor.Of(start, view))), 0.0
+	before := p(wide(tensor.Of(start, view)))
 	for _, k := range r.Algorithm.Plan(r.Job, 1).Shards() {
 		plan := algorithm.PlanOf(r.Job, 1, []int{k}, nil)
 		if _, err := one.Carry(ctx, plan, start, end); err != nil {
-			return 0, err
+			return worst, err
 		}
-		worst = math.Max(worst, math.Abs(p(wide(tensor.Of(end, view)))/(before*l.local(plan, 0))-1))
+		worst.Add(math.Abs(p(wide(tensor.Of(end, view)))/(before*l.local(plan, 0)) - 1))
 	}
 	return worst, nil
 }

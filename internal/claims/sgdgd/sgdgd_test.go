@@ -122,6 +122,20 @@ func TestColumnsNotTestable(t *testing.T) {
 	verdict(t, "P3.8 of a convolution", o, err, claims.NotTestable)
 }
 
+// TestNothingHoldsOfNothing: without weights, arms or pairs to compare there is no verdict.
+func TestNothingHoldsOfNothing(t *testing.T) {
+	ctx, small := context.Background(), laboratory("shards.count=4", "shards.limit=200", "model.mlp.hidden=[10]", "rounds=2", "model.init={zero: {}}")
+	o, err := measureColumns(ctx, small)
+	verdict(t, "P3.8 from a zero start", o, err, claims.NotTestable)
+	o, err = measurePerEpoch(ctx, laboratory("local.batch=10"))
+	verdict(t, "P3.2 of gradient descent alone", o, err, claims.NotTestable)
+	verdict(t, "rounds without a comparison", exact(claims.Worst{}, claims.Worst{}), nil, claims.NotTestable)
+	verdict(t, "P3.4 without pairs", fluctuation(nil), nil, claims.Inconclusive)
+	verdict(t, "P3.6 without pairs", rankOutcome(nil), nil, claims.Inconclusive)
+	diverged := &trace{measured: []float64{1, math.NaN()}, predicted: []float64{1, 0.9}, whole: []float64{1, math.NaN()}}
+	verdict(t, "a run that diverged", exact(diverged.worst(outsideFloor), claims.Worst{}), nil, claims.Fails)
+}
+
 // TestMovement: the grid is drawn, and runs that have not trained are counted out.
 func TestMovement(t *testing.T) {
 	lab := laboratory("data={synthetic: {gaussian: {train: 64}}}", "model.mlp.hidden=[8, 8]", "shards.limit=64", "rounds=3")
