@@ -75,6 +75,7 @@ func (a *agent) studyNext(s *slot) bool {
 	c.start.uses++
 	c.model.uses++
 	gear := run.gear
+	a.log.Debug("study begins", "run", c.Run, "round", c.Round)
 	s.hand.give(func() event {
 		found, missing, err := c.conduct(ctx, gear)
 		return studied{run, c, wire.Studied{Key: c.Key, Readings: found, Missing: missing}, err}
@@ -141,6 +142,7 @@ func (e studied) apply(a *agent) {
 	e.run.studying = nil
 	e.done.start.uses--
 	e.done.model.uses--
+	a.log.Debug("study ends", "run", e.done.Run, "round", e.done.Round)
 	switch {
 	case a.run != e.run || !e.run.ready: // who wanted it is gone, and asks again
 	case e.err != nil:
