@@ -8,12 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"github.com/fedrelu/fedrelu/analysis"
 	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/fedrelutest"
 	"github.com/fedrelu/fedrelu/internal/workload"
 	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/localsgd/shard"
+	pb "github.com/fedrelu/fedrelu/proto/fedrelu/v1"
 	"github.com/fedrelu/fedrelu/proto/spec"
 )
 
@@ -29,13 +32,71 @@ local: {steps: 4, batch: 7, optimizer: {sgd: {lr: 0.1, weight_decay: 0.5}}}
 participation: {fraction: 0.7}
 `
 
-// everything is plain with all checks on.
+// everything is plain with all checks on: every message of checks that the schema has.
 func everything(every int) string {
 	checks := plain + "checks:\n  drift: {every: 1, shards: 3, probe: 8}\n  rank: {every: 1, epsilon: 0.01, spectra: 2}\n"
-	for _, s := range spec.AllStudies() {
-		checks += fmt.Sprintf("  %s: {every: %d}\n", s, every)
+	for _, key := range checkKeys() {
+		if key != "drift" && key != "rank" {
+			checks += fmt.Sprintf("  %s: {every: %d}\n", key, every)
+		}
 	}
 	return checks
+}
+
+// checkKeys returns the keys under checks, from the schema, so that a new one is tested without anybody thinking of it.
+func checkKeys() (keys []string) {
+	fields := (&pb.Checks{}).ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		keys = append(keys, string(fields.Get(i).Name()))
+	}
+	return keys
+}
+
+// Each check alone, every number under its key at work, leaves the model what it is without any.
+func TestEachCheckChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	writeData(t, dir)
+	want := alone(t, plain, dir)
+	for i, key := range checkKeys() {
+		t.Run(key, func(t *testing.T) {
+			fields := (&pb.Checks{}).ProtoReflect().Descriptor().Fields().Get(i).Message().Fields()
+			if fields.ByName("every") == nil {
+				t.Fatalf("checks.%s has no period: say here how it is switched on", key)
+			}
+			var on []string
+			for j := range fields.Len() {
+				on = append(on, fmt.Sprintf("%s: %s", fields.Get(j).Name(), numberFor(t, fields.Get(j))))
+			}
+			off := ""
+			for _, other := range []string{"drift", "rank"} { // the others are off by default
+				if other != key {
+					off += fmt.Sprintf(", %s: {every: 0}", other)
+				}
+			}
+			spec := fmt.Sprintf("%schecks: {%s: {%s}%s}\n", plain, key, strings.Join(on, ", "), off)
+			run := fedrelutest.Start(t, spec, 2, fedrelutest.Data(dir)).Wait()
+			if run.ModelSHA256 != want[len(want)-1] || len(run.Rounds) != 2 {
+				t.Errorf("with %s the model is %s after %d rounds, without %s", key, run.ModelSHA256, len(run.Rounds), want[len(want)-1])
+			}
+			for _, r := range run.Rounds {
+				if key != "rank" && r.DriftRel == nil && len(r.Readings) == 0 { // ranks are not among what fedrelutest shows
+					t.Errorf("round %d: %s has measured nothing: missing are %v", r.Number, spec, r.Missing)
+				}
+			}
+		})
+	}
+}
+
+// numberFor returns a value for a number under checks that sets it to work, as YAML.
+func numberFor(t *testing.T, field protoreflect.FieldDescriptor) string {
+	t.Helper()
+	value, known := map[string]string{
+		"every": "1", "spectra": "1", "shards": "3", "probe": "8", "epsilon": "0.02", "max_side": "500",
+	}[string(field.Name())]
+	if !known {
+		t.Fatalf("%s is new: say here what sets it to work", field.FullName())
+	}
+	return value
 }
 
 // The model of a run does not depend on what is measured, and what is measured not on who measures it.
