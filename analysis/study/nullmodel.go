@@ -27,7 +27,7 @@ func measureNullModel(ctx context.Context, m *measurement) error {
 		}
 		null := theory.Null{Rows: v.Shape[0], Cols: v.Shape[1], Dynamics: m.dynamics(), Eps: m.Epsilon, Draws: m.Draws, Seed: m.Job.Seed}
 		null.Rho = m.rho(v)
-		ranks, reason, err := null.Measure(&m.workspace)
+		ranks, reason, err := null.Measure(ctx, &m.workspace)
 		if err != nil {
 			return fmt.Errorf("layer %s: %w", v.Name, err)
 		}

@@ -128,7 +128,7 @@ func TestNullModelHasTheRoundsDynamics(t *testing.T) {
 	got := measure(t, in, NullModel)
 	null := theory.Null{Rows: 8, Cols: 6, Eps: 0.05, Draws: 3, Seed: 3,
 		Dynamics: theory.Dynamics{Workers: 3, Steps: 5, Batch: 4, Rho: 1 - 0.2*0.02}}
-	want, reason, err := null.Measure(new(analysis.Workspace))
+	want, reason, err := null.Measure(t.Context(), new(analysis.Workspace))
 	if err != nil || want == nil {
 		t.Fatal(reason, err)
 	}

@@ -1,6 +1,7 @@
 package theory
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -43,9 +44,9 @@ type Ranks struct {
 }
 
 // Measure draws the null model. It returns a reason instead where the dynamics remember too many samples, or one of the numbers
-// is out of range. Each draw takes about (K B ln(1e4)/-ln(rho)) rows cols operations and two sets of singular values; no draw
-// makes the steps one by one.
-func (n Null) Measure(w *analysis.Workspace) (*Ranks, string, error) {
+// is out of range. Each draw takes about (K B ln(5000)/-ln(rho)) rows cols multiply-adds and two sets of singular values; no draw
+// makes the steps one by one. A context that is done ends it between two of the remembered steps.
+func (n Null) Measure(ctx context.Context, w *analysis.Workspace) (*Ranks, string, error) {
 	if n.Draws < 2 || n.Workers < 1 || n.Steps < 1 || n.Batch < 1 || n.Rows < 1 || n.Cols < 1 || !(n.Rho > 0 && n.Rho < 1) {
 		return nil, fmt.Sprintf("no random dynamics with %+v", n), nil
 	}
@@ -55,7 +56,10 @@ func (n Null) Measure(w *analysis.Workspace) (*Ranks, string, error) {
 	}
 	var values [4][]float64
 	for draw := range n.Draws {
-		average, local := n.draw(uint64(draw), steps)
+		average, local, err := n.draw(ctx, uint64(draw), steps)
+		if err != nil {
+			return nil, "", fmt.Errorf("null model: %w", err)
+		}
 		for i, matrix := range [][]float64{average, local} {
 			s, err := n.spectrum(w, matrix)
 			if err != nil {
@@ -73,49 +77,48 @@ const nullMemory = 2e-4
 
 // draw returns the average and the local model of worker 0 at the end of a round, after steps local steps from 0. Samples of the
 // last H steps are the worker's own in the local model and divided by K in the average; older ones have been averaged in both.
-func (n Null) draw(draw uint64, steps int) (average, local []float64) {
-	average, local = make([]float64, n.Rows*n.Cols), make([]float64, n.Rows*n.Cols)
-	stream := keyed.New(n.Seed, "null model", draw)
-	share := 1 / float64(n.Workers)
+func (n Null) draw(ctx context.Context, draw uint64, steps int) (average, local []float64, err error) {
+	old, recent, own := make([]float64, n.Rows*n.Cols), make([]float64, n.Rows*n.Cols), make([]float64, n.Rows*n.Cols)
+	stream, left, right := keyed.New(n.Seed, "null model", draw), make([]float64, n.Rows), make([]float64, n.Cols)
 	size := 1.0
 	for age := range steps {
-		for worker := range n.Workers {
-			for range n.Batch {
-				n.sample(stream, average, local, [2]float64{float64(size * share), n.inLocal(age, worker, size)})
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		for sample := range n.Workers * n.Batch {
+			normals(stream, right)
+			normals(stream, left)
+			if age >= n.Steps {
+				addOuter(old, left, right, size/float64(n.Workers))
+				continue
+			}
+			addOuter(recent, left, right, size/float64(n.Workers))
+			if sample < n.Batch { // worker 0's
+				addOuter(own, left, right, size)
 			}
 		}
 		size = float64(size * n.Rho)
 	}
-	return average, local
+	for i, v := range old {
+		recent[i] += v
+		own[i] += v
+	}
+	return recent, own, nil
 }
 
-func (n Null) inLocal(age, worker int, size float64) float64 {
-	switch {
-	case age >= n.Steps:
-		return size / float64(n.Workers)
-	case worker == 0:
-		return size
+func normals(stream *keyed.Stream, dst []float64) {
+	for i := range dst {
+		dst[i] = stream.Normal()
 	}
-	return 0
 }
 
-// sample adds one sample's random gradient, with its sizes, to both models.
-func (n Null) sample(stream *keyed.Stream, average, local []float64, sizes [2]float64) {
-	right := make([]float64, n.Cols)
-	for j := range right {
-		right[j] = stream.Normal()
-	}
-	for i := range n.Rows {
-		left := stream.Normal()
-		a, l := float64(left*sizes[0]), float64(left*sizes[1])
+// addOuter adds size times the product of a column and a row.
+func addOuter(matrix, left, right []float64, size float64) {
+	for i, l := range left {
+		a := float64(l * size)
+		row := matrix[i*len(right):][:len(right)]
 		for j, v := range right {
-			average[i*n.Cols+j] += float64(a * v)
-		}
-		if l == 0 {
-			continue
-		}
-		for j, v := range right {
-			local[i*n.Cols+j] += float64(l * v)
+			row[j] += float64(a * v)
 		}
 	}
 }

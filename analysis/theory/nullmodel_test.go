@@ -22,7 +22,7 @@ func TestNullModelAgainstTheTable(t *testing.T) {
 			break
 		}
 		n := Null{Rows: 400, Cols: 400, Dynamics: Dynamics{Workers: c.k, Steps: c.h, Batch: c.b, Rho: 0.9}, Eps: 0.05, Draws: 2, Seed: 1}
-		r, reason, err := n.Measure(new(analysis.Workspace))
+		r, reason, err := n.Measure(t.Context(), new(analysis.Workspace))
 		if err != nil || r == nil {
 			t.Fatal(reason, err)
 		}
@@ -38,7 +38,7 @@ func TestNullModelAgainstTheTable(t *testing.T) {
 func TestNullModelAgainstSteps(t *testing.T) {
 	const side, runs, eps = 48, 20, 0.02
 	d := Dynamics{Workers: 3, Steps: 6, Batch: 2, Rho: 0.8}
-	r, reason, err := Null{Rows: side, Cols: side, Dynamics: d, Eps: eps, Draws: 30, Seed: 1}.Measure(new(analysis.Workspace))
+	r, reason, err := Null{Rows: side, Cols: side, Dynamics: d, Eps: eps, Draws: 30, Seed: 1}.Measure(t.Context(), new(analysis.Workspace))
 	if err != nil || r == nil {
 		t.Fatal(reason, err)
 	}
@@ -62,7 +62,7 @@ func TestNullModelAgainstSteps(t *testing.T) {
 
 func TestNullModelRefuses(t *testing.T) {
 	good := Null{Rows: 4, Cols: 5, Dynamics: Dynamics{2, 3, 1, 0.9}, Eps: 0.1, Draws: 2}
-	if r, reason, err := good.Measure(new(analysis.Workspace)); r == nil || reason != "" || err != nil {
+	if r, reason, err := good.Measure(t.Context(), new(analysis.Workspace)); r == nil || reason != "" || err != nil {
 		t.Fatal(reason, err)
 	}
 	for name, spoil := range map[string]func(*Null){
@@ -72,7 +72,7 @@ func TestNullModelRefuses(t *testing.T) {
 	} {
 		n := good
 		spoil(&n)
-		if r, reason, err := n.Measure(new(analysis.Workspace)); r != nil || reason == "" || err != nil {
+		if r, reason, err := n.Measure(t.Context(), new(analysis.Workspace)); r != nil || reason == "" || err != nil {
 			t.Errorf("%s: %v, %q, %v", name, r, reason, err)
 		}
 	}
