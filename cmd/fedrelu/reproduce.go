@@ -27,7 +27,8 @@ PAPER is all (the default), NAMES, or the id of a claim.
 Exact claims are checked to rounding, and one violation fails them. Trends have paired seeds; their verdict is where the
 interval of the effect lies: on the claimed side of the threshold it holds, on the other it fails, otherwise it is
 inconclusive. --quick measures everything smaller, with three seeds; --full is for numbers to quote. Each claim is a spec
-(examples/claims), so --set tries it on another network or other data; paths are taken from the working directory.
+(examples/claims), so --set tries it on another network or other data; paths are taken from the working directory. What the
+analysis of a claim varies itself is refused; what --quick makes smaller is as --set has it.
 
 -o writes every figure as SVG, every table as CSV, claims.json, and index.html with all of it. The exit code is 1 if an
 exact claim fails or a claim could not be measured; a trend that fails is a finding, and is said.`

@@ -34,6 +34,9 @@ type Claim struct {
 	Kind     Kind
 	Source   string // where it is stated: paper, theorem or equation
 	Evidence string // how well the statement is known: "verified", "derived", "from memory"
+	// Varies are the paths of the spec that the analysis sets itself, whatever they were: the user's change of one would be lost in
+	// silence. What it takes in proportion to the spec's value is none.
+	Varies []string
 	// Measure measures the claim. It takes everything from the laboratory, and every choice that the verdict depends on from
 	// constants beside it. An error is a failure to measure, not a failed claim.
 	Measure func(ctx context.Context, lab *Lab) (*Outcome, error)

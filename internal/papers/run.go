@@ -3,6 +3,7 @@ package papers
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fedrelu/fedrelu/internal/claims"
@@ -34,12 +35,16 @@ type Report struct {
 	Took    time.Duration
 }
 
-// CheckSpecs parses the specs of all claims with the changes of the laboratory, and returns what is wrong with them.
+// CheckSpecs parses the specs of all claims with the changes of the laboratory, and returns what is wrong with them. A change of what
+// the analysis of a claim varies itself is wrong: it would be lost in silence.
 func CheckSpecs(chosen []claims.Paper, lab *claims.Lab) error {
 	for _, p := range chosen {
 		for _, c := range p.Claims {
 			if c.Kind == claims.Untestable {
 				continue
+			}
+			if path := claims.Overridden(lab.Set, c.Varies); path != "" {
+				return fmt.Errorf("claim %s: --set %s: the analysis of %s varies %s itself", c.ID, path, c.ID, strings.Join(c.Varies, ", "))
 			}
 			if _, err := lab.Spec(c.ID); err != nil {
 				return fmt.Errorf("claim %s: %w", c.ID, err)

@@ -81,11 +81,11 @@ func TestHMattersInNonlinearModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	points, err := arms[0].measure64(context.Background(), s)
+	points, err := arms[0].measure64(context.Background(), s, dividing(200), 200)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := claims.TestBound(worstOf(points), invariant64).Verdict; v != claims.Fails {
-		t.Errorf("ReLU network: %s (%g)", v, worstOf(points))
+	if v := worstOf(points).Test(invariant64).Verdict; v != claims.Fails {
+		t.Errorf("ReLU network: %s (%g)", v, worstOf(points).Value())
 	}
 }

@@ -22,8 +22,6 @@ const (
 // invarianceSteps are the local steps between averages; the first one is what others are compared with.
 var invarianceSteps = []int{1, 2, 5, 10, 20, 50, 100}
 
-const invarianceTotal = 200 // local steps of a run
-
 // arm is a way to give a linear problem to the workers. All of them have targets of their own.
 type arm struct {
 	name      string
@@ -50,29 +48,31 @@ func invariance(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 	var outcomes []*claims.Outcome
 	var points []drifted
 	measured := ""
+	total := s.Spec.Rounds * s.Job.Local.Schedule.Steps
+	steps := dividing(total)
 	for _, a := range arms {
-		in64, err := a.measure64(ctx, s)
+		in64, err := a.measure64(ctx, s, steps, total)
 		if err != nil {
 			return nil, err
 		}
-		in32, err := a.measure32(ctx, s)
+		in32, err := a.measure32(ctx, s, steps, total)
 		if err != nil {
 			return nil, err
 		}
 		points = append(points, in64...)
 		worst64, worst32 := worstOf(in64), worstOf(in32)
-		measured += fmt.Sprintf("%s %.1e (float32 %.1e); ", a.name, worst64, worst32)
+		measured += fmt.Sprintf("%s %.1e (float32 %.1e); ", a.name, worst64.Value(), worst32.Value())
 		if a.invariant {
-			outcomes = append(outcomes, claims.TestBound(worst64, invariant64), claims.TestBound(worst32, invariant32))
+			outcomes = append(outcomes, worst64.Test(invariant64), worst32.Test(invariant32))
 			continue
 		}
-		control := claims.TestBound(-min(worst64, worst32), -varied)
+		control := claims.TestBound(-min(worst64.Value(), worst32.Value()), -varied)
 		control.Why = fmt.Sprintf("negative control, %s: %s", a.name, control.Why)
 		outcomes = append(outcomes, control)
 	}
 	o := claims.All(outcomes...)
 	o.Setup = fmt.Sprintf("linear regression, %d inputs, %d examples a worker, K=%d, %d local steps, H %v, targets of each worker's own",
-		s.Job.Net.Inputs(), s.Job.Data.Train.Len(), len(s.Job.Shards), invarianceTotal, invarianceSteps)
+		s.Job.Net.Inputs(), s.Job.Data.Train.Len(), len(s.Job.Shards), total, steps)
 	o.Predicted = "relative difference of the averages 0 with equal second moments, not with others"
 	o.Measured = measured[:len(measured)-2]
 	nets, err := networkDrift(ctx, lab)
@@ -91,20 +91,25 @@ type drifted struct {
 	divergence float64 // sqrt(V)/||average|| at the end of the last round
 }
 
-func worstOf(points []drifted) float64 {
-	var worst claims.Worst
-	for _, p := range points {
+// dividing returns the local steps whose rounds come to the total.
+func dividing(total int) []int {
+	return slices.DeleteFunc(slices.Clone(invarianceSteps), func(h int) bool { return total%h != 0 })
+}
+
+// worstOf is over all but the first, with which the others are compared.
+func worstOf(points []drifted) (worst claims.Worst) {
+	for _, p := range points[min(1, len(points)):] {
 		worst.Add(p.deviation)
 	}
-	return worst.Value()
+	return worst
 }
 
-func (a arm) measure64(ctx context.Context, s *claims.Setting) ([]drifted, error) {
-	return overSteps(ctx, a.name, invarianceSteps, func(h int) *localsgd.RunnerIn[float64] { return a.deal(s, h).Runner64() }, invarianceTotal)
+func (a arm) measure64(ctx context.Context, s *claims.Setting, steps []int, total int) ([]drifted, error) {
+	return overSteps(ctx, a.name, steps, func(h int) *localsgd.RunnerIn[float64] { return a.deal(s, h).Runner64() }, total)
 }
 
-func (a arm) measure32(ctx context.Context, s *claims.Setting) ([]drifted, error) {
-	return overSteps(ctx, a.name, invarianceSteps, func(h int) *localsgd.Runner { return a.deal(s, h).Runner() }, invarianceTotal)
+func (a arm) measure32(ctx context.Context, s *claims.Setting, steps []int, total int) ([]drifted, error) {
+	return overSteps(ctx, a.name, steps, func(h int) *localsgd.Runner { return a.deal(s, h).Runner() }, total)
 }
 
 // overSteps runs the same draws with each H and compares the averages after all local steps.

@@ -107,8 +107,8 @@ func TestNothingHoldsOfNothing(t *testing.T) {
 	if o := (&certified{average: math.Inf(-1), local: math.Inf(-1)}).test(); o.Verdict != claims.NotTestable {
 		t.Errorf("no certificate: %s", o.Verdict)
 	}
-	if d := worstOf(nil); !math.IsNaN(d) {
-		t.Errorf("no run deviates from H = 1 by %v", d)
+	if d := worstOf([]drifted{{steps: 1}}); d.N() > 0 {
+		t.Errorf("H = 1 deviates from itself by %v", d.Value())
 	}
 }
 

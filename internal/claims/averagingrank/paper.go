@@ -4,7 +4,7 @@ import "github.com/fedrelu/fedrelu/internal/claims"
 
 // Paper returns the claims.
 func Paper() claims.Paper {
-	return claims.Paper{
+	p := claims.Paper{
 		Name:  "averaging-rank",
 		Title: "What averaging does to rank",
 		Claims: []claims.Claim{
@@ -22,4 +22,8 @@ func Paper() claims.Paper {
 				Text: "With more local steps the rank of the average falls in LayerNorm networks, and stays between synchronous SGD and a single worker in plain ones.", Measure: overLocalSteps},
 		},
 	}
+	for i := range p.Claims {
+		p.Claims[i].Varies = varies[p.Claims[i].ID]
+	}
+	return p
 }

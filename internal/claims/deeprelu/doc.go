@@ -36,6 +36,7 @@ func Paper() claims.Paper {
 			Text: "The products of J_i W_i converge near the identity and not for He's start."},
 	}}
 	for i := range p.Claims {
+		p.Claims[i].Varies = varies[p.Claims[i].ID]
 		p.Claims[i].Paper, p.Claims[i].Source = p.Name, source+", "+p.Claims[i].Source
 	}
 	return p

@@ -18,7 +18,7 @@ func depth(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 		return nil, fmt.Errorf("model: P4.7 is about networks of hidden layers of one width (model.mlp.hidden)")
 	}
 	width := base.Model.MLP.Hidden[0]
-	size := claims.Pick(lab, []string{"shards.limit=2000", "rounds=12"}, []string{"shards.limit=3000", "rounds=20"}, nil)
+	size := lab.Yielding(claims.Pick(lab, []string{"shards.limit=2000", "rounds=12"}, []string{"shards.limit=3000", "rounds=20"}, nil)...)
 	var arms [][]string
 	for layers := 2; layers <= 4; layers++ {
 		hidden := strings.TrimSuffix(strings.Repeat(fmt.Sprintf("%d, ", width), layers), ", ")

@@ -23,5 +23,8 @@ func Paper() claims.Paper {
 	list[0].Measure, list[1].Measure, list[2].Measure = wide, narrow, regression
 	list[3].Measure, list[4].Measure, list[5].Measure = rising, falling, sharpest
 	list[6].Measure, list[7].Measure, list[8].Measure = depth, transfer, tracking
+	for i := range list {
+		list[i].Varies = varies[list[i].ID]
+	}
 	return claims.Paper{Name: "entropy", Title: "Entropy under ReLU and leaky ReLU (Kulathunga et al. 2021)", Claims: list}
 }

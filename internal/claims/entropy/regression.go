@@ -16,7 +16,7 @@ const offset = 4
 
 // regression is P4.3.
 func regression(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
-	small := claims.Pick(lab, []string{"data.synthetic.linear.train=1000", "shards.limit=1000", "model.mlp.hidden=[32, 128, 128, 32]"}, nil, nil)
+	small := lab.Yielding(claims.Pick(lab, []string{"data.synthetic.linear.train=1000", "shards.limit=1000", "model.mlp.hidden=[32, 128, 128, 32]"}, nil, nil)...)
 	seeds := claims.Seeds(claims.Pick(lab, 5, 10, 20))
 	loss := table{slopes: regressionSlopes}
 	for range regressionSlopes {

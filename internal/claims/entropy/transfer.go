@@ -53,7 +53,7 @@ func judgeTransfer(t table) *claims.Outcome {
 
 // heads returns the loss of the head at each slope, on features of one training.
 func heads(ctx context.Context, lab *claims.Lab, seed uint64) ([]float64, error) {
-	base, err := lab.Setting("P4.8", fmt.Sprintf("seed=%d", seed), claims.Pick(lab, "rounds=10", "rounds=20", "rounds=20"))
+	base, err := lab.Setting("P4.8", append(lab.Yielding(claims.Pick(lab, []string{"rounds=10"}, nil, nil)...), fmt.Sprintf("seed=%d", seed))...)
 	if err != nil {
 		return nil, err
 	}

@@ -125,18 +125,17 @@ func firstOfMNIST(ctx context.Context, lab *claims.Lab, steps int, changes []str
 // heterogeneous is P6.8.
 func heterogeneous(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 	seeds := lab.Seeds()
-	rounds := claims.Pick(lab, 5, 20, 50)
 	drifts := [2][][]float64{make([][]float64, len(seeds)), make([][]float64, len(seeds))} // IID and not, by seed and round
 	err := lab.Each(ctx, 2*len(seeds), func(ctx context.Context, i int) (err error) {
 		side, k := i%2, i/2
-		drifts[side][k], err = driftsOf(ctx, lab, [2][]string{{"shards.partition={iid: {}}"}, arms[1].changes}[side], seeds[k], rounds)
+		drifts[side][k], err = driftsOf(ctx, lab, [2][]string{{"shards.partition={iid: {}}"}, arms[1].changes}[side], seeds[k])
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	o := judgeHeterogeneous(drifts)
-	o.Setup = fmt.Sprintf("T2: the spec's perceptron on MNIST, ten shards, %d rounds, %d paired seeds, drift on whole shards", rounds, len(seeds))
+	o.Setup = fmt.Sprintf("T2: the spec's perceptron on MNIST, ten shards, %d rounds, %d paired seeds, drift on whole shards", len(drifts[0][0]), len(seeds))
 	o.Predicted = "absolute drift is larger on shards of two digits than on IID shards"
 	o.Measured = fmt.Sprintf("%.1f times as large, mean over the rounds", math.Exp(*o.Effect))
 	drawDrifts(lab, drifts)
@@ -152,15 +151,16 @@ func judgeHeterogeneous(drifts [2][][]float64) *claims.Outcome {
 	return claims.TestTrend(ratios, claims.Above, 0)
 }
 
-func driftsOf(ctx context.Context, lab *claims.Lab, changes []string, seed uint64, rounds int) ([]float64, error) {
-	s, err := lab.Setting("P6.8", append([]string{fmt.Sprintf("seed=%d", seed)}, changes...)...)
+func driftsOf(ctx context.Context, lab *claims.Lab, changes []string, seed uint64) ([]float64, error) {
+	size := lab.Yielding(claims.Pick(lab, []string{"rounds=5"}, []string{"rounds=20"}, nil)...)
+	s, err := lab.Setting("P6.8", append(append(size, fmt.Sprintf("seed=%d", seed)), changes...)...)
 	if err != nil {
 		return nil, err
 	}
 	x := newExperiment[float32](s)
 	model := x.start()
 	var out []float64
-	for r := 1; r <= rounds; r++ {
+	for r := 1; r <= s.Spec.Rounds; r++ {
 		ends, next, err := x.round(ctx, r, model)
 		if err != nil {
 			return nil, err

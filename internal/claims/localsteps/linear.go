@@ -25,17 +25,16 @@ var linearSteps = []int{1, 5, 50, 500}
 
 // linearised is P6.9.
 func linearised(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
-	rounds := claims.Pick(lab, 60, 200, 200)
 	results := make([]*regression, len(linearSteps))
 	err := lab.Each(ctx, len(linearSteps), func(ctx context.Context, i int) (err error) {
-		results[i], err = regress(ctx, lab, linearSteps[i], linearSteps[i], rounds)
+		results[i], err = regress(ctx, lab, linearSteps[i], linearSteps[i])
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	o := judgeLinear(results)
-	o.Setup = fmt.Sprintf("linear regression on shards with shifted inputs, whole shards, the largest stable step, H %v, %d rounds", linearSteps, rounds)
+	o.Setup = fmt.Sprintf("linear regression on shards with shifted inputs, whole shards, the largest stable step, H %v, %d rounds", linearSteps, len(results[0].loss)-1)
 	o.Predicted = "residuals (I - G S)^R r_0; r'Sr falls in every round; the asymptotic factor does not rise with H; the loss goes to 0"
 	worst64, worst32 := 0.0, 0.0
 	words := ""
@@ -72,8 +71,8 @@ type regression struct {
 }
 
 // regress trains with a number of local steps and compares with the law of another, which is the same but in the control.
-func regress(ctx context.Context, lab *claims.Lab, steps, lawSteps, rounds int) (*regression, error) {
-	base, err := lab.Setting("P6.9", fmt.Sprintf("local.steps=%d", steps))
+func regress(ctx context.Context, lab *claims.Lab, steps, lawSteps int) (*regression, error) {
+	base, err := lab.Setting("P6.9", append(lab.Yielding(claims.Pick(lab, []string{"rounds=60"}, nil, nil)...), fmt.Sprintf("local.steps=%d", steps))...)
 	if err != nil {
 		return nil, err
 	}
@@ -86,11 +85,11 @@ func regress(ctx context.Context, lab *claims.Lab, steps, lawSteps, rounds int) 
 	law.prepare(lawSteps)
 	s := &claims.Setting{Spec: base.Spec, Job: &job, Algorithm: base.Algorithm}
 	out := &regression{steps: steps, factor: law.factor()}
-	single, err := residuals[float32](ctx, s, rounds)
+	single, err := residuals[float32](ctx, s, s.Spec.Rounds)
 	if err != nil {
 		return nil, err
 	}
-	double, err := residuals[float64](ctx, s, rounds)
+	double, err := residuals[float64](ctx, s, s.Spec.Rounds)
 	if err != nil {
 		return nil, err
 	}

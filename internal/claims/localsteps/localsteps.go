@@ -6,7 +6,7 @@ const source = "Deng, Kamani, Mahdavi 2022"
 
 // Paper returns the claims.
 func Paper() claims.Paper {
-	return claims.Paper{Name: "local-sgd", Title: "Local SGD on ReLU networks (Deng, Kamani, Mahdavi 2022)", Claims: []claims.Claim{
+	p := claims.Paper{Name: "local-sgd", Title: "Local SGD on ReLU networks (Deng, Kamani, Mahdavi 2022)", Claims: []claims.Claim{
 		{ID: "P6.1", Kind: claims.Trend, Source: source + ", abstract", Evidence: "verified; the geometric form from memory", Measure: geometric,
 			Text: "Local gradient descent takes the training loss of a wide ReLU network towards 0, geometrically in rounds."},
 		{ID: "P6.2", Kind: claims.Trend, Source: source + ", abstract", Evidence: "verified in words, the number derived", Measure: bounded,
@@ -26,4 +26,8 @@ func Paper() claims.Paper {
 		{ID: "P6.9", Kind: claims.Exact, Source: "own theorem on the linear limit", Evidence: "derived", Measure: linearised,
 			Text: "Local gradient descent on fixed features follows a known linear map: it converges for every number of local steps and any split."},
 	}}
+	for i := range p.Claims {
+		p.Claims[i].Varies = varies[p.Claims[i].ID]
+	}
+	return p
 }

@@ -209,8 +209,10 @@ func TestSlopesOfSmoothNetworks(t *testing.T) {
 }
 
 func TestLinearLaw(t *testing.T) {
+	short := laboratory()
+	short.Set = []string{"rounds=20"}
 	for _, steps := range []int{1, 50} {
-		r, err := regress(t.Context(), laboratory(), steps, steps, 20)
+		r, err := regress(t.Context(), short, steps, steps)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +220,7 @@ func TestLinearLaw(t *testing.T) {
 			t.Errorf("H = %d: %s: off by %.2g and %.2g, r'Sr rises by %.2g", steps, o.Verdict, r.off64, r.off32, r.rise)
 		}
 	}
-	wrong, err := regress(t.Context(), laboratory(), 5, 6, 20)
+	wrong, err := regress(t.Context(), short, 5, 6)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,8 +25,8 @@ type variant struct {
 }
 
 // wide returns the setting of a variant of T1.
-func wide(lab *claims.Lab, id string, v variant, seed uint64) (*claims.Setting, error) {
-	changes := []string{fmt.Sprintf("seed=%d", seed), "precision=float64"}
+func wide(lab *claims.Lab, id string, v variant, seed uint64, more ...string) (*claims.Setting, error) {
+	changes := append([]string{fmt.Sprintf("seed=%d", seed), "precision=float64"}, more...)
 	if v.width > 0 {
 		base, err := lab.Spec(id)
 		if err != nil {
@@ -105,22 +105,22 @@ func histories(ctx context.Context, lab *claims.Lab) ([]*history, error) {
 		seeds := lab.Seeds()
 		out := make([]*history, len(seeds))
 		err := lab.Each(ctx, len(seeds), func(ctx context.Context, i int) (err error) {
-			out[i], err = train(ctx, lab, seeds[i], claims.Pick(lab, 60, 150, 400))
+			out[i], err = train(ctx, lab, seeds[i])
 			return err
 		})
 		return out, err
 	})
 }
 
-func train(ctx context.Context, lab *claims.Lab, seed uint64, rounds int) (*history, error) {
-	s, err := wide(lab, "P6.1", variant{}, seed)
+func train(ctx context.Context, lab *claims.Lab, seed uint64) (*history, error) {
+	s, err := wide(lab, "P6.1", variant{}, seed, lab.Yielding(claims.Pick(lab, []string{"rounds=100"}, []string{"rounds=150"}, nil)...)...)
 	if err != nil {
 		return nil, err
 	}
 	x := newExperiment[float64](s)
 	model := x.start()
 	h := &history{Loss: []float64{x.lossAt(model)}}
-	for r := 1; r <= rounds; r++ {
+	for r := 1; r <= s.Spec.Rounds; r++ {
 		ends, next, err := x.round(ctx, r, model)
 		if err != nil {
 			return nil, err

@@ -59,7 +59,7 @@ func countOf(rounds float64) string {
 func roundsTo(ctx context.Context, lab *claims.Lab, units, steps int, seed uint64) (float64, error) {
 	changes := []string{fmt.Sprintf("seed=%d", seed), fmt.Sprintf("local.steps=%d", steps), fmt.Sprintf("model.mlp.hidden=[%d, %d]", units, units)}
 	if lab.Size == claims.Quick {
-		changes = append(changes, "rounds=50") // few local steps need hundreds
+		changes = append(changes, lab.Yielding("rounds=50")...) // few local steps need hundreds
 	}
 	s, err := lab.Setting("P6.7", changes...)
 	if err != nil {

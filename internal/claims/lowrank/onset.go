@@ -26,9 +26,6 @@ func onsetEps(lab *claims.Lab) []float64 {
 	return claims.Pick(lab, []float64{0.02, 0.01}, []float64{0.02, 0.01}, []float64{0.02, 0.01, 0.003})
 }
 
-// onsetLimit is the Lambda at which a run is given up.
-const onsetLimit = 6.0
-
 // halving is how a run lost half of an eps-rank.
 type halving struct {
 	setting             [3]float64
@@ -86,7 +83,7 @@ func halvings(ctx context.Context, lab *claims.Lab, at [3]float64, seed uint64) 
 		out = append(out, halving{setting: at, eps: eps, measured: math.NaN(), predicted: math.NaN()})
 	}
 	perRound := at[1] * at[2] * float64(steps)
-	_, err = s.Runner().Run(ctx, int(onsetLimit/perRound), func(f localsgd.RoundFacts, model []float32) error {
+	_, err = s.Runner().Run(ctx, s.Spec.Rounds, func(f localsgd.RoundFacts, model []float32) error {
 		now, err := claims.Spectra(s.Job.Net, model)
 		if err != nil {
 			return err

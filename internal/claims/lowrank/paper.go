@@ -6,7 +6,7 @@ const source = "Galanti, Siegel, Gupte, Poggio 2022-2025"
 
 // Paper returns the claims.
 func Paper() claims.Paper {
-	return claims.Paper{
+	p := claims.Paper{
 		Name:  "low-rank",
 		Title: "SGD and weight decay minimize ranks (Galanti, Siegel, Gupte, Poggio)",
 		Claims: []claims.Claim{
@@ -36,4 +36,8 @@ func Paper() claims.Paper {
 				Text: "At equal epochs the effective rank is a falling function of Lambda, the sum of lr wd.", Measure: collapse},
 		},
 	}
+	for i := range p.Claims {
+		p.Claims[i].Varies = varies[p.Claims[i].ID]
+	}
+	return p
 }

@@ -8,9 +8,6 @@ import (
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
-// unrolled is how many steps P1.6 looks back.
-const unrolled = 100
-
 // unrolling is P1.6: W_T = rho^n W_{T-n} - lr sum_j rho^{j-1} G_{T-j}, from gradients that are computed again at every step.
 func unrolling(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 	s, err := lab.Setting("P1.6", "shards.count=1", "local.steps=1")
@@ -26,7 +23,7 @@ func unrolling(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 		return nil, err
 	}
 	o := claims.All(in64.all().Test(bound64), in32.all().Test(bound32))
-	o.Setup = fmt.Sprintf("%d steps of SGD, batch %d, lr wd = %.3g, every hidden weight", unrolled, s.Job.Local.Schedule.Batch, 1-rho(s))
+	o.Setup = fmt.Sprintf("%d steps of SGD, batch %d, lr wd = %.3g, every hidden weight", s.Spec.Rounds, s.Job.Local.Schedule.Batch, 1-rho(s))
 	o.Predicted = "relative error 0"
 	o.Measured = fmt.Sprintf("relative error at most, float64: %v; float32: %v", in64, in32)
 	return o, nil
@@ -39,7 +36,8 @@ func rho(s *claims.Setting) float64 {
 
 // unrollingError returns the relative error of the identity for every kind of layer, with a factor that is rho in the claim.
 func unrollingError[F float32 | float64](ctx context.Context, s *claims.Setting, factor float64) (worst, error) {
-	path, err := models[F](ctx, s, unrolled)
+	steps := s.Spec.Rounds
+	path, err := models[F](ctx, s, steps)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +45,7 @@ func unrollingError[F float32 | float64](ctx context.Context, s *claims.Setting,
 	for i, v := range path[0] {
 		sum[i] = float64(v)
 	}
-	for step := 1; step <= unrolled; step++ {
+	for step := 1; step <= steps; step++ {
 		g := gradient(s, path[step-1], batch(s, step))
 		for i := range sum {
 			sum[i] = factor*sum[i] - s.Job.Local.SGD.LR*float64(g[i])
@@ -55,7 +53,7 @@ func unrollingError[F float32 | float64](ctx context.Context, s *claims.Setting,
 	}
 	out := worst{}
 	for _, l := range layersOf(s.Job.Net) {
-		want := tensor.Of(path[unrolled], l.View)
+		want := tensor.Of(path[steps], l.View)
 		difference, size := make([]float64, l.Size), make([]float64, l.Size)
 		for i, v := range tensor.Of(sum, l.View) {
 			difference[i], size[i] = v-float64(want[i]), float64(want[i])

@@ -47,11 +47,15 @@ func deadColumns(ctx context.Context, lab *claims.Lab, extra ...string) (*claims
 		return nil, err
 	}
 	rounds := narrow.told.Spec.Rounds
-	t32, err := follow(ctx, narrow.done.Runner(), claims.Pick(lab, min(quickRounds, rounds), rounds, rounds), narrow.law, narrow.part)
+	quick := rounds
+	if !lab.Sets("rounds") {
+		quick = min(quickRounds, rounds)
+	}
+	t32, err := follow(ctx, narrow.done.Runner(), claims.Pick(lab, quick, rounds, rounds), narrow.law, narrow.part)
 	if err != nil {
 		return nil, err
 	}
-	t64, err := follow(ctx, wide.done.Runner64(), claims.Pick(lab, 2, 5, 10), wide.law, wide.part)
+	t64, err := follow(ctx, wide.done.Runner64(), min(rounds, claims.Pick(lab, 2, 5, 10)), wide.law, wide.part)
 	if err != nil {
 		return nil, err
 	}

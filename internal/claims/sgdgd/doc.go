@@ -33,6 +33,7 @@ func Paper() claims.Paper {
 			Text: "Where weights go on moving more, is the rank lower? Movement in an epoch against effective rank, over a grid."},
 	}}
 	for i := range p.Claims {
+		p.Claims[i].Varies = varies[p.Claims[i].ID]
 		p.Claims[i].Paper, p.Claims[i].Source = p.Name, source+", "+p.Claims[i].Source
 	}
 	return p

@@ -206,7 +206,7 @@ func noiseChanges(lab *claims.Lab, seed uint64) []string {
 	changes := []string{fmt.Sprint("seed=", seed)}
 	if lab.Size < claims.Full {
 		if s, err := lab.Spec("P3.4"); err == nil && s.Shards.Limit == 0 {
-			changes = append(changes, "shards.limit=128", fmt.Sprint("rounds=", 4*s.Rounds))
+			changes = append(changes, lab.Yielding("shards.limit=128", fmt.Sprint("rounds=", 4*s.Rounds))...)
 		}
 	}
 	return changes

@@ -148,7 +148,7 @@ func grid(s *claims.Setting, seeds []uint64) []cell {
 }
 
 func measureMovement(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
-	size := claims.Pick(lab, []string{"shards.limit=500"}, []string{"shards.limit=2000"}, nil)
+	size := lab.Yielding(claims.Pick(lab, []string{"shards.limit=500"}, []string{"shards.limit=2000"}, nil)...)
 	base, err := lab.Setting("P3.9", size...)
 	if err != nil {
 		return nil, err

@@ -36,6 +36,7 @@ func Paper() claims.Paper {
 			Text: "Other activations have fractional or polynomial splines as solutions, the space being fixed by the activation."},
 	}}
 	for i := range p.Claims {
+		p.Claims[i].Varies = varies[p.Claims[i].ID]
 		p.Claims[i].Paper, p.Claims[i].Source = p.Name, source+", "+p.Claims[i].Source
 	}
 	return p
