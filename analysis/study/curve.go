@@ -40,7 +40,7 @@ func measureCurve(ctx context.Context, m *measurement) error {
 		return fmt.Errorf("averaging: %w", err)
 	}
 	for k, point := range points {
-		m.sayMeasured("curve.", whole.at(k+1), point)
+		m.sayMeasured("curve.", whole.at(k+1).against(m.meanOf(k+1)), point)
 	}
 	return nil
 }

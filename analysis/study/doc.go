@@ -5,7 +5,8 @@
 // Rules. Nothing here changes a block, a state or a random stream of training. A reading that does not exist is left out, with
 // the reason in a Missing. Shards with states of their own cannot be repeated: then everything is missing. Conventions are M1 to
 // M20 of PAPERS.md 0.4. Layers are named as Reading says: drift and its relatives by module, gates and entropies by activation,
-// ranks and changes by weight. Readings have the same bits on every machine, but for what comes from singular values.
+// ranks and changes by weight. The average model is the mean of the ends where it is known (M1): each number that is of it, or of another
+// average, names which; only the round's own change (round_rel, dist, zero_inputs) is always that of its model. Readings have the same bits on every machine, but for what comes from singular values.
 //
 // Numbers. Where Options.Most bounds them, half of it is sawtooth's: it looks at every n-th step and at the last, n being the smallest
 // for which its numbers fit, and says n as "sawtooth.every". Where the local models do not even fit at one step, it says their average

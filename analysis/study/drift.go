@@ -92,11 +92,11 @@ func measureDrift(ctx context.Context, m *measurement) error {
 		s.Weight = m.weights[i]
 		for j := range s.Modules {
 			s.Modules[j].Weight = m.weights[i]
-			m.say("drift", of(k).in(s.Modules[j].Name), s.Modules[j].Drift)
+			m.say("drift", of(k).against(m.Model()).in(s.Modules[j].Name), s.Modules[j].Drift)
 		}
-		m.say("drift", of(k), s.Drift)
+		m.say("drift", of(k).against(m.Model()), s.Drift)
 		for _, f := range s.Flips {
-			m.say("flips", of(k).in(f.Name), f.Fraction)
+			m.say("flips", of(k).against(m.Model()).in(f.Name), f.Fraction)
 		}
 		samples, modules, flips = append(samples, s.Sample), append(modules, s.Modules), append(flips, s.Flips)
 	}
@@ -108,20 +108,20 @@ func (m *measurement) combineDrift(samples []analysis.Sample, modules [][]analys
 	if err != nil {
 		return fmt.Errorf("of all shards: %w", err)
 	}
-	m.sayDrift(whole, all)
+	m.sayDrift(m.average(), all)
 	layers, err := analysis.CombineModules(modules)
 	if err != nil {
 		return fmt.Errorf("of all shards by layer: %w", err)
 	}
 	for _, l := range layers {
-		m.sayDrift(whole.in(l.Name), l.Drift)
+		m.sayDrift(m.average().in(l.Name), l.Drift)
 	}
 	mean, err := activity.MeanFlips(m.weights, flips)
 	if err != nil {
 		return fmt.Errorf("flips of all shards: %w", err)
 	}
 	for _, f := range mean {
-		m.say("flips", whole.in(f.Name), f.Fraction)
+		m.say("flips", m.average().in(f.Name), f.Fraction)
 	}
 	return nil
 }

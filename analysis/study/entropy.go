@@ -62,10 +62,10 @@ func (m *measurement) sayEntropy(ctx context.Context, e *evaluation) error {
 	for i, a := range activations {
 		mean := sums[i] / float64(e.set.N)
 		if reasons[i] != "" {
-			m.sayIf("entropy", whole.in(a.Name), nil, reasons[i])
+			m.sayIf("entropy", m.average().in(a.Name), nil, reasons[i])
 			continue
 		}
-		m.say("entropy", whole.in(a.Name), mean)
+		m.say("entropy", m.average().in(a.Name), mean)
 	}
 	return nil
 }

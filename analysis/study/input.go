@@ -131,13 +131,13 @@ func (in *Input) lacks() string {
 	return ""
 }
 
-// Model says what local models are compared with (M1): "mean", the mean of the ends, where it is known, which is where the rule
-// takes it or all shards of the plan are measured, else "next", the model that the round made.
+// Model says what local models are compared with (M1): Mean, the mean of the ends, where it is known, which is where the rule
+// takes it or all shards of the plan are measured, else Next, the model that the round made.
 func (in *Input) Model() string {
 	if in.Algorithm.Rule.TakesMean() || len(in.Shards) == len(in.Plan.Tasks) {
-		return "mean"
+		return Mean
 	}
-	return "next"
+	return Next
 }
 
 // plainSGD returns why local steps are not w <- w - lr (gradient + wd w); empty if they are.

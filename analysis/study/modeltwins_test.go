@@ -255,3 +255,48 @@ func TestModelIsTheMeanWhereItIsKnown(t *testing.T) {
 	p, q := in.Plan.Tasks[0].Weight.Float(), in.Plan.Tasks[2].Weight.Float()
 	got.near("divergence", whole, (p*dot(d, d)+q*dot(other, other))/(p+q), 1e-9)
 }
+
+// Every number of an average model says of which (M1). With all ends at hand it is their mean, though the server makes another model
+// of it, but for the round's own change; with a part of them it is what the round made, and curves are of the part alone.
+func TestReadingsSayTheirModel(t *testing.T) {
+	half := everyone
+	half.Rule = localsgd.FedAvg{LR: 0.5}
+	in := roundOf(t, smallJob(t), half)
+	in.Draws = 2
+	modelsOf := func(in Input) map[string]string {
+		models := make(map[string]string)
+		for _, r := range measure(t, in, All()...).readings {
+			if r.Shard == Average && r.Step != 1 {
+				models[r.Quantity] = r.Model
+			}
+		}
+		return models
+	}
+	all := modelsOf(in)
+	in.Shards = []int{0, 2}
+	part := modelsOf(in)
+	for quantity, want := range map[string][2]string{
+		"drift": {Mean, Next}, "heterogeneity": {Mean, Next}, "update.cosine": {Mean, Next}, "effective_rank": {Mean, Measured}, // the saw-tooth's
+		"units.dead": {Mean, Next}, "entropy": {Mean, Next}, "identity.sum": {Mean, Next}, "path_norm": {Mean, Next}, "zeta2": {Mean, Next},
+		"null.effective_rank.z": {Mean, Next}, "curve.loss": {Mean, Measured}, "divergence_rel": {Mean, Measured},
+		"round_rel": {Next, Next}, "zero_inputs.norm": {Next, Next}, "step_rel": {"", ""}, "null.rank": {"", ""}, "barrier": {"", ""},
+	} {
+		if got := [2]string{all[quantity], part[quantity]}; got != want {
+			t.Errorf("%s is of %q, with a part of the ends of %q, want %q", quantity, got[0], got[1], want)
+		}
+	}
+}
+
+// The layers' distance from the identity is that of the mean where it is known, and not of what the server makes of it.
+func TestIdentityOfTheMean(t *testing.T) {
+	half := everyone
+	half.Rule = localsgd.FedAvg{LR: 0.5}
+	in := roundOf(t, smallJob(t), half)
+	mean := meanOf(in, endsOf(t, in), 3)
+	v, _ := in.Job.Net.Layout().Lookup("2.weight")
+	p := mean[v.Offset : v.Offset+v.Size]
+	for i := range 8 {
+		p[9*i]--
+	}
+	measure(t, in, Identity).near("identity.frobenius", whole.in("2").against(Mean), length(p), 1e-6)
+}

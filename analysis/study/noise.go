@@ -48,10 +48,10 @@ func measureNoise(ctx context.Context, m *measurement) error {
 	}
 	changes := noise.Changes(m.layout(), m.start, m.next)
 	for _, c := range changes {
-		m.sayIf("round_rel", whole.in(c.Name), c.Relative, still)
+		m.sayIf("round_rel", whole.against(Next).in(c.Name), c.Relative, still)
 	}
-	m.sayIf("round_rel", whole, noise.Whole(m.layout(), m.start, m.next), "the model is 0")
-	m.sayIf("dist", whole, noise.Dist(changes), still)
+	m.sayIf("round_rel", whole.against(Next), noise.Whole(m.layout(), m.start, m.next), "the model is 0")
+	m.sayIf("dist", whole.against(Next), noise.Dist(changes), still)
 	return m.sayGradientNoise(ctx)
 }
 

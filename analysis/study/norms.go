@@ -22,7 +22,7 @@ func measureNorms(_ context.Context, m *measurement) error {
 	if err != nil {
 		return fmt.Errorf("univariate network: %w", err)
 	}
-	if err := m.sayUnivariate(whole, m.model); err != nil {
+	if err := m.sayUnivariate(m.average(), m.model); err != nil {
 		return err
 	}
 	for i, k := range m.Shards {
@@ -39,7 +39,7 @@ func (m *measurement) sayPaths() {
 		m.miss("path_norm", err.Error())
 		return
 	}
-	m.say("path_norm", whole, p.Norm(m.model))
+	m.say("path_norm", m.average(), p.Norm(m.model))
 	for i, k := range m.Shards {
 		m.say("path_norm", of(k), p.Norm(m.ends[i]))
 	}
@@ -103,7 +103,7 @@ func (m *measurement) compareWithOptimum(points *norm.Points, lambda float64) er
 	for _, x := range points.Places() {
 		fitted = append(fitted, u.At(x))
 	}
-	m.say("objective", whole, points.Loss(fitted)+lambda*u.PathNorm())
+	m.say("objective", m.average(), points.Loss(fitted)+lambda*u.PathNorm())
 	m.say("optimum.objective", whole, best.Objective)
 	m.say("optimum.loss", whole, best.Loss)
 	m.say("optimum.path_norm", whole, best.PathNorm)

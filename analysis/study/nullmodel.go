@@ -62,7 +62,7 @@ func (m *measurement) sayNull(v tensor.View, null *theory.Ranks) error {
 		m.say(one.quantity, whole.in(v.Name), one.Mean)
 		m.say(one.quantity+".deviation", whole.in(v.Name), one.Deviation)
 	}
-	if err := m.sayScores(whole.in(v.Name), v, m.model, null.Average, null.AverageEffective); err != nil {
+	if err := m.sayScores(m.average().in(v.Name), v, m.model, null.Average, null.AverageEffective); err != nil {
 		return err
 	}
 	for i, k := range m.Shards {

@@ -19,8 +19,8 @@ func measureHeterogeneity(ctx context.Context, m *measurement) error {
 		return nil
 	}
 	const none = "no shard was measured"
-	m.sayIf("heterogeneity", whole, h.SplitHalf(), none)
-	m.sayIf("heterogeneity.naive", whole, h.Naive(), none)
+	m.sayIf("heterogeneity", m.average(), h.SplitHalf(), none)
+	m.sayIf("heterogeneity.naive", m.average(), h.Naive(), none)
 	return nil
 }
 
@@ -67,11 +67,11 @@ func measurePrediction(ctx context.Context, m *measurement) error {
 	}
 	d := m.dynamics()
 	m.say("sigma2", whole, spread.Sigma2)
-	m.say("zeta2", whole, spread.Zeta2)
-	m.say("divergence.predicted", whole, spread.Divergence(m.Job.Local.RateIn(m.Plan.Round), d))
-	m.say("divergence.measured", whole, m.divergence())
+	m.say("zeta2", m.average(), spread.Zeta2)
+	m.say("divergence.predicted", m.average(), spread.Divergence(m.Job.Local.RateIn(m.Plan.Round), d))
+	m.say("divergence.measured", m.average(), m.divergence())
 	steps, reason := spread.Overtaking(d.Batch)
-	m.sayIf("overtaking_steps", whole, steps, reason)
+	m.sayIf("overtaking_steps", m.average(), steps, reason)
 	return nil
 }
 

@@ -98,7 +98,7 @@ func (m *measurement) run(ctx context.Context) error {
 		}
 		needed = needed || s.tasks || s.observe != nil
 	}
-	if needed || m.Model() == "mean" && !m.Algorithm.Rule.TakesMean() {
+	if needed || m.Model() == Mean && !m.Algorithm.Rule.TakesMean() {
 		if err := m.train(ctx); err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (m *measurement) prepare() {
 // compareWith sets the model that local models are compared with.
 func (m *measurement) compareWith() {
 	m.model = m.next
-	if m.Model() == "mean" && !m.Algorithm.Rule.TakesMean() {
+	if m.Model() == Mean && !m.Algorithm.Rule.TakesMean() {
 		mean := averaging.NewMean(len(m.next))
 		for i, end := range m.ends {
 			mean.Add(m.weights[i], end)
@@ -148,6 +148,17 @@ func (m *measurement) compareWith() {
 		m.model = make([]float32, len(m.next))
 		mean.Write(m.model)
 	}
+}
+
+// average returns the place of numbers of the average model.
+func (m *measurement) average() place { return whole.against(m.Model()) }
+
+// meanOf names the mean of so many measured local models.
+func (m *measurement) meanOf(models int) string {
+	if models == len(m.Plan.Tasks) {
+		return Mean
+	}
+	return Measured
 }
 
 // layout returns the model's layout.
@@ -174,7 +185,7 @@ func (m *measurement) say(quantity string, at place, value float64) {
 		m.miss(quantity, "it is not finite")
 		return
 	}
-	m.readings = append(m.readings, Reading{quantity, at.layer, at.shard, at.step, value})
+	m.readings = append(m.readings, Reading{quantity, at.layer, at.shard, at.step, at.model, value})
 }
 
 // sayIf notes a number that may not exist.

@@ -87,16 +87,17 @@ func (m *measurement) sayMoment(ctx context.Context, meter *averaging.Meter, h i
 	if err != nil {
 		return fmt.Errorf("step %d: %w", h, err)
 	}
-	m.sayMeasured("", whole.at(h), moment.Average)
+	mean := whole.at(h).against(m.meanOf(len(m.Shards)))
+	m.sayMeasured("", mean, moment.Average)
 	if each {
 		for i, k := range m.Shards {
 			m.sayMeasured("", of(k).at(h), moment.Locals[i])
 		}
 	}
-	m.say("divergence", whole.at(h), moment.Divergence)
-	m.sayIf("divergence_rel", whole.at(h), moment.DivergenceRel, "the average is 0")
+	m.say("divergence", mean, moment.Divergence)
+	m.sayIf("divergence_rel", mean, moment.DivergenceRel, "the average is 0")
 	for i, l := range moment.Average.Layers {
-		m.sayIf("cancellation", whole.at(h).in(l.Name), moment.Cancellation[i], "its norms were not measured")
+		m.sayIf("cancellation", mean.in(l.Name), moment.Cancellation[i], "its norms were not measured")
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ func measureLocalRanks(ctx context.Context, m *measurement) error {
 			return err
 		}
 	}
-	return m.sayRanks(ctx, whole, m.model)
+	return m.sayRanks(ctx, m.average(), m.model)
 }
 
 func (m *measurement) sayRanks(ctx context.Context, at place, params []float32) error {

@@ -121,7 +121,7 @@ func (a table) find(quantity string, at place) float64 {
 	a.t.Helper()
 	var values []float64
 	for _, r := range a.readings {
-		if r.Quantity == quantity && (place{r.Layer, r.Shard, r.Step}) == at {
+		if r.Quantity == quantity && (place{r.Layer, r.Shard, r.Step, at.model}) == at {
 			values = append(values, r.Value)
 		}
 	}

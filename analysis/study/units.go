@@ -16,7 +16,7 @@ func measureUnits(ctx context.Context, m *measurement) error {
 		m.miss(string(Units), "the network has no ReLU")
 		return nil
 	}
-	if err := m.sayUnits(ctx, whole, m.model); err != nil {
+	if err := m.sayUnits(ctx, m.average(), m.model); err != nil {
 		return err
 	}
 	for i, k := range m.Shards {

@@ -26,11 +26,11 @@ func measureUpdates(_ context.Context, m *measurement) error {
 	const none = "the update or the mean update is 0"
 	for i, k := range m.Shards {
 		m.say("update.norm", of(k), updates[i].Norm)
-		m.sayIf("update.cosine", of(k), all.Cosines[i], none)
+		m.sayIf("update.cosine", of(k).against(m.Model()), all.Cosines[i], none)
 	}
-	m.say("update.norm", whole, updates[0].Mean)
-	m.sayIf("update.cosine", whole, all.Cosine, none)
-	m.sayIf("update.diversity", whole, all.Diversity, none)
-	m.sayIf("update.norm_ratio", whole, all.NormRatio, none)
+	m.say("update.norm", m.average(), updates[0].Mean)
+	m.sayIf("update.cosine", m.average(), all.Cosine, none)
+	m.sayIf("update.diversity", m.average(), all.Diversity, none)
+	m.sayIf("update.norm_ratio", m.average(), all.NormRatio, none)
 	return nil
 }

@@ -34,16 +34,16 @@ func measureZeroInputs(_ context.Context, m *measurement) error {
 	}
 	factor, reason := m.decay(weight)
 	if reason != "" {
-		m.say("zero_inputs.norm", whole.in(weight.Name), theory.ColumnNorm(m.next, weight, dead))
+		m.say("zero_inputs.norm", whole.against(Next).in(weight.Name), theory.ColumnNorm(m.next, weight, dead))
 		m.miss("zero_inputs.predicted", reason)
 		return nil
 	}
 	d := theory.Compare(theory.ColumnNorm(m.start, weight, dead), factor, theory.ColumnNorm(m.next, weight, dead))
-	m.say("zero_inputs.norm", whole.in(weight.Name), d.Measured)
-	m.say("zero_inputs.predicted", whole.in(weight.Name), d.Predicted)
-	m.sayIf("zero_inputs.off", whole.in(weight.Name), d.Relative, "the columns are 0")
+	m.say("zero_inputs.norm", whole.against(Next).in(weight.Name), d.Measured)
+	m.say("zero_inputs.predicted", whole.against(Next).in(weight.Name), d.Predicted)
+	m.sayIf("zero_inputs.off", whole.against(Next).in(weight.Name), d.Relative, "the columns are 0")
 	rounding, reason := m.rounding(d.Predicted)
-	m.sayIf("zero_inputs.rounding", whole.in(weight.Name), rounding, reason)
+	m.sayIf("zero_inputs.rounding", whole.against(Next).in(weight.Name), rounding, reason)
 	return nil
 }
 

@@ -1,8 +1,8 @@
 // Package readings turns what studies measured into the series of the schema and back: on the wire and in the store it is the
 // same.
 //
-// Rules. Numbers of one quantity at one layer stand together, in the order of the first of each, so that names are written
-// once; what is read is in this order. Nothing from outside is believed: names, counts and numbers are checked, and an error
+// Rules. Numbers of one quantity, at one layer and of one average model stand together, in the order of the first of each, so that names
+// are written once; what is read is in this order. Nothing from outside is believed: names, counts and numbers are checked, and an error
 // wraps ErrReadings and names the field.
 package readings
 
@@ -38,14 +38,14 @@ func invalid(field, format string, args ...any) error {
 
 // Encode returns readings as series. They must be such as Check accepts.
 func Encode(readings []study.Reading) []*pb.ReadingSeries {
-	type name struct{ quantity, layer string }
+	type name struct{ quantity, layer, model string }
 	at := make(map[name]*pb.ReadingSeries)
 	var all []*pb.ReadingSeries
 	for _, r := range readings {
-		s := at[name{r.Quantity, r.Layer}]
+		s := at[name{r.Quantity, r.Layer, r.Model}]
 		if s == nil {
-			s = &pb.ReadingSeries{Quantity: r.Quantity, Layer: r.Layer}
-			at[name{r.Quantity, r.Layer}] = s
+			s = &pb.ReadingSeries{Quantity: r.Quantity, Layer: r.Layer, Model: r.Model}
+			at[name{r.Quantity, r.Layer, r.Model}] = s
 			all = append(all, s)
 		}
 		s.Shards, s.Steps, s.Values = append(s.Shards, int32(r.Shard)), append(s.Steps, uint32(r.Step)), append(s.Values, r.Value)
@@ -78,7 +78,7 @@ func Decode(series []*pb.ReadingSeries) ([]study.Reading, error) {
 			return nil, invalid("readings.steps", "%d for %d values", len(s.GetSteps()), n)
 		}
 		for i, v := range s.GetValues() {
-			r := study.Reading{Quantity: s.GetQuantity(), Layer: s.GetLayer(), Shard: study.Average, Step: study.Whole, Value: v}
+			r := study.Reading{Quantity: s.GetQuantity(), Layer: s.GetLayer(), Model: s.GetModel(), Shard: study.Average, Step: study.Whole, Value: v}
 			if len(s.GetShards()) > 0 {
 				r.Shard = int(s.GetShards()[i])
 			}
@@ -102,6 +102,8 @@ func Check(readings []study.Reading) error {
 			return invalid("readings.quantity", "%d bytes, want 1 to %d", len(r.Quantity), mostText)
 		case len(r.Layer) > mostText:
 			return invalid("readings.layer", "%d bytes, want at most %d", len(r.Layer), mostText)
+		case r.Model != "" && r.Model != study.Mean && r.Model != study.Next && r.Model != study.Measured:
+			return invalid("readings.model", "%q of %s, want %s, %s, %s or nothing", r.Model, r.Quantity, study.Mean, study.Next, study.Measured)
 		case r.Shard < study.Average || r.Shard >= mostShard:
 			return invalid("readings.shards", "%d of %s, want -1 to %d", r.Shard, r.Quantity, mostShard-1)
 		case r.Step < 0 || r.Step > math.MaxInt32:

@@ -19,9 +19,10 @@ func TestReadingsComeThrough(t *testing.T) {
 		{Quantity: "rank", Layer: "0.weight", Shard: study.Average, Value: 7},
 		{Quantity: "loss", Shard: 3, Step: 2, Value: 0.25},
 		{Quantity: "loss", Shard: study.Average, Step: 2, Value: -1e-300},
+		{Quantity: "rank", Layer: "0.weight", Shard: study.Average, Model: study.Next, Value: 8},
 		{Quantity: "rank", Layer: "2.weight", Shard: study.Average, Value: 2},
 	}
-	want := []study.Reading{all[0], all[2], all[3], all[1], all[4]} // one quantity at one layer stands together
+	want := []study.Reading{all[0], all[2], all[3], all[1], all[4], all[5]} // one quantity at one layer stands together
 	b, err := proto.Marshal(&pb.MeasuredRecord{Readings: Encode(all)})
 	if err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ func fromWorkerSamples() []FromWorker {
 		DriftSample{Key: key, Probe: 32, Sample: analysis.Sample{Shard: 2, Drift: 1, NormEnd: 2, NormModel: 3, Cosine: -0.5, Divergence: 4, NormModelParams: 5}},
 		DriftSample{Key: key, Probe: 4, Sample: analysis.Sample{Shard: 2}, Flips: []activity.Flip{{Name: "1", Fraction: 0.5}}, Modules: []analysis.ModuleSample{
 			{Name: "0", Sample: analysis.Sample{Shard: 2, Drift: 1, NormEnd: 2, NormModel: 3, Cosine: -0.5, Divergence: 4, NormModelParams: 5}}}},
-		Studied{Key: key, Readings: []study.Reading{{Quantity: "q", Layer: "0", Shard: 2, Step: 3, Value: 1.5}}, Missing: []study.Missing{{Quantity: "p", Reason: "why"}}},
+		Studied{Key: key, Readings: []study.Reading{{Quantity: "q", Layer: "0", Shard: 2, Step: 3, Model: study.Mean, Value: 1.5}}, Missing: []study.Missing{{Quantity: "p", Reason: "why"}}},
 		Studied{Key: key},
 		StudyFailed{key, "why"},
 		DriftFailed{key, 2, "why"},

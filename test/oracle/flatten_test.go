@@ -85,7 +85,7 @@ func (f flattened) layer(layer map[string]any) {
 	name := layer["name"].(string)
 	for key, value := range layer {
 		switch key {
-		case "name", "shape", "epsilon", "reason", "warning", "lambda_onset_reason":
+		case "name", "shape", "model", "epsilon", "reason", "warning", "lambda_onset_reason":
 		case "spectrum", "top":
 			values, _ := value.([]any)
 			for i, v := range values {

@@ -55,7 +55,7 @@ func testMeasured(n int) record.Measured {
 			Modules: []record.ModuleDrift{{Name: "0", Drift: number(0.5), DriftRel: number(0.25), Divergence: number(1.5)}},
 		},
 		Readings: []study.Reading{
-			{Quantity: "heterogeneity", Shard: study.Average, Value: -0.5},
+			{Quantity: "heterogeneity", Shard: study.Average, Model: study.Mean, Value: -0.5},
 			{Quantity: "rank.0.01", Layer: "0.weight", Shard: 0, Value: 6},
 			{Quantity: "rank.0.01", Layer: "0.weight", Shard: 3, Value: 8},
 			{Quantity: "effective_rank", Layer: "0.weight", Shard: 0, Value: 4.5},

@@ -45,9 +45,10 @@ func TestLongTable(t *testing.T) {
 		lines = append(lines, strings.Join(row, ","))
 	}
 	for _, want := range []string{
-		"run0,7,1,,,,test_accuracy,0.51", "run0,7,1,,,,train_loss,0.25", "run0,7,2,,,,drift_rel,0.41", "run0,7,2,,,0,drift,0.5",
-		"run0,7,2,,,1,flips,0.125", "run0,7,2,,3,,probe,20", "run0,7,2,,,0.weight,model.rank,8", "run0,7,2,,,0.weight,model.effective_rank,6.25",
-		"run0,7,2,,3,0.weight,rank.0.01,8", "run0,7,2,2,,,divergence,0.75", "run0,7,2,,,,heterogeneity,-0.5",
+		"run0,7,0,,,,test_accuracy,0.5,", "run0,7,1,,,,test_accuracy,0.51,mean", "run0,7,1,,,,train_loss,0.25,", "run0,7,2,,,,drift_rel,0.41,mean",
+		"run0,7,2,,,0,drift,0.5,mean", "run0,7,2,,,1,flips,0.125,mean", "run0,7,2,,3,,probe,20,", "run0,7,2,,,0.weight,model.rank,8,mean",
+		"run0,7,2,,,0.weight,model.effective_rank,6.25,mean", "run0,7,0,,,0.weight,model.rank,8,",
+		"run0,7,2,,3,0.weight,rank.0.01,8,", "run0,7,2,2,,,divergence,0.75,", "run0,7,2,,,,heterogeneity,-0.5,mean",
 	} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("%q is not in the table:\n%s", want, strings.Join(lines, "\n"))

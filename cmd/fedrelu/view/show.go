@@ -83,9 +83,13 @@ type ShowSeconds struct {
 
 // NewShow returns the document of a run and its rounds, of which round 0 becomes the start.
 func NewShow(run record.Run, rounds []*record.RoundHistory) (Show, error) {
-	document, err := specDocument(run)
+	sp, err := spec.FromProto(run.Spec)
 	if err != nil {
-		return Show{}, err
+		return Show{}, fmt.Errorf("reading the spec of run %s: %w", run.ID, err)
+	}
+	document, err := sp.MarshalJSON()
+	if err != nil {
+		return Show{}, fmt.Errorf("writing the spec of run %s: %w", run.ID, err)
 	}
 	s := Show{
 		Run: run.ID, Name: run.Name, Status: run.Status.String(), Reason: run.Reason, Spec: document, Rounds: []ShowRound{},
@@ -98,7 +102,7 @@ func NewShow(run record.Run, rounds []*record.RoundHistory) (Show, error) {
 		return Show{}, err
 	}
 	for _, r := range rounds {
-		if shown := showRound(r, predicted[r.Number]); r.Number == 0 {
+		if shown := showRound(r, made(sp), predicted[r.Number]); r.Number == 0 {
 			s.Start = &shown
 		} else {
 			s.Rounds = append(s.Rounds, shown)
@@ -107,24 +111,12 @@ func NewShow(run record.Run, rounds []*record.RoundHistory) (Show, error) {
 	return s, nil
 }
 
-func specDocument(run record.Run) (json.RawMessage, error) {
-	s, err := spec.FromProto(run.Spec)
-	if err != nil {
-		return nil, fmt.Errorf("reading the spec of run %s: %w", run.ID, err)
-	}
-	document, err := s.MarshalJSON()
-	if err != nil {
-		return nil, fmt.Errorf("writing the spec of run %s: %w", run.ID, err)
-	}
-	return document, nil
-}
-
-func showRound(r *record.RoundHistory, predicted map[string]bounds.Layer) ShowRound {
+func showRound(r *record.RoundHistory, made string, predicted map[string]bounds.Layer) ShowRound {
 	s := ShowRound{
 		Round: r.Number, TestAccuracy: r.TestAccuracy, TestLoss: r.TestLoss, TrainLoss: r.TrainLoss,
 		Invited: list(r.Invited), Participants: list(r.Participants), Missing: list(r.Missing), CloseReason: r.CloseReason,
 		Absent: showAbsent(r.Absent), TaskSteps: list(r.TaskSteps),
-		Drift: showDrift(r.Measured), Layers: showLayers(r, predicted), LayersReason: layersReason(r.Measured),
+		Drift: showDrift(r.Measured), Layers: showLayers(r, made, predicted), LayersReason: layersReason(r.Measured),
 		Readings: showReadings(r.Measured), MissingReadings: showMissing(r.Measured),
 		BytesUp: r.BytesUp, BytesDown: r.BytesDown, Seconds: showSeconds(r),
 		ModelSHA256: r.Model.String(), RecordSHA256: r.Entry.String(), Arrivals: []ShowArrival{}, Discarded: []ShowDiscarded{},

@@ -145,3 +145,26 @@ func TestListDocument(t *testing.T) {
 		t.Errorf("no runs: got\n%s", got)
 	}
 }
+
+// Numbers at different average models stand under their own names: the drift's zeta^2 is that at its model, or none.
+func TestEveryNumberSaysItsModel(t *testing.T) {
+	run := testRun(t, record.Completed, "server: {fedavg: {lr: 0.5}}\n")
+	rounds := history()
+	rounds[1].Measured.Drift.Model = record.ModelNext
+	show, err := view.NewShow(run, rounds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := show.Rounds[0]
+	if *r.Drift.Model != "next" || r.Drift.Heterogeneity != nil || *r.Readings[0].Model != "mean" || *r.Layers[0].Model != "next" {
+		t.Errorf("drift %+v, the first reading %+v, the first layer of %v", r.Drift, r.Readings[0], *r.Layers[0].Model)
+	}
+	var out bytes.Buffer
+	if err := view.WriteRun(&out, run, rounds); err != nil {
+		t.Fatal(err)
+	}
+	const want = "\ndrift    from the model that the round made\nrank     of the model that the round made\nstudies  of the mean of the local models\n"
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("%q is not in\n%s", want, out.String())
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/internal/bounds"
+	"github.com/fedrelu/fedrelu/proto/spec"
 )
 
 // ShowDrift is the drift of a round, by the names of M20. All is null where none was measured, and Reason says why if something
@@ -23,7 +24,7 @@ type ShowDrift struct {
 	DivergenceRel *float64     `json:"divergence_rel"`
 	Lipschitz     *float64     `json:"lipschitz"`
 	Flips         []ShowFlip   `json:"flips"`         // of each gated activation; null: not measured
-	Heterogeneity *float64     `json:"heterogeneity"` // of checks.heterogeneity
+	Heterogeneity *float64     `json:"heterogeneity"` // of checks.heterogeneity, if at the same model: readings have it at any
 	Modules       []ShowModule `json:"modules"`       // the drift of each layer with parameters; null: not measured
 	Reason        *string      `json:"reason"`
 }
@@ -50,6 +51,7 @@ type ShowModule struct {
 type ShowLayer struct {
 	Name              string           `json:"name"`
 	Shape             []int            `json:"shape"`
+	Model             *string          `json:"model"` // next, what the round made, or mean where its rule takes the mean; null: the start
 	Rank              *int             `json:"rank"`
 	Epsilon           *float64         `json:"epsilon"`
 	Ranks             map[string]int   `json:"ranks"`
@@ -85,12 +87,14 @@ type ShowCertificate struct {
 }
 
 // ShowReading is one number that a study gave. A null shard is the average model, or a number over shards; a null step is the
-// whole round; a null layer the whole model.
+// whole round; a null layer the whole model. Model is the average model that the number is of, or compares with: mean of all ends,
+// next, or the mean of the measured ends; null: it needs none, or an older build did not say.
 type ShowReading struct {
 	Quantity string  `json:"quantity"`
 	Layer    *string `json:"layer"`
 	Shard    *int    `json:"shard"`
 	Step     *int    `json:"step"`
+	Model    *string `json:"model"`
 	Value    float64 `json:"value"`
 }
 
@@ -101,7 +105,7 @@ type ShowMissing struct {
 }
 
 func showDrift(m *record.Measured) ShowDrift {
-	s := ShowDrift{Shards: []int{}, Heterogeneity: reading(m, "heterogeneity")}
+	s := ShowDrift{Shards: []int{}, Heterogeneity: heterogeneity(m)}
 	if m == nil || m.Drift == nil {
 		if m != nil {
 			s.Reason = text(m.DriftReason)
@@ -125,17 +129,34 @@ func showDrift(m *record.Measured) ShowDrift {
 	return s
 }
 
-// reading returns a number of a study on the whole model over all shards and steps, nil where there is none.
-func reading(m *record.Measured, quantity string) *float64 {
+// heterogeneity returns zeta^2, nil where it was not measured, or at another model than the drift it would stand beside. Readings of
+// older builds do not name their model.
+func heterogeneity(m *record.Measured) *float64 {
 	if m == nil {
 		return nil
 	}
 	for _, r := range m.Readings {
-		if r.Quantity == quantity && r.Layer == "" && r.Shard == study.Average && r.Step == study.Whole {
+		if r.Quantity == "heterogeneity" && r.Shard == study.Average && (m.Drift == nil || r.Model == "" || r.Model == m.Drift.Model) {
 			return &r.Value
 		}
 	}
 	return nil
+}
+
+// made names the average model that the rounds of a spec end with (M1).
+func made(s *spec.Spec) string {
+	if s.Server.TakesMean() {
+		return study.Mean
+	}
+	return study.Next
+}
+
+// modelOf names the model of a round, given that of all rounds; empty for the start model, which is no average.
+func modelOf(r *record.RoundHistory, made string) string {
+	if r.Number == 0 {
+		return ""
+	}
+	return made
 }
 
 func layersReason(m *record.Measured) *string {
@@ -145,7 +166,7 @@ func layersReason(m *record.Measured) *string {
 	return text(m.LayersReason)
 }
 
-func showLayers(r *record.RoundHistory, predicted map[string]bounds.Layer) []ShowLayer {
+func showLayers(r *record.RoundHistory, made string, predicted map[string]bounds.Layer) []ShowLayer {
 	layers := []ShowLayer{}
 	if r.Measured == nil {
 		return layers
@@ -153,6 +174,7 @@ func showLayers(r *record.RoundHistory, predicted map[string]bounds.Layer) []Sho
 	for _, l := range r.Measured.Layers {
 		shown := showLayer(l)
 		shown.Local = showLocal(r, l.Name)
+		shown.Model = text(modelOf(r, made))
 		if p, ok := predicted[l.Name]; ok {
 			shown.Lambda, shown.LambdaOnset, shown.LambdaOnsetReason = p.Lambda, p.Onset, text(p.OnsetReason)
 			shown.Certificate = showCertificate(p.Certificate)
@@ -227,7 +249,7 @@ func showReadings(m *record.Measured) []ShowReading {
 		return shown
 	}
 	for _, r := range m.Readings {
-		one := ShowReading{Quantity: r.Quantity, Layer: text(r.Layer), Value: r.Value}
+		one := ShowReading{Quantity: r.Quantity, Layer: text(r.Layer), Model: text(r.Model), Value: r.Value}
 		if r.Shard != study.Average {
 			one.Shard = &r.Shard
 		}

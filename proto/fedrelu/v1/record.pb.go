@@ -1500,8 +1500,11 @@ type ReadingSeries struct {
 	// One for each value; -1: of the average model, or over shards. Empty: all are.
 	Shards []int32 `protobuf:"zigzag32,3,rep,packed,name=shards,proto3" json:"shards,omitempty"`
 	// One for each value; 0: of the round. Empty: all are.
-	Steps         []uint32  `protobuf:"varint,4,rep,packed,name=steps,proto3" json:"steps,omitempty"`
-	Values        []float64 `protobuf:"fixed64,5,rep,packed,name=values,proto3" json:"values,omitempty"`
+	Steps  []uint32  `protobuf:"varint,4,rep,packed,name=steps,proto3" json:"steps,omitempty"`
+	Values []float64 `protobuf:"fixed64,5,rep,packed,name=values,proto3" json:"values,omitempty"`
+	// The average model that the values are of, or compare with: mean (of the ends), next (what the round made), measured (the mean of
+	// the measured shards' alone). Empty: they need none, or an older build did not say.
+	Model         string `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1569,6 +1572,13 @@ func (x *ReadingSeries) GetValues() []float64 {
 		return x.Values
 	}
 	return nil
+}
+
+func (x *ReadingSeries) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
 }
 
 // MissingReading says why a quantity that was due was not measured.
@@ -2490,13 +2500,14 @@ const file_fedrelu_v1_record_proto_rawDesc = "" +
 	"\aseconds\x18\x06 \x01(\x01R\aseconds\x12\x12\n" +
 	"\x04time\x18\a \x01(\x03R\x04time\x125\n" +
 	"\breadings\x18\b \x03(\v2\x19.fedrelu.v1.ReadingSeriesR\breadings\x124\n" +
-	"\amissing\x18\t \x03(\v2\x1a.fedrelu.v1.MissingReadingR\amissing\"\x87\x01\n" +
+	"\amissing\x18\t \x03(\v2\x1a.fedrelu.v1.MissingReadingR\amissing\"\x9d\x01\n" +
 	"\rReadingSeries\x12\x1a\n" +
 	"\bquantity\x18\x01 \x01(\tR\bquantity\x12\x14\n" +
 	"\x05layer\x18\x02 \x01(\tR\x05layer\x12\x16\n" +
 	"\x06shards\x18\x03 \x03(\x11R\x06shards\x12\x14\n" +
 	"\x05steps\x18\x04 \x03(\rR\x05steps\x12\x16\n" +
-	"\x06values\x18\x05 \x03(\x01R\x06values\"D\n" +
+	"\x06values\x18\x05 \x03(\x01R\x06values\x12\x14\n" +
+	"\x05model\x18\x06 \x01(\tR\x05model\"D\n" +
 	"\x0eMissingReading\x12\x1a\n" +
 	"\bquantity\x18\x01 \x01(\tR\bquantity\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xa1\x04\n" +

@@ -88,7 +88,7 @@ def divergence(r):
     run = r.run
     if run.local["prox_mu"] or run.sgd["momentum"]:
         return
-    zeta2 = r.record["drift"]["heterogeneity"]
+    zeta2 = r.recorded("heterogeneity")
     batches = [min(run.local["batch"], len(run.shards[k])) or len(run.shards[k]) for k in r.shards]
     sigma2 = float(r.p @ [b * r.recorded("gradient_spread", k) for b, k in zip(batches, r.shards)])
     batch, steps = (int(r.p @ of + 0.5) for of in (batches, [len(path) - 1 for path in r.paths]))

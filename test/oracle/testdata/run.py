@@ -223,12 +223,13 @@ class Round:
                 self.say("heterogeneity.naive", float(naive))
             halves = self.zeta2()
             if halves:
-                run.say("drift.heterogeneity", halves[0], scale=halves[1])
+                if self.model is self.next:  # else it is at another model than the drift
+                    run.say("drift.heterogeneity", halves[0], scale=halves[1])
                 self.say("heterogeneity", halves[0], scale=halves[1])
 
     def zeta2(self):
         """M8. Which examples the halves of a probe have is drawn: of all ways to choose them that which fits the record best is taken."""
-        wanted = self.record["drift"]["heterogeneity"]
+        wanted = self.recorded("heterogeneity")
         if math.prod(math.comb(len(x), len(x) // 2) * (1 + len(x) // 2 * (len(x) % 2)) for x in self.probes) > 1000:
             return None
         options = []
@@ -332,13 +333,13 @@ class Round:
 
     def identity(self):
         net, sums, found_any = self.net, [0.0, 0.0], False
-        after = net.forward(self.next, self.eval_x)[2]
+        after = net.forward(self.model, self.eval_x)[2]
         for i, module in enumerate(net.modules[:-1]):
-            w = net.get(self.next, module + ".weight")
+            w = net.get(self.model, module + ".weight")
             if i == 0 or w.shape[0] != w.shape[1]:
                 continue
             off = w - np.eye(len(w))
-            found = [float(measures.singular(off)[0]), float(np.linalg.norm(net.get(self.next, module + ".bias")))]
+            found = [float(measures.singular(off)[0]), float(np.linalg.norm(net.get(self.model, module + ".bias")))]
             self.say("identity.spectral", found[0], module)
             self.say("identity.frobenius", float(np.linalg.norm(off)), module)
             self.say("bias_norm", found[1], module)
