@@ -39,7 +39,7 @@ func TestOnACluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if off := l.compare(stored); off > exact32 {
+	if off := l.compare(stored).Value(); !(off <= exact32) {
 		t.Errorf("the residuals of the stored models are %.2g of the first away from the law, at most %.0e", off, exact32)
 	}
 }

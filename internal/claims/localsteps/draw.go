@@ -63,16 +63,16 @@ func drawSlopes(lab *claims.Lab, all []slopes) {
 
 func drawFlips(lab *claims.Lab, grid []*corner) {
 	p := figure.Panel{Title: "T1: gates that differ after the first round", X: "width", Y: "fraction of gates", LogX: true, LogY: true}
-	t := claims.Table{Name: "local-sgd-flips", Columns: []string{"width", "steps", "eta", "seed", "flips"}}
+	t := claims.Table{Name: "local-sgd-flips", Columns: []string{"width", "steps", "eta", "seed", "shard", "flips"}}
 	for _, h := range t1Steps {
 		l := figure.Line{Name: fmt.Sprintf("H = %d", h), Style: figure.LinePoints}
 		for _, m := range t1Widths {
-			c, mean := at(grid, m, h, t1Eta), 0.0
-			for seed := range c.seeds {
-				mean += c.flips(seed) / float64(c.seeds)
-				t.Rows = append(t.Rows, []string{fmt.Sprint(m), fmt.Sprint(h), fmt.Sprint(c.eta), fmt.Sprint(seed + 1), fmt.Sprint(c.flips(seed))})
+			c := at(grid, m, h, t1Eta)
+			for i, s := range c.splits {
+				seed := i / (len(c.splits) / c.seeds)
+				t.Rows = append(t.Rows, []string{fmt.Sprint(m), fmt.Sprint(h), fmt.Sprint(c.eta), fmt.Sprint(seed + 1), fmt.Sprint(i % (len(c.splits) / c.seeds)), fmt.Sprint(s.Flips)})
 			}
-			l.X, l.Y = append(l.X, float64(m)), append(l.Y, mean)
+			l.X, l.Y = append(l.X, float64(m)), append(l.Y, c.flips(-1))
 		}
 		p.Lines = append(p.Lines, l)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fedrelu/fedrelu/analysis/activity"
 	"github.com/fedrelu/fedrelu/internal/claims"
+	"github.com/fedrelu/fedrelu/internal/kernel"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
 	"github.com/fedrelu/fedrelu/proto/spec"
 )
@@ -67,25 +68,37 @@ func oneHidden(inputs, width int, activation string) string {
 	return fmt.Sprintf("[{linear: {in: %d, out: %d, bias: false}}, {%s}, {linear: {in: %d, out: 1, bias: false}}]", inputs, width, activation, width)
 }
 
-// split measures every shard of a round of T1 and returns them in the order of the shards.
-func split(x *experiment[float64], ends [][]float64, mean []float64) ([]*activity.Split, error) {
+// split measures every shard of a round of T1 and returns them in the order of the shards. The bounds are computed in float64; the
+// drift is that of gradients in the precision of the models.
+func split[F kernel.Float](x *experiment[F], ends [][]F, mean []F) ([]*activity.Split, error) {
 	out := make([]*activity.Split, len(ends))
+	probes := newExperiment[float64](x.Setting).probes
 	for k, end := range ends {
 		var reason string
-		if out[k], reason = activity.MeasureSplit(x.Job.Net, end, mean, x.probes[k]); reason != "" {
+		if out[k], reason = activity.MeasureSplit(x.Job.Net, wideOf(end), wideOf(mean), probes[k]); reason != "" {
 			return nil, fmt.Errorf("model: the split of gradients does not exist: %s", reason)
 		}
+		trained := x.Job.Net.Layout().At(0).Size
+		out[k].Drift = claims.Distance(x.gradient(k, end)[:trained], x.gradient(k, mean)[:trained])
 	}
 	return out, nil
 }
 
+func wideOf[F kernel.Float](values []F) []float64 {
+	out := make([]float64, len(values))
+	for i, v := range values {
+		out[i] = float64(v)
+	}
+	return out
+}
+
 // firstRound returns the splits of the first round of a variant of T1.
-func firstRound(ctx context.Context, lab *claims.Lab, v variant, seed uint64) ([]*activity.Split, error) {
+func firstRound[F kernel.Float](ctx context.Context, lab *claims.Lab, v variant, seed uint64) ([]*activity.Split, error) {
 	s, err := wide(lab, "P6.4", v, seed)
 	if err != nil {
 		return nil, err
 	}
-	x := newExperiment[float64](s)
+	x := newExperiment[F](s)
 	ends, mean, err := x.round(ctx, 1, x.start())
 	if err != nil {
 		return nil, err
@@ -99,25 +112,28 @@ type history struct {
 	Splits      []*activity.Split // of all rounds and shards
 }
 
-// histories trains T1 from several seeds, once for P6.1, P6.2 and P6.4.
-func histories(ctx context.Context, lab *claims.Lab) ([]*history, error) {
-	return claims.Once(lab, "localsteps histories", func() ([]*history, error) {
+// histories trains T1 from several seeds, in float32 from one, once for P6.1, P6.2 and P6.4.
+func histories[F kernel.Float](ctx context.Context, lab *claims.Lab) ([]*history, error) {
+	return claims.Once(lab, fmt.Sprintf("localsteps histories %T", F(0)), func() ([]*history, error) {
 		seeds := lab.Seeds()
+		if _, narrow := any(F(0)).(float32); narrow {
+			seeds = seeds[:1]
+		}
 		out := make([]*history, len(seeds))
 		err := lab.Each(ctx, len(seeds), func(ctx context.Context, i int) (err error) {
-			out[i], err = train(ctx, lab, seeds[i])
+			out[i], err = train[F](ctx, lab, seeds[i])
 			return err
 		})
 		return out, err
 	})
 }
 
-func train(ctx context.Context, lab *claims.Lab, seed uint64) (*history, error) {
+func train[F kernel.Float](ctx context.Context, lab *claims.Lab, seed uint64) (*history, error) {
 	s, err := wide(lab, "P6.1", variant{}, seed, lab.Yielding(claims.Pick(lab, []string{"rounds=100"}, []string{"rounds=150"}, nil)...)...)
 	if err != nil {
 		return nil, err
 	}
-	x := newExperiment[float64](s)
+	x := newExperiment[F](s)
 	model := x.start()
 	h := &history{Loss: []float64{x.lossAt(model)}}
 	for r := 1; r <= s.Spec.Rounds; r++ {
