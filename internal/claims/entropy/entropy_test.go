@@ -118,6 +118,22 @@ func TestControlsOfProfiles(t *testing.T) {
 	}
 }
 
+// TestOnlyAQuickLookIsTooShort: P4.5 and P4.6 can be decided at every size but the quick one.
+func TestOnlyAQuickLookIsTooShort(t *testing.T) {
+	for _, size := range []claims.Size{claims.Quick, claims.Medium, claims.Full} {
+		lab := laboratory()
+		lab.Size = size
+		s, err := lab.Spec("P4.4", profileSize(lab)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		updates := s.Rounds * (s.Shards.Limit / s.Local.Schedule.Batch)
+		if enough := updates >= leastUpdates; enough != (size != claims.Quick) {
+			t.Errorf("size %d makes %d updates, and %d are asked for", size, updates, leastUpdates)
+		}
+	}
+}
+
 func TestTooFewUpdatesDecideNothing(t *testing.T) {
 	trials := [][]*trial{{{Updates: leastUpdates - 1}}}
 	if v := settled(trials, claims.TestBound(0, 1)).Verdict; v != claims.Inconclusive {

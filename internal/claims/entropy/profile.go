@@ -19,13 +19,17 @@ const (
 	changeTo     = 0.3
 )
 
+// profileSize makes less than the spec's of a quick look, and at other sizes as much as P4.5 and P4.6 ask for.
+func profileSize(lab *claims.Lab) []string {
+	return lab.Yielding(claims.Pick(lab, []string{"shards.limit=2000", "rounds=12"}, []string{"shards.limit=5000", "rounds=30"}, nil)...)
+}
+
 // profiles trains the network of P4's entropy curves at every slope, once for P4.4, P4.5 and P4.6.
 func profiles(ctx context.Context, lab *claims.Lab) ([][]*trial, error) {
 	return claims.Once(lab, "entropy profiles", func() ([][]*trial, error) {
-		size := claims.Pick(lab, []string{"shards.limit=2000", "rounds=12"}, []string{"shards.limit=3000", "rounds=20"}, nil)
 		var arms [][]string
 		for _, a := range profileSlopes {
-			arms = append(arms, append([]string{leaky(a)}, size...))
+			arms = append(arms, append([]string{leaky(a)}, profileSize(lab)...))
 		}
 		trials, err := grid(ctx, lab, "P4.4", arms, lab.Seeds())
 		if err != nil {

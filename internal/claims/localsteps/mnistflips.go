@@ -3,6 +3,7 @@ package localsteps
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fedrelu/fedrelu/analysis/activity"
@@ -38,14 +39,7 @@ func mnistFlipping(ctx context.Context, lab *claims.Lab) (parts []*claims.Outcom
 		slopes := make([]float64, len(seeds))
 		for k := range seeds {
 			of := flips[(a*len(seeds)+k)*len(widths):][:len(widths)]
-			slopes[k] = slopeOf(widths, func(m int) float64 {
-				for w, width := range widths {
-					if width == m {
-						return of[w]
-					}
-				}
-				panic("localsteps: no such width")
-			})
+			slopes[k] = slopeOf(widths, func(m int) float64 { return of[slices.Index(widths, m)] })
 		}
 		mean, _, _ := claims.Interval(slopes)
 		told = append(told, fmt.Sprintf("%s %.2f", split.name, mean))
