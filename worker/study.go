@@ -118,7 +118,7 @@ var studyParts = map[spec.Study][]study.Study{
 	spec.Heterogeneity: {study.Heterogeneity},
 	spec.Updates:       {study.Updates},
 	spec.LocalRanks:    {study.LocalRanks},
-	spec.Noise:         {study.Noise, study.Fluctuation},
+	spec.Noise:         {study.Noise},
 	spec.Units:         {study.Units},
 	spec.Entropy:       {study.Entropy},
 	spec.Identity:      {study.Identity, study.ZeroInputs},
@@ -127,6 +127,7 @@ var studyParts = map[spec.Study][]study.Study{
 	spec.SawTooth:      {study.Sawtooth},
 	spec.Prediction:    {study.Prediction, study.NullModel},
 	spec.Alignment:     {study.Alignment},
+	spec.Fluctuation:   {study.Fluctuation},
 }
 
 // studied tells how a study ended.

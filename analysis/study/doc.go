@@ -23,7 +23,7 @@
 //	local_ranks    ranks of local models and average                         (K+1) M                                                163
 //	noise          step_rel, round_rel, dist, gradient spread, noise scale   8K gradient passes on a batch, 12P bytes; a look at    173
 //	                                                                         all of P every step
-//	fluctuation    of singular values over the steps                         K H/every M; a copy of P every step                    210
+//	fluctuation    of singular values over the steps                         K M at 30 of the steps, or every; a copy of P a step   210
 //	units          dead and always-on units, agreement of patterns           (K+1) E + K^2 n forward passes                          44
 //	entropy        of activations, in training and of the average            E forward passes; in tasks a histogram an example       61
 //	identity       distance from the identity, biases, movement; no tasks    M, E forward passes                                     14

@@ -21,7 +21,7 @@ func (e *taskEntropies) step(int, bool, []float32, []float32) error { return nil
 
 func (e *taskEntropies) activations() relu.Watcher[float32] { return e.tasks[len(e.tasks)-1] }
 
-// measureEntropy says M16: "entropy.training" of each activation over the batches as each shard trains on them, and "entropy" of
+// measureEntropy says M16: "entropy.training" of each activation over the batches as each shard trains on them, and its mean, and "entropy" of
 // the average over the evaluated examples.
 func measureEntropy(ctx context.Context, m *measurement) error {
 	if len(m.net().Activations()) == 0 {
@@ -29,10 +29,15 @@ func measureEntropy(ctx context.Context, m *measurement) error {
 		return nil
 	}
 	seen := m.seen[Entropy].(*taskEntropies)
+	byLayer := make([][]*float64, len(m.net().Activations()))
 	for i, k := range m.Shards {
-		for _, l := range seen.tasks[i].Layers() {
+		for j, l := range seen.tasks[i].Layers() {
 			m.sayIf("entropy.training", of(k).in(l.Name), l.Entropy, l.Reason)
+			byLayer[j] = append(byLayer[j], l.Entropy)
 		}
+	}
+	for j, a := range m.net().Activations() {
+		m.sayMean("entropy.training", whole.in(a.Name), byLayer[j])
 	}
 	e := m.evaluate()
 	if e == nil {

@@ -11,10 +11,21 @@ import (
 // fluctuations collect the singular values of each weight over the steps of each task.
 type fluctuations struct {
 	m     *measurement
+	every int
 	tasks [][]*noise.Fluctuation // by weight; nil where it is too large
 }
 
-func observeSpectra(m *measurement) observer { return &fluctuations{m: m} }
+// mostLooks bounds the steps of the longest task whose singular values are taken: every weight's at every step would take as long as
+// hundreds of steps of training.
+const mostLooks = 30
+
+func observeSpectra(m *measurement) observer {
+	longest := 0
+	for i := range m.Shards {
+		longest = max(longest, m.Job.Steps(m.task(i)))
+	}
+	return &fluctuations{m: m, every: max(m.Every, (longest+mostLooks-1)/mostLooks)}
+}
 
 func (f *fluctuations) task(int) {
 	var weights []*noise.Fluctuation
@@ -25,7 +36,7 @@ func (f *fluctuations) task(int) {
 }
 
 func (f *fluctuations) step(step int, last bool, _, after []float32) error {
-	if step%f.m.Every != 0 && !last {
+	if step%f.every != 0 && !last {
 		return nil
 	}
 	for i, v := range f.m.weightViews() {
@@ -43,25 +54,22 @@ func (f *fluctuations) step(step int, last bool, _, after []float32) error {
 }
 
 // measureFluctuation says "fluctuation": how much the singular values of each weight fluctuate over the local steps, by shard
-// and as the mean.
+// and as the mean. "fluctuation.every" says which steps: its multiples, and the last.
 func measureFluctuation(_ context.Context, m *measurement) error {
 	seen := m.seen[Fluctuation].(*fluctuations)
+	m.say("fluctuation.every", whole, float64(seen.every))
 	for i, v := range m.weightViews() {
 		if m.tooLarge(v) {
 			m.miss("fluctuation", v.Name+": its smaller side exceeds the bound")
 			continue
 		}
-		var all []float64
+		var all []*float64
 		for j, k := range m.Shards {
 			relative := seen.tasks[j][i].Relative()
 			m.sayIf("fluctuation", of(k).in(v.Name), relative, "fewer than two steps were looked at, or the weight is 0")
-			if relative != nil {
-				all = append(all, *relative)
-			}
+			all = append(all, relative)
 		}
-		if len(all) == len(m.Shards) {
-			m.say("fluctuation", whole.in(v.Name), m.mean(all))
-		}
+		m.sayMean("fluctuation", whole.in(v.Name), all)
 	}
 	return nil
 }

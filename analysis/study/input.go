@@ -60,7 +60,7 @@ type Options struct {
 	MaxSide   int     // layers whose smaller side exceeds it have no singular values taken; 0: all have
 	Probe     int     // examples of each shard's probe (M3); 0: the whole shard
 	Evaluated int     // first examples of the test set that models are evaluated on (M15, M16, M18); 0: 1,000
-	Every     int     // sawtooth and fluctuation look at every so many steps, and at the last; 0: 1
+	Every     int     // sawtooth and fluctuation look at every so many steps at least, and at the last; 0: 1
 	Draws     int     // of the null model; 0: 20
 	Most      int     // numbers that all studies together may say; 0: no bound. The package doc says what is left out
 }

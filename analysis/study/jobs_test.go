@@ -41,8 +41,10 @@ func jobs(t *testing.T) map[string]Input {
 			a.Rule = localsgd.FedNova{}
 			j.Local.Schedule = shard.Schedule{Epochs: 2, Batch: 5}
 		},
-		"median":      func(_ *localsgd.Job, a *localsgd.Algorithm) { a.Rule = localsgd.Median{} },
-		"one shard":   func(_ *localsgd.Job, a *localsgd.Algorithm) { a.Participation.Count = 1 },
+		"median": func(_ *localsgd.Job, a *localsgd.Algorithm) { a.Rule = localsgd.Median{} },
+		"one shard": func(_ *localsgd.Job, a *localsgd.Algorithm) {
+			a.Participation = localsgd.Participation{Partial: true, Count: 1}
+		},
 		"whole shard": func(j *localsgd.Job, _ *localsgd.Algorithm) { j.Local.Schedule = shard.Schedule{Epochs: 2} },
 		"no decay":    func(j *localsgd.Job, _ *localsgd.Algorithm) { j.Local.SGD.WeightDecay = 0 },
 		"linear": func(j *localsgd.Job, _ *localsgd.Algorithm) {

@@ -25,8 +25,8 @@ func (s *stepNoise) step(_ int, _ bool, before, after []float32) error {
 	return nil
 }
 
-// measureNoise says M14: "step_rel" of each weight by shard and as their mean, "round_rel" and "dist" of the round, "gradient_spread",
-// "gradient_square" and "noise_scale" of each shard, and the means of the first two.
+// measureNoise says M14: "step_rel" of each weight by shard and as their mean, "round_rel" of the round, "dist" where it is an epoch, and
+// "gradient_spread", "gradient_square" and "noise_scale" of each shard and as their means.
 func measureNoise(ctx context.Context, m *measurement) error {
 	const still = "the weight is 0 or a value is not finite"
 	steps := m.seen[Noise].(*stepNoise)
@@ -36,27 +36,47 @@ func measureNoise(ctx context.Context, m *measurement) error {
 		}
 	}
 	for j, first := range steps.tasks[0].Mean() {
-		var all []float64
+		var all []*float64
 		for _, task := range steps.tasks {
-			if c := task.Mean()[j]; c.Relative != nil {
-				all = append(all, *c.Relative)
-			}
+			all = append(all, task.Mean()[j].Relative)
 		}
-		if len(all) == len(m.Shards) {
-			m.say("step_rel", whole.in(first.Name), m.mean(all))
-		}
+		m.sayMean("step_rel", whole.in(first.Name), all)
 	}
 	changes := noise.Changes(m.layout(), m.start, m.next)
 	for _, c := range changes {
 		m.sayIf("round_rel", whole.against(Next).in(c.Name), c.Relative, still)
 	}
 	m.sayIf("round_rel", whole.against(Next), noise.Whole(m.layout(), m.start, m.next), "the model is 0")
-	m.sayIf("dist", whole.against(Next), noise.Dist(changes), still)
+	if reason := m.noEpoch(); reason != "" {
+		m.miss("dist", reason)
+	} else {
+		m.sayIf("dist", whole.against(Next), noise.Dist(changes), still)
+	}
 	return m.sayGradientNoise(ctx)
+}
+
+// noEpoch returns why the round is not one pass over the training set, whose relative change M14's Dist is; empty if it is.
+func (m *measurement) noEpoch() string {
+	if len(m.Plan.Tasks) < len(m.Job.Shards) {
+		return fmt.Sprintf("the round is no epoch: %d of %d shards take part", len(m.Plan.Tasks), len(m.Job.Shards))
+	}
+	schedule := m.Job.Local.Schedule
+	schedule.Join = m.net().LeastBatch() > 1
+	for i, t := range m.Plan.Tasks {
+		n := len(m.Job.Shards[t.Shard])
+		switch {
+		case n == 0:
+			return fmt.Sprintf("this process does not know how large shard %d is", t.Shard)
+		case schedule.TotalExamples(n) != n || m.Job.Steps(m.Plan.Task(i)) != schedule.TotalSteps(n):
+			return fmt.Sprintf("the round is no epoch: shard %d takes another number of examples than its %d", t.Shard, n)
+		}
+	}
+	return ""
 }
 
 func (m *measurement) sayGradientNoise(ctx context.Context) error {
 	var spreads, squares []float64
+	var scales []*float64
 	for _, k := range m.Shards {
 		n, err := m.gradientNoise(ctx, k)
 		if err != nil {
@@ -65,10 +85,11 @@ func (m *measurement) sayGradientNoise(ctx context.Context) error {
 		m.say("gradient_spread", of(k), n.Spread)
 		m.say("gradient_square", of(k), n.Mean)
 		m.sayIf("noise_scale", of(k), n.Scale, "noise hides the gradient")
-		spreads, squares = append(spreads, n.Spread), append(squares, n.Mean)
+		spreads, squares, scales = append(spreads, n.Spread), append(squares, n.Mean), append(scales, n.Scale)
 	}
 	m.say("gradient_spread", whole, m.mean(spreads))
 	m.say("gradient_square", whole, m.mean(squares))
+	m.sayMean("noise_scale", whole, scales)
 	return nil
 }
 

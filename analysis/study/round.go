@@ -200,6 +200,20 @@ func (m *measurement) sayIf(quantity string, at place, value *float64, reason st
 	m.say(quantity, at, *value)
 }
 
+// sayMean notes the mean over the measured shards (M19) if all of them have the number: a mean over some would be of other shards.
+// Where one has none, its own reason was noted.
+func (m *measurement) sayMean(quantity string, at place, values []*float64) {
+	var all []float64
+	for _, v := range values {
+		if v != nil {
+			all = append(all, *v)
+		}
+	}
+	if len(all) == len(m.Shards) {
+		m.say(quantity, at, m.mean(all))
+	}
+}
+
 // miss notes a reason, once.
 func (m *measurement) miss(quantity, reason string) {
 	if one := (Missing{quantity, reason}); !slices.Contains(m.missing, one) {

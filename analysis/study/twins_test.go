@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fedrelu/fedrelu/localsgd"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
@@ -112,7 +113,7 @@ func TestStepNoiseAgainstPlainLoops(t *testing.T) {
 	got := measure(t, in, Noise, Fluctuation)
 	v, _ := in.Job.Net.Layout().Lookup("2.weight")
 	of64 := func(params []float32) []float64 { return wide(tensor.Of(params, v)) }
-	mean := 0.0
+	mean, fluctuation := 0.0, 0.0
 	for i, k := range in.Shards {
 		path := trajectory(t, in, k)
 		steps := 0.0
@@ -136,14 +137,12 @@ func TestStepNoiseAgainstPlainLoops(t *testing.T) {
 			square += m * m
 		}
 		got.near("fluctuation", of(k).in("2.weight"), math.Sqrt(variance/square), 1e-6)
+		fluctuation += in.Plan.Tasks[i].Weight.Float() * math.Sqrt(variance/square)
 	}
+	got.near("fluctuation", whole.in("2.weight"), fluctuation, 1e-6)
+	got.near("fluctuation.every", whole, 1, 0)
 	got.near("step_rel", whole.in("2.weight"), mean, 1e-9)
 	got.near("round_rel", whole, length(minus(wide(in.Next), wide(in.Start)))/length(wide(in.Start)), 1e-9)
-	dist := 0.0
-	for _, name := range []string{"0.weight", "2.weight", "4.weight"} {
-		dist += got.find("round_rel", whole.in(name)) / 3
-	}
-	got.near("dist", whole, dist, 1e-12)
 	got.near("round_rel", whole.in("2.weight"), length(minus(of64(in.Next), of64(in.Start)))/length(of64(in.Start)), 1e-9)
 }
 
@@ -168,5 +167,102 @@ func TestEveryLeavesStepsOut(t *testing.T) {
 	}
 	if !slices.Equal(steps, []int{3, 5}) {
 		t.Errorf("the saw-tooth has the steps %v, want 3 and 5", steps)
+	}
+}
+
+// Dist is the mean of the weights' changes over an epoch, and nothing over another stretch of training (M14, PAPERS.md 1.4).
+func TestDistIsOverAnEpoch(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*localsgd.Job, *localsgd.Algorithm)
+		why    string // empty: it is an epoch
+	}{
+		{"an epoch", func(j *localsgd.Job, _ *localsgd.Algorithm) {
+			j.Local.Schedule = shard.Schedule{Epochs: 1, Batch: 5}
+		}, ""},
+		{"whole shards", func(j *localsgd.Job, _ *localsgd.Algorithm) { j.Local.Schedule = shard.Schedule{Steps: 1} }, ""},
+		{"two epochs", func(j *localsgd.Job, _ *localsgd.Algorithm) {
+			j.Local.Schedule = shard.Schedule{Epochs: 2, Batch: 5}
+		}, "another number of examples"},
+		{"some steps", func(*localsgd.Job, *localsgd.Algorithm) {}, "another number of examples than its 12"},
+		{"some shards", func(j *localsgd.Job, a *localsgd.Algorithm) {
+			j.Local.Schedule, a.Participation = shard.Schedule{Epochs: 1, Batch: 5}, localsgd.Participation{Partial: true, Count: 2}
+		}, "2 of 3 shards"},
+		{"single steps", func(j *localsgd.Job, _ *localsgd.Algorithm) {
+			j.Local.Schedule, j.Local.PostLocal = shard.Schedule{Epochs: 1, Batch: 5}, 2
+		}, "another number"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			job, a := smallJob(t), everyone
+			test.change(job, &a)
+			in := roundOf(t, job, a)
+			in.Shards = in.Shards[:1] // which are measured does not matter
+			got := measure(t, in, Noise)
+			if test.why != "" {
+				got.lacks("dist", test.why)
+				return
+			}
+			dist := 0.0
+			for _, name := range []string{"0.weight", "2.weight", "4.weight"} {
+				v, _ := job.Net.Layout().Lookup(name)
+				start, next := wide(tensor.Of(in.Start, v)), wide(tensor.Of(in.Next, v))
+				dist += length(minus(next, start)) / length(start) / 3
+			}
+			got.near("dist", whole.against(Next), dist, 1e-9)
+		})
+	}
+}
+
+// Singular values of long tasks are taken at thirty steps at most, which the record names.
+func TestFluctuationOfALongRound(t *testing.T) {
+	job := smallJob(t)
+	job.Local.Schedule.Steps = 64
+	in := roundOf(t, job, everyone)
+	got := measure(t, in, Fluctuation)
+	got.near("fluctuation.every", whole, 3, 0)
+	var spectra [][]float64
+	for h := 1; h <= 64; h++ {
+		if h%3 != 0 && h < 64 {
+			continue
+		}
+		end := make([]float32, job.Net.Parameters())
+		_, err := localsgd.NewTrainer(job).Train(context.Background(), localsgd.Task{Round: in.Plan.Round, Shard: 2, Steps: h},
+			localsgd.NewGrid(job.Net.Layout(), in.Start), localsgd.Blocks{Start: in.Start, End: end})
+		if err != nil {
+			t.Fatal(err)
+		}
+		spectra = append(spectra, spectrum(job, end, "0.weight"))
+	}
+	variance, square, n := 0.0, 0.0, float64(len(spectra))
+	for j := range spectra[0] {
+		mean := 0.0
+		for _, s := range spectra {
+			mean += s[j] / n
+		}
+		for _, s := range spectra {
+			variance += (s[j] - mean) * (s[j] - mean) / n
+		}
+		square += mean * mean
+	}
+	got.near("fluctuation", of(2).in("0.weight"), math.Sqrt(variance/square), 1e-6)
+}
+
+// Means over shards weigh by p_k (M19), and are those of all measured shards or none.
+func TestMeansOverShards(t *testing.T) {
+	job := smallJob(t)
+	job.Local.Schedule.Batch = 9 // less noise than gradient
+	in := roundOf(t, job, everyone)
+	got := measure(t, in, Noise, Entropy)
+	for _, quantity := range []struct{ name, layer string }{{"noise_scale", ""}, {"entropy.training", "1"}, {"entropy.training", "3"}} {
+		mean := 0.0
+		for i, k := range in.Shards {
+			mean += in.Plan.Tasks[i].Weight.Float() * got.find(quantity.name, of(k).in(quantity.layer))
+		}
+		got.near(quantity.name, whole.in(quantity.layer), mean, 1e-12)
+	}
+	m := measurement{Input: in, weights: []float64{1, 1, 1}}
+	one := 1.0
+	if m.sayMean("q", whole, []*float64{&one, nil, &one}); len(m.readings) > 0 {
+		t.Errorf("a mean of some shards: %v", m.readings)
 	}
 }

@@ -19,11 +19,12 @@ const (
 	SawTooth      Study = "saw_tooth"
 	Prediction    Study = "prediction"
 	Alignment     Study = "alignment"
+	Fluctuation   Study = "fluctuation"
 )
 
 // Studies says how often each study is made.
 type Studies struct {
-	every [12]int // in the order of studyTable; 0 = off
+	every [13]int // in the order of studyTable; 0 = off
 }
 
 // studyTable says where each study stands in the schema.
@@ -43,6 +44,7 @@ var studyTable = [...]struct {
 	{SawTooth, func(c *pb.Checks) **pb.Period { return &c.SawTooth }},
 	{Prediction, func(c *pb.Checks) **pb.Period { return &c.Prediction }},
 	{Alignment, func(c *pb.Checks) **pb.Period { return &c.Alignment }},
+	{Fluctuation, func(c *pb.Checks) **pb.Period { return &c.Fluctuation }},
 }
 
 // AllStudies returns every study there is, in the order of the schema.

@@ -8083,26 +8083,31 @@ type Checks struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Drift *Drift                 `protobuf:"bytes,1,opt,name=drift,proto3" json:"drift,omitempty"`
 	Rank  *Rank                  `protobuf:"bytes,2,opt,name=rank,proto3" json:"rank,omitempty"`
-	// How much the gradients of shards differ at the average model, by split halves of the probes. Two gradients of a probe a
-	// shard, and 16 P bytes of memory; nothing of that size is sent.
+	// How much the gradients of shards differ at the average model, by split halves of the probes. Two gradients of half a probe a
+	// shard, and 24 P bytes of memory; nothing of that size is sent.
 	Heterogeneity *Period `protobuf:"bytes,3,opt,name=heterogeneity,proto3" json:"heterogeneity,omitempty"`
 	// Cosine of each update with the mean update, gradient diversity, ratio of norms. One pass over the parameters a shard.
 	Updates *Period `protobuf:"bytes,4,opt,name=updates,proto3" json:"updates,omitempty"`
-	// Ranks of the local models. Singular values of every matrix a shard, within rank.max_side: as much as rank, for each.
+	// Ranks of the local models and of the average. Singular values of every matrix within rank.max_side: as much as rank, for each
+	// shard and once more.
 	LocalRanks *Period `protobuf:"bytes,5,opt,name=local_ranks,json=localRanks,proto3" json:"local_ranks,omitempty"`
 	// How much training moves, a step and a round, and how much of it is chance: spread of gradients, noise scale. One pass over
-	// the parameters a step, and 8 gradients of a batch a shard.
+	// the parameters a step, and 8 gradients of a batch a shard with 12 P bytes of memory.
 	Noise *Period `protobuf:"bytes,6,opt,name=noise,proto3" json:"noise,omitempty"`
-	// Units that are dead or always on, agreement of gates between shards. A forward pass of the first 1,000 test examples, and
-	// of all probes at each local model.
+	// Units that are dead or always on, agreement of gates between shards. Forward passes of the first 1,000 test examples at the average
+	// and at each local model, and of all probes at each local model.
 	Units *Period `protobuf:"bytes,7,opt,name=units,proto3" json:"units,omitempty"`
-	// Entropy of activations: of each mini-batch as it is trained, and of the average model. A forward pass a step and one of the
-	// first 1,000 test examples.
+	// Entropy of activations: of each mini-batch as it is trained, and of the average model. A histogram of every activation of each
+	// example that is trained on, twice the time of the tasks for the 2NN of FedAvg's paper, and a forward pass of the first 1,000 test
+	// examples.
 	Entropy *Period `protobuf:"bytes,8,opt,name=entropy,proto3" json:"entropy,omitempty"`
-	// Distance of layers to the identity, norms of biases, and how far activations move from layer to layer. Singular values of
-	// every square matrix.
+	// Distance of layers to the identity, norms of biases, and how far activations move from layer to layer; and the first weight's columns
+	// at inputs that are zero in the whole training set, beside their exact decay. Singular values of every square hidden matrix, a
+	// forward pass of the first 1,000 test examples, and a look at the training set.
 	Identity *Period `protobuf:"bytes,9,opt,name=identity,proto3" json:"identity,omitempty"`
-	// Path norm, balance of neurons, and for shallow networks of one input their splines. One pass over the parameters.
+	// Path norm, balance of neurons, and for shallow networks of one input their splines and the exact optimum of their training problem.
+	// A pass over the parameters of each local model and of the average; the optimum is cubic in the distinct inputs, of which there may be
+	// 256.
 	Norms *Period `protobuf:"bytes,10,opt,name=norms,proto3" json:"norms,omitempty"`
 	// What the mean of k of the local models has in ranks, loss and accuracy, for every k, and the loss barriers between them.
 	// Singular values of every matrix and a pass of the first 1,000 test examples for each k, and eleven such passes a pair.
@@ -8112,12 +8117,17 @@ type Checks struct {
 	// smallest n that fits, which the record has as sawtooth.every.
 	SawTooth *Period `protobuf:"bytes,12,opt,name=saw_tooth,json=sawTooth,proto3" json:"saw_tooth,omitempty"`
 	// Divergence of local models as noise and heterogeneity predict it beside what it is, and ranks beside those of random
-	// gradients. As noise and heterogeneity together, and two sets of singular values for each of a few draws.
+	// gradients. As noise and heterogeneity together, and of every linear layer 20 draws: two sets of singular values each, and a rank-one
+	// update for every sample that is remembered, K B ln(5000) / (lr weight_decay) of them, of which 131,072 are the most.
 	Prediction *Period `protobuf:"bytes,13,opt,name=prediction,proto3" json:"prediction,omitempty"`
 	// Loss barriers after the hidden units of one local model were brought into the order in which they match the other's best, and how
 	// many moved: beside those of averaging, what part of a barrier is the order of units. As many passes as these, and an assignment
 	// a pair and hidden layer, cubic in its width (200 units: 0.1 s).
-	Alignment     *Period `protobuf:"bytes,14,opt,name=alignment,proto3" json:"alignment,omitempty"`
+	Alignment *Period `protobuf:"bytes,14,opt,name=alignment,proto3" json:"alignment,omitempty"`
+	// How much the singular values of the local models' matrices fluctuate while they train. Singular values of every matrix within
+	// rank.max_side, a shard at up to 30 of its steps, every n-th and the last; the record has n as fluctuation.every. For the 2NN of
+	// FedAvg's paper that is some 4 s a round of 4 shards.
+	Fluctuation   *Period `protobuf:"bytes,15,opt,name=fluctuation,proto3" json:"fluctuation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -8246,6 +8256,13 @@ func (x *Checks) GetPrediction() *Period {
 func (x *Checks) GetAlignment() *Period {
 	if x != nil {
 		return x.Alignment
+	}
+	return nil
+}
+
+func (x *Checks) GetFluctuation() *Period {
+	if x != nil {
+		return x.Fluctuation
 	}
 	return nil
 }
@@ -9261,7 +9278,7 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x01H\x01R\fobservations\x88\x01\x01\x12@\n" +
 	"\x05floor\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xe7\x84\x0f2\x00R\x05floorB\x04\n" +
 	"\x02_kB\x0f\n" +
-	"\r_observations\"\x99\x05\n" +
+	"\r_observations\"\xcf\x05\n" +
 	"\x06Checks\x12'\n" +
 	"\x05drift\x18\x01 \x01(\v2\x11.fedrelu.v1.DriftR\x05drift\x12$\n" +
 	"\x04rank\x18\x02 \x01(\v2\x10.fedrelu.v1.RankR\x04rank\x128\n" +
@@ -9280,7 +9297,8 @@ const file_fedrelu_v1_spec_proto_rawDesc = "" +
 	"\n" +
 	"prediction\x18\r \x01(\v2\x12.fedrelu.v1.PeriodR\n" +
 	"prediction\x120\n" +
-	"\talignment\x18\x0e \x01(\v2\x12.fedrelu.v1.PeriodR\talignment\"<\n" +
+	"\talignment\x18\x0e \x01(\v2\x12.fedrelu.v1.PeriodR\talignment\x124\n" +
+	"\vfluctuation\x18\x0f \x01(\v2\x12.fedrelu.v1.PeriodR\vfluctuation\"<\n" +
 	"\x06Period\x12(\n" +
 	"\x05every\x18\x01 \x01(\x05B\r\xbaH\n" +
 	"\x1a\b\x18\xff\xff\xff\xff\a(\x00H\x00R\x05every\x88\x01\x01B\b\n" +
@@ -9664,11 +9682,12 @@ var file_fedrelu_v1_spec_proto_depIdxs = []int32{
 	117, // 140: fedrelu.v1.Checks.saw_tooth:type_name -> fedrelu.v1.Period
 	117, // 141: fedrelu.v1.Checks.prediction:type_name -> fedrelu.v1.Period
 	117, // 142: fedrelu.v1.Checks.alignment:type_name -> fedrelu.v1.Period
-	143, // [143:143] is the sub-list for method output_type
-	143, // [143:143] is the sub-list for method input_type
-	143, // [143:143] is the sub-list for extension type_name
-	143, // [143:143] is the sub-list for extension extendee
-	0,   // [0:143] is the sub-list for field type_name
+	117, // 143: fedrelu.v1.Checks.fluctuation:type_name -> fedrelu.v1.Period
+	144, // [144:144] is the sub-list for method output_type
+	144, // [144:144] is the sub-list for method input_type
+	144, // [144:144] is the sub-list for extension type_name
+	144, // [144:144] is the sub-list for extension extendee
+	0,   // [0:144] is the sub-list for field type_name
 }
 
 func init() { file_fedrelu_v1_spec_proto_init() }

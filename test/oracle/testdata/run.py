@@ -150,7 +150,7 @@ class Run:
         self.say("train_loss", r.train_loss)
         checks = self.spec["checks"]
         r.drift()
-        for name in ("updates", "local_ranks", "noise", "units", "entropy", "identity", "norms", "averaging", "saw_tooth", "prediction"):
+        for name in ("updates", "local_ranks", "noise", "units", "entropy", "identity", "norms", "averaging", "saw_tooth", "prediction", "fluctuation"):
             every = checks.get(name, {}).get("every", 0)
             if every and self.round % every == 0:
                 getattr(r, name)()
@@ -279,14 +279,25 @@ class Round:
             cut = net.slices[name]
             steps = [[np.linalg.norm(b[cut] - a[cut]) / np.linalg.norm(a[cut]) for a, b in zip(path, path[1:])] for path in self.paths]
             self.both("step_rel", [float(np.mean(s)) for s in steps], name)
-            self.both("fluctuation", [self.fluctuation(path, name) for path in self.paths], name)
             relative.append(float(np.linalg.norm(self.next[cut] - self.start[cut]) / np.linalg.norm(self.start[cut])))
             self.say("round_rel", relative[-1], name)
         self.say("round_rel", float(np.linalg.norm(self.next - self.start) / np.linalg.norm(self.start)))
-        self.say("dist", float(np.mean(relative)))
+        if self.is_epoch():
+            self.say("dist", float(np.mean(relative)))
         self.spread()
 
-    def fluctuation(self, path, name):
+    def is_epoch(self):
+        """1.4: Dist is across one epoch, in which every example of every shard is trained on once."""
+        run = self.run
+        return self.workers == len(run.shards) and all(
+            sorted(i for batch in run.batches(k, self.number) for i in batch) == sorted(shard) for k, shard in enumerate(run.shards))
+
+    def fluctuation(self):
+        self.say("fluctuation.every", 1)  # of short rounds every step is looked at
+        for name in self.net.weights:
+            self.both("fluctuation", [self.fluctuation_of(path, name) for path in self.paths], name)
+
+    def fluctuation_of(self, path, name):
         """3.3 (d): how much the singular values move over the round's steps, beside their size."""
         s = np.array([measures.singular(self.net.get(p, name)) for p in path[1:]])
         return float(np.sqrt((s.std(axis=0) ** 2).sum() / (s.mean(axis=0) ** 2).sum()))
@@ -297,7 +308,7 @@ class Round:
 
     def spread(self):
         batch = self.run.local["batch"]
-        spreads, squares = [], []
+        spreads, squares, scales = [], [], []
         for k, x, y in zip(self.shards, self.probes, self.labels):
             spread, square = self.recorded("gradient_spread", k), self.recorded("gradient_square", k)
             if batch == 1 and len(x) <= 4:
@@ -307,8 +318,11 @@ class Round:
             squares.append(square)
             size = batch or len(x)
             below = square - spread / 8
+            scales.append(size * spread / below if below > 0 else None)
             if below > 0:
-                self.say("noise_scale", size * spread / below, shard=k)
+                self.say("noise_scale", scales[-1], shard=k)
+        if None not in scales:
+            self.say("noise_scale", measures.mean_of(self.p, scales))
         self.both("gradient_spread", spreads)
         self.both("gradient_square", squares)
 
@@ -326,10 +340,12 @@ class Round:
         run = self.run
         for a, value in measures.entropy(self.net, self.model, self.eval_x).items():
             self.say("entropy", value, a)
+        means = []
         for k, path in zip(self.shards, self.paths):
             of = [measures.entropy(self.net, p, run.x[b]) for p, b in zip(path, run.batches(k, self.number))]
-            for a in self.net.activations:
-                self.say("entropy.training", float(np.mean([e[a] for e in of])), a, k)
+            means.append({a: float(np.mean([e[a] for e in of])) for a in self.net.activations})
+        for a in self.net.activations:
+            self.both("entropy.training", [m[a] for m in means], a)
 
     def identity(self):
         net, sums, found_any = self.net, [0.0, 0.0], False
