@@ -42,11 +42,11 @@ func layers(second float32) []safetensors.Tensor {
 
 func report(t *testing.T, paths ...string) *Report {
 	t.Helper()
-	models, err := Open(paths)
+	models, err := Open(paths, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Measure(t.Context(), models, nil, analysis.RankOptions{Epsilon: 1e-3})
+	r, err := Measure(t.Context(), models, nil, Options{Ranks: analysis.RankOptions{Epsilon: 1e-3}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,14 +56,14 @@ func report(t *testing.T, paths ...string) *Report {
 // numbers returns the long table by model, layer and quantity.
 func numbers(r *Report) map[string]float64 {
 	out := map[string]float64{}
-	for _, row := range r.Rows() {
+	for _, row := range r.Rows {
 		v := math.NaN()
 		if row.Value != nil {
 			v = *row.Value
 		}
 		key := fmt.Sprint(row.Model, " ", row.Layer, " ", row.Quantity)
-		if row.B != "" {
-			key = fmt.Sprint(row.Model, "-", row.B, " ", row.Quantity)
+		if row.Other != "" {
+			key = fmt.Sprint(row.Model, "-", row.Other, " ", row.Layer, " ", row.Quantity)
 		}
 		out[key] = v
 	}
@@ -74,8 +74,8 @@ func numbers(r *Report) map[string]float64 {
 func TestOneModel(t *testing.T) {
 	got := numbers(report(t, write(t, "a.safetensors", layers(2)...)))
 	for key, want := range map[string]float64{
-		"a.safetensors fc1.weight rank": 2, "a.safetensors fc1.weight spectral_norm": 4, "a.safetensors fc1.weight frobenius_norm": 5,
-		"a.safetensors fc1.weight stable_rank": 25. / 16, "a.safetensors fc1.weight energy_1": 16. / 25, "a.safetensors fc2.weight rank_0.05": 1,
+		"a.safetensors fc1.weight rank": 2, "a.safetensors fc1.weight spectral": 4, "a.safetensors fc1.weight frobenius": 5,
+		"a.safetensors fc1.weight stable_rank": 25. / 16, "a.safetensors fc1.weight energy_1": 16. / 25, "a.safetensors fc2.weight rank.0.05": 1,
 		"a.safetensors  norm": math.Sqrt(34), "a.safetensors  path_norm": 6,
 	} {
 		if v, ok := got[key]; !ok || math.Abs(v-want) > 1e-6 {
@@ -91,13 +91,16 @@ func TestTwoModels(t *testing.T) {
 	if len(r.Pairs) != 1 || r.Average == nil || len(r.Curve) != 2 || r.Models[0].Name == r.Models[1].Name {
 		t.Fatalf("%d pairs, %d of the curve, names %s and %s", len(r.Pairs), len(r.Curve), r.Models[0].Name, r.Models[1].Name)
 	}
-	if p := r.Pairs[0]; p.Distance != 4 || math.Abs(*p.Cosine-26./34) > 1e-9 || math.Abs(*p.Relative-4/math.Sqrt(34)) > 1e-9 {
-		t.Errorf("distance %v, cosine %v, relative %v", p.Distance, *p.Cosine, *p.Relative)
+	for key, want := range map[string]float64{"distance": 4, "params_cosine": 26. / 34, "distance_rel": 4 / math.Sqrt(34), "round_rel": 4 / math.Sqrt(34), "dist": 1} {
+		key = r.Pairs[0].A + "-" + r.Pairs[0].B + "  " + key
+		if got := numbers(r)[key]; math.Abs(got-want) > 1e-9 {
+			t.Errorf("%s is %v, want %v", key, got, want)
+		}
 	}
 	if got := numbers(r); math.Abs(got["average  divergence"]-4) > 1e-9 || got["average fc2.weight rank"] != 0 || got["average  path_norm"] != 0 {
 		t.Errorf("V %v, rank %v and path norm %v of what averages to zero", got["average  divergence"], got["average fc2.weight rank"], got["average  path_norm"])
 	}
-	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "--data") {
+	if len(r.Notes) != 2 || !strings.Contains(r.Notes[0], "--data") {
 		t.Errorf("notes %q", r.Notes)
 	}
 }
@@ -127,18 +130,18 @@ func TestBadFiles(t *testing.T) {
 		"other tensors: 1, and ": {good, write(t, "b.safetensors", vector("x", 1))},
 		"fc2.weight [2 1] where": {good, write(t, "b.safetensors", layers(1)[0], layers(1)[1], matrix("fc2.weight", 2, 1, 0, 1))},
 	} {
-		if _, err := Open(paths); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Open(paths, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", paths, err, want)
 		}
 	}
 }
 
-func TestMNISTSpecNamesWhatIsWrong(t *testing.T) {
-	models, err := Open([]string{write(t, "a.safetensors", layers(1)...)})
+func TestDerivedNetworkNamesWhatIsWrong(t *testing.T) {
+	models, err := Open([]string{write(t, "a.safetensors", layers(1)...)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := MNISTSpec(models[0].Layout); err == nil || !strings.Contains(err.Error(), "2 and 1") {
-		t.Errorf("%v, want the sizes 2 and 1", err)
+	if err := CheckDerived(models[0].Layout, 784, 10); err == nil || !strings.Contains(err.Error(), "784 inputs and 10 outputs, the model has 2 and 1") {
+		t.Errorf("%v, want both sizes", err)
 	}
 }

@@ -1,10 +1,23 @@
 // Package checkpoints measures models that lie in safetensors files, whoever trained them: every matrix by itself, several
 // models beside each other, and, where a network and data are known, what the models compute.
 //
-// Rules. Measurements are those of analysis, by its names; nothing is trained and no file is changed. Tensors have the names
-// that their file gives them and the order of torch's state_dict(); convolutions are measured as out x (in kh kw), and running
-// statistics not at all. A number that does not exist is nil, with a reason where there is room for one. Nothing depends on the
-// number of threads.
+// Rules. Measurements are those of analysis, by the conventions M1 to M20 of PAPERS.md 0.4; nothing is trained and no file is
+// changed. Tensors have the names that their file gives them; their order is that of torch's state_dict() with numbers in names
+// counted (fc2 before fc10), or the one that is asked for; convolutions are measured as out x (in kh kw), and running statistics not
+// at all. Activations have their numbers in the network. A number that does not exist is nil, and what is not measured at all has a
+// note. Nothing depends on the number of threads.
+//
+// Names. A quantity that the long table of a run has (package study, record.Drift) has its name here, for a file in place of a
+// shard's model: "rank.0.001", "units.dead", "variation". The mean of all files is the model "average", what runs compare local models
+// with; a file after another counts as a round ("round_rel", "dist"). Quantities that no run has:
+//
+//	norm                       of all parameters
+//	energy_1, _5, _10          part of ||W||^2 in the largest singular values (M9)
+//	gradient_norm              of the loss on the probe
+//	distance, distance_rel     of two models, the latter by the root of the product of their norms
+//	params_cosine              of two models' parameters ("cosine" is that of gradients, M5)
+//	barrier.alpha              where the barrier is, 0 at the first model; barrier.aligned.alpha
+//	update.turn                cosine of the step to a file and the step from it to the next
 package checkpoints
 
 import (
@@ -15,7 +28,6 @@ import (
 	"strings"
 
 	"github.com/fedrelu/fedrelu/internal/workload"
-	"github.com/fedrelu/fedrelu/localsgd/relu"
 	"github.com/fedrelu/fedrelu/localsgd/tensor"
 )
 
@@ -31,16 +43,17 @@ type Model struct {
 	Block  []float32
 }
 
-// Open reads checkpoints, which must have the same tensors if there are several. Errors name the file.
-func Open(paths []string) ([]*Model, error) {
+// Open reads checkpoints, which must have the same tensors if there are several. layers, if any, names all layers in the order of the
+// network. Errors name the file.
+func Open(paths []string, layers []string) ([]*Model, error) {
 	var models []*Model
 	for _, path := range paths {
-		m, err := open(path)
+		m, err := open(path, layers)
 		if err != nil {
 			return nil, fmt.Errorf("reading a checkpoint: %w", err)
 		}
 		if len(models) > 0 {
-			if err := sameTensors(models[0], m); err != nil {
+			if err := SameTensors(models[0], m); err != nil {
 				return nil, err
 			}
 		}
@@ -50,7 +63,7 @@ func Open(paths []string) ([]*Model, error) {
 	return models, nil
 }
 
-func open(path string) (*Model, error) {
+func open(path string, layers []string) (*Model, error) {
 	f, err := workload.OpenModel(path)
 	if err != nil {
 		return nil, err
@@ -66,10 +79,14 @@ func open(path string) (*Model, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	m := &Model{Path: path, Name: path, Hash: f.Hash, Layout: layout, Block: make([]float32, f.Values)}
-	return m, f.Read(m.Block)
+	if err := f.Read(m.Block); err != nil {
+		return nil, err
+	}
+	return m.inOrder(layers)
 }
 
-func sameTensors(a, b *Model) error {
+// SameTensors returns an error that wraps ErrShapes unless two models have the same tensors.
+func SameTensors(a, b *Model) error {
 	if a.Layout.Len() != b.Layout.Len() {
 		return fmt.Errorf("%s: %w: %d, and %s has %d", b.Path, ErrShapes, b.Layout.Len(), a.Path, a.Layout.Len())
 	}
@@ -93,36 +110,4 @@ func shorten(models []*Model) {
 			m.Name = filepath.Base(m.Path)
 		}
 	}
-}
-
-// Chain returns the network of linear layers with ReLUs between them that a model's tensors are, whatever their names: matrices
-// that fit one behind the other, each with a vector of its outputs or without. The reason says why there is none.
-func Chain(layout *tensor.Layout) (net *relu.Network, reason string) {
-	var layers []relu.Layer
-	outputs, inputs := 0, 0
-	for i := 0; i < layout.Len(); i++ {
-		w := layout.At(i)
-		if len(w.Shape) != 2 {
-			return nil, fmt.Sprintf("tensor %s %v is not a linear layer's weight", w.Name, w.Shape)
-		}
-		if outputs != 0 && w.Shape[1] != outputs {
-			return nil, fmt.Sprintf("tensor %s takes %d inputs, the layer before it has %d outputs", w.Name, w.Shape[1], outputs)
-		}
-		if outputs != 0 {
-			layers = append(layers, relu.ReLU{})
-		} else {
-			inputs = w.Shape[1]
-		}
-		outputs = w.Shape[0]
-		bias := i+1 < layout.Len() && slices.Equal(layout.At(i+1).Shape, []int{outputs})
-		if bias {
-			i++
-		}
-		layers = append(layers, relu.Linear{In: w.Shape[1], Out: outputs, Bias: bias})
-	}
-	net, err := relu.New(layers, []int{inputs}, relu.CrossEntropy)
-	if err != nil {
-		return nil, err.Error()
-	}
-	return net, ""
 }

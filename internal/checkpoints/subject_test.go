@@ -1,10 +1,13 @@
 package checkpoints
 
 import (
+	"math"
+	"strings"
 	"testing"
 
 	"github.com/fedrelu/fedrelu/analysis"
 	"github.com/fedrelu/fedrelu/analysis/averaging"
+	"github.com/fedrelu/fedrelu/analysis/noise"
 	"github.com/fedrelu/fedrelu/analysis/norm"
 	"github.com/fedrelu/fedrelu/internal/safetensors"
 	"github.com/fedrelu/fedrelu/localsgd"
@@ -84,15 +87,15 @@ func opened(t *testing.T, job *localsgd.Job, blocks ...[]float32) *Report {
 	for i, b := range blocks {
 		paths = append(paths, save(t, string(rune('a'+i))+".safetensors", job.Net.Layout(), b))
 	}
-	models, err := Open(paths)
+	models, err := Open(paths, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	subject, err := NewSubject(job, models[0].Layout, false)
+	subject, err := NewSubject(job, models[0].Layout)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Measure(t.Context(), models, subject, analysis.RankOptions{Epsilon: 1e-3})
+	r, err := Measure(t.Context(), models, subject, Options{Ranks: analysis.RankOptions{Epsilon: 1e-3}, Align: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,8 +176,92 @@ func TestBarrierRecalibrates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := numbers(opened(t, job, a, b))["a.safetensors-b.safetensors barrier"]
+	got := numbers(opened(t, job, a, b))["a.safetensors-b.safetensors  barrier"]
 	if got != want.Height || got == 0 {
 		t.Errorf("barrier %v, want %v", got, want.Height)
+	}
+}
+
+// TestNoiseTwin computes M14 again, batch by batch in float64.
+func TestNoiseTwin(t *testing.T) {
+	job := jobOf(t, relu.MLP{Input: 6, Hidden: []int{5}, Output: 3}.Layers(), 6, 3)
+	block := keyedBlock(job, 1)
+	var gradients [][]float32
+	mean := make([]float64, len(block))
+	for _, batch := range noise.Draw(job.Seed, 0, 0, 60, 4) {
+		machine, g := relu.NewMachine[float32](job.Net, 4), make(collected, len(block))
+		machine.Probe(block, localsgd.Fill(machine, job.Data.Train, batch), &g)
+		gradients = append(gradients, g)
+		for i, v := range g {
+			mean[i] += float64(v) / noise.Batches
+		}
+	}
+	spread, square := 0.0, 0.0
+	for i, m := range mean {
+		square += m * m
+		for _, g := range gradients {
+			spread += (float64(g[i]) - m) * (float64(g[i]) - m) / (noise.Batches - 1)
+		}
+	}
+	got := numbers(opened(t, job, block))
+	scale := 4 * spread / (square - spread/noise.Batches)
+	for quantity, want := range map[string]float64{"gradient_spread": spread, "gradient_square": square, "noise_scale": scale} {
+		if v := got["a.safetensors  "+quantity]; !(math.Abs(v-want) <= 1e-6*want) && !(want < 0 && math.IsNaN(v)) {
+			t.Errorf("%s is %v, want %v", quantity, v, want)
+		}
+	}
+}
+
+// renamed writes a network 6-5-5-3 whose layers have these names, and returns what it is as a checkpoint.
+func renamed(t *testing.T, job *localsgd.Job, block []float32, order []string, names ...string) (*Model, error) {
+	t.Helper()
+	var tensors []safetensors.Tensor
+	for i := range job.Net.Layout().Len() {
+		v := job.Net.Layout().At(i)
+		name := names[i/2] + strings.TrimLeft(v.Name, "0123456789")
+		tensors = append(tensors, safetensors.Tensor{Name: name, Shape: v.Shape, Values: tensor.Of(block, v)})
+	}
+	models, err := Open([]string{write(t, "m.safetensors", tensors...)}, order)
+	if err != nil {
+		return nil, err
+	}
+	return models[0], nil
+}
+
+// TestLayersOfOtherNames: numbers in names count, and where the order of names is not that of the network somebody has to tell it.
+func TestLayersOfOtherNames(t *testing.T) {
+	job := jobOf(t, relu.MLP{Input: 6, Hidden: []int{5, 5}, Output: 3}.Layers(), 6, 3)
+	block := keyedBlock(job, 1)
+	want := numbers(opened(t, job, block))["a.safetensors  test_loss"]
+	for _, c := range []struct{ names, order []string }{
+		{[]string{"fc2", "fc9", "fc10"}, nil},
+		{[]string{"net.0", "net.2", "net.4"}, nil},
+		{[]string{"enter", "middle", "leave"}, []string{"enter", "middle", "leave"}},
+	} {
+		m, err := renamed(t, job, block, c.order, c.names...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		subject, err := NewSubject(job, m.Layout)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Measure(t.Context(), []*Model{m}, subject, Options{Ranks: analysis.RankOptions{Epsilon: 1e-3}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := numbers(r)["m.safetensors  test_loss"]; got != want || !strings.Contains(r.Notes[0], strings.Join(c.names, ", ")) {
+			t.Errorf("%v: loss %v, want %v; notes %q", c.names, got, want, r.Notes)
+		}
+	}
+	m, err := renamed(t, job, block, nil, "enter", "middle", "leave")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewSubject(job, m.Layout); err == nil || !strings.Contains(err.Error(), "--layers") {
+		t.Errorf("%v, want what to do about the order", err)
+	}
+	if _, err := renamed(t, job, block, []string{"enter", "leave"}, "enter", "middle", "leave"); err == nil || !strings.Contains(err.Error(), "want all of enter,leave,middle") {
+		t.Errorf("%v, want the names of all layers", err)
 	}
 }

@@ -3,189 +3,138 @@ package checkpoints
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 
-	"github.com/fedrelu/fedrelu/analysis"
 	"github.com/fedrelu/fedrelu/analysis/activity"
-	"github.com/fedrelu/fedrelu/internal/workload"
+	"github.com/fedrelu/fedrelu/analysis/theory"
 	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/localsgd/relu"
-	"github.com/fedrelu/fedrelu/localsgd/tensor"
-	"github.com/fedrelu/fedrelu/proto/spec"
 )
 
-// Probe is how many examples are looked at: the first of the test set for activity (M15), the first of the training set for
-// gradients.
-const Probe = 1000
-
-// Works is what a model computes on data.
-type Works struct {
-	Loss     float64 // on the test set
-	Accuracy *float64
-	Gradient *float64 // norm of the gradient of the loss on the first training examples
-	Units    []activity.Count
-	Entropy  []activity.LayerEntropy
+// works says what a model computes on the data.
+func (m *meter) works(ctx context.Context, at Place, block []float32) error {
+	loss, accuracy, err := m.subject.score(ctx)(block)
+	if err != nil {
+		return err
+	}
+	m.sayScore(at, &loss, &accuracy)
+	if err := m.sayActivity(ctx, at, block); err != nil {
+		return err
+	}
+	m.sayZeroInputs(at, block)
+	return m.sayGradients(ctx, at, block)
 }
 
-// Subject is the network and the data that models are measured on.
-type Subject struct {
-	job       *localsgd.Job
-	evaluator *localsgd.Evaluator
+// sayScore says loss and accuracy on the whole test set, the latter where there are classes.
+func (m *meter) sayScore(at Place, loss, accuracy *float64) {
+	m.sayIf("test_loss", at, loss)
+	if m.subject.job.Data.Test.Classes > 0 {
+		m.sayIf("test_accuracy", at, accuracy)
+	}
 }
 
-// NewSubject returns the subject of a spec's job, which must have a test set, after a look whether models of the layout are its
-// network's: by names and shapes, or where anyNames is set by shapes alone.
-func NewSubject(job *localsgd.Job, layout *tensor.Layout, anyNames bool) (*Subject, error) {
-	descs := slices.Clone(layout.Descs())
-	if own := job.Net.Layout(); anyNames && own.Len() == len(descs) {
-		for i := range descs {
-			descs[i].Name = own.At(i).Name
+// sayActivity says M15, M16 and P2.4 on the first examples of the test set.
+func (m *meter) sayActivity(ctx context.Context, at Place, block []float32) error {
+	units, movement := activity.NewUnits(m.net), activity.NewMovement(m.net)
+	entropies := newBatchEntropies(m.net)
+	if err := m.subject.show(ctx, block, watchers{units, movement, entropies}, entropies.next); err != nil {
+		return err
+	}
+	for _, c := range units.Counts() {
+		m.say("units", at.in(c.Name), float64(c.Units))
+		m.say("units.dead", at.in(c.Name), float64(c.Dead))
+		m.say("units.always_on", at.in(c.Name), float64(c.AlwaysOn))
+	}
+	for i, a := range m.net.Activations() {
+		m.sayIf("entropy", at.in(a.Name), entropies.mean(i))
+	}
+	for i, l := range movement.Layers() {
+		if i > 0 {
+			m.sayIf("movement", at.in(l.Name), l.Relative)
 		}
 	}
-	if err := workload.FitStart(descs, job.Net.Layout()); err != nil {
-		return nil, fmt.Errorf("the models are not of the network: %w", err)
-	}
-	return &Subject{job, localsgd.NewEvaluator(job.Net, job.Data.Test, runtime.GOMAXPROCS(0))}, nil
+	return nil
 }
 
-// MNISTSpec returns the spec of a network of linear layers on MNIST for models of the layout.
-func MNISTSpec(layout *tensor.Layout) (*spec.Spec, error) {
-	net, reason := Chain(layout)
-	if net == nil {
-		return nil, fmt.Errorf("--data mnist needs a network of linear layers: %s; name a spec instead", reason)
+// watchers show activations to several.
+type watchers []relu.Watcher[float32]
+
+// Activation implements relu.Watcher.
+func (w watchers) Activation(i int, y []float32, n int) {
+	for _, one := range w {
+		one.Activation(i, y, n)
 	}
-	hidden, bias := []int{}, false
-	for i := range layout.Len() {
-		if v := layout.At(i); len(v.Shape) == 2 {
-			hidden = append(hidden, v.Shape[0])
-		} else {
-			bias = true
+}
+
+// batchEntropies weigh batches by their examples, so that the last one does not count for more.
+type batchEntropies struct {
+	net      *relu.Network
+	now      *activity.Entropies
+	sums     []float64
+	bad      []bool
+	examples int
+}
+
+func newBatchEntropies(net *relu.Network) *batchEntropies {
+	n := len(net.Activations())
+	return &batchEntropies{net: net, now: activity.NewEntropies(net), sums: make([]float64, n), bad: make([]bool, n)}
+}
+
+// Activation implements relu.Watcher.
+func (e *batchEntropies) Activation(i int, y []float32, n int) { e.now.Activation(i, y, n) }
+
+// next ends a batch of n examples.
+func (e *batchEntropies) next(n int) {
+	for i, l := range e.now.Layers() {
+		if l.Entropy == nil {
+			e.bad[i] = true
+			continue
 		}
+		e.sums[i] += *l.Entropy * float64(n)
 	}
-	if first, last := layout.At(0).Shape[1], hidden[len(hidden)-1]; first != 784 || last != 10 {
-		return nil, fmt.Errorf("--data mnist needs 784 inputs and 10 outputs, the model has %d and %d", first, last)
-	}
-	list := fmt.Sprint(hidden[:len(hidden)-1])
-	text := fmt.Sprintf("data: {mnist: {}}\nmodel: {mlp: {hidden: %s, bias: %v}}\n", commas(list), bias)
-	return spec.Parse("mnist", []byte(text), nil)
+	e.examples += n
+	e.now = activity.NewEntropies(e.net)
 }
 
-// commas writes [1 2] as [1, 2].
-func commas(list string) string {
-	out := make([]rune, 0, 2*len(list))
-	for _, r := range list {
-		if r == ' ' {
-			out = append(out, ',')
-		}
-		out = append(out, r)
-	}
-	return string(out)
-}
-
-func (s *Subject) network() *relu.Network {
-	if s == nil {
+func (e *batchEntropies) mean(i int) *float64 {
+	if e.bad[i] || e.examples == 0 {
 		return nil
 	}
-	return s.job.Net
+	mean := e.sums[i] / float64(e.examples)
+	return &mean
 }
 
-// score returns what scores models on the test set.
-func (s *Subject) score(ctx context.Context) func(params []float32) (loss, accuracy float64, err error) {
-	return func(params []float32) (float64, float64, error) {
-		score, err := s.evaluator.Evaluate(ctx, params)
-		if err != nil {
-			return 0, 0, err
+// evaluationBatch is how many test examples are looked at together.
+const evaluationBatch = 100
+
+// show lets a watcher see a model on the first examples of the test set, and calls each after every batch with its size.
+func (s *Subject) show(ctx context.Context, block []float32, w relu.Watcher[float32], each func(n int)) error {
+	machine := relu.NewMachine[float32](s.job.Net, evaluationBatch)
+	machine.Watch(w)
+	for batch := range slices.Chunk(first(min(Probe, s.job.Data.Test.Len())), evaluationBatch) {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("watching a model: %w", err)
 		}
-		return score.Loss, score.Accuracy, nil
+		machine.Forward(block, localsgd.Fill(machine, s.job.Data.Test, batch))
+		each(len(batch))
 	}
+	return nil
 }
 
-// accuracy is nil where the data have no classes.
-func (s *Subject) accuracy(v float64) *float64 {
-	if s.job.Data.Test.Classes == 0 {
-		return nil
+// sayZeroInputs says P3.8 as far as it is a model's: how many inputs are 0 in every training example, and the norm of the first
+// weight's columns there, which nothing but weight decay moves.
+func (m *meter) sayZeroInputs(at Place, block []float32) {
+	i := slices.IndexFunc(m.net.Layers(), func(l relu.Layer) bool { _, flatten := l.(relu.Flatten); return !flatten })
+	if i < 0 {
+		return
 	}
-	return &v
-}
-
-func first(n int) []int32 {
-	out := make([]int32, n)
-	for i := range out {
-		out[i] = int32(i)
+	if _, linear := m.net.Layers()[i].(relu.Linear); !linear {
+		return
 	}
-	return out
-}
-
-func (s *Subject) works(ctx context.Context, block []float32) (*Works, error) {
-	score, err := s.evaluator.Evaluate(ctx, block)
-	if err != nil {
-		return nil, err
+	dead := m.subject.deadInputs()
+	m.say("zero_inputs", at, float64(len(dead)))
+	if len(dead) > 0 {
+		weight := m.layout.At(0)
+		m.say("zero_inputs.norm", at.in(weight.Name), theory.ColumnNorm(block, weight, dead))
 	}
-	out := &Works{Loss: score.Loss, Accuracy: s.accuracy(score.Accuracy)}
-	set := s.job.Data.Test
-	examples := first(min(Probe, set.Len()))
-	machine := relu.NewMachine[float32](s.job.Net, len(examples))
-	units, entropies := activity.NewUnits(s.job.Net), activity.NewEntropies(s.job.Net)
-	machine.Watch(both{units, entropies})
-	machine.Forward(block, localsgd.Fill(machine, set, examples))
-	out.Units, out.Entropy = units.Counts(), entropies.Layers()
-	out.Gradient = s.gradient(block)
-	return out, nil
-}
-
-// both shows activations to two watchers.
-type both struct{ a, b relu.Watcher[float32] }
-
-func (w both) Activation(i int, y []float32, n int) {
-	w.a.Activation(i, y, n)
-	w.b.Activation(i, y, n)
-}
-
-// probe returns a machine with the first training examples in its batch.
-func (s *Subject) probe() (*relu.Machine[float32], *relu.Batch[float32]) {
-	examples := first(min(Probe, s.job.Data.Train.Len()))
-	machine := relu.NewMachine[float32](s.job.Net, len(examples))
-	return machine, localsgd.Fill(machine, s.job.Data.Train, examples)
-}
-
-func (s *Subject) gradient(block []float32) *float64 {
-	machine, batch := s.probe()
-	sample, err := analysis.NewMeasurer(s.job.Net.Layout(), machine).Measure(0, block, block, batch)
-	if err != nil {
-		return nil // a gradient that is not finite
-	}
-	return &sample.NormEnd
-}
-
-// compare measures how many gates models have in common, and the drift of their gradients from that at their mean, all on the
-// same examples.
-func (s *Subject) compare(blocks [][]float32, mean []float32) ([]activity.Agreement, *analysis.Drift, error) {
-	set := s.job.Data.Test
-	examples := first(min(Probe, set.Len()))
-	machine := relu.NewMachine[float32](s.job.Net, len(examples))
-	recorder := activity.NewRecorder(s.job.Net)
-	machine.Watch(recorder)
-	var patterns []activity.Pattern
-	for _, block := range blocks {
-		machine.Forward(block, localsgd.Fill(machine, set, examples))
-		patterns = append(patterns, recorder.Take())
-	}
-	agreement, err := activity.Agree(patterns)
-	if err != nil {
-		return nil, nil, err
-	}
-	probing, batch := s.probe()
-	measurer := analysis.NewMeasurer(s.job.Net.Layout(), probing)
-	var samples []analysis.Sample
-	for i, block := range blocks {
-		sample, err := measurer.Measure(i, block, mean, batch)
-		if err != nil {
-			return agreement, nil, nil // a gradient that is not finite has no drift
-		}
-		sample.Weight = 1 / float64(len(blocks))
-		samples = append(samples, sample)
-	}
-	drift, err := analysis.Combine(samples)
-	return agreement, drift, err
 }

@@ -28,6 +28,9 @@ var never = map[string]string{
 	"reading.barrier.aligned.max":  "as barrier.aligned",
 	"reading.aligned.moved":        "as barrier.aligned",
 	"reading.null.":                "a simulation with keyed draws",
+	"gradient_spread":              "of files: batches are drawn",
+	"gradient_square":              "as gradient_spread",
+	"noise_scale":                  "as gradient_spread",
 	"reading.zero_inputs.rounding": "what float32 is allowed to be off, no measurement",
 }
 
@@ -94,12 +97,12 @@ func (b bench) files(t *testing.T) {
 	for i, name := range files {
 		files[i] = filepath.Join(b.data, name)
 	}
-	text := "data: {npz: {train: easy-train.npz, test: easy-test.npz}}\nmodel: {mlp: {hidden: [9, 9], activation: %s}}\n"
+	text := "data: {npz: {train: easy-train.npz, test: easy-test.npz}}\nmodel: {mlp: {hidden: [9, 9], activation: %s}}\nshards: {count: 1}\n"
 	all := newReport()
 	for slope, activation := range map[string]string{"0": "{relu: {}}", "0.1": "{leaky_relu: {slope: 0.1}}"} {
 		file := filepath.Join(b.data, "slope"+slope+".yaml")
 		write(t, file, fmt.Sprintf(text, activation))
-		out := command(t, b.program, append([]string{"analyze", "--data", file, "--json"}, files...)...)
+		out := command(t, b.program, append([]string{"analyze", "--data", file, "--start", files[0], "--json"}, files...)...)
 		var numbers []number
 		b.ask(t, &numbers, append([]string{"files.py", filepath.Join(b.data, "easy"), slope}, files...)...)
 		all.compare(t, "slope "+slope, flattenAnalysis(t, out), numbers)

@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/fedrelu/fedrelu/analysis"
 	"github.com/fedrelu/fedrelu/internal/checkpoints"
 	"github.com/fedrelu/fedrelu/internal/claims"
+	"github.com/fedrelu/fedrelu/internal/npz"
 )
 
 // Analyze is the document of `analyze --json`. Everything measured is in Measurements, one number an entry; the spectra of
@@ -60,8 +60,8 @@ func NewAnalyze(r *checkpoints.Report, epsilon float64) Analyze {
 	if r.Average != nil {
 		d.Models = append(d.Models, analyzeModel(*r.Average, epsilon))
 	}
-	for _, row := range r.Rows() {
-		d.Measurements = append(d.Measurements, AnalyzeRow{row.Model, filled(row.B), filled(row.Layer), row.Quantity, finite(row.Value)})
+	for _, row := range r.Rows {
+		d.Measurements = append(d.Measurements, AnalyzeRow{row.Model, filled(row.Other), filled(row.Layer), row.Quantity, row.Value})
 	}
 	return d
 }
@@ -91,6 +91,22 @@ func (d Analyze) CSV() claims.Table {
 	return t
 }
 
+// WriteSpectra writes all singular values as a NumPy .npz file, an array "MODEL/LAYER" each.
+func (d Analyze) WriteSpectra(w io.Writer) error {
+	out := npz.NewWriter(w)
+	for _, m := range d.Models {
+		for _, l := range m.Layers {
+			if l.Spectrum == nil {
+				continue
+			}
+			if err := out.Add(m.Name+"/"+l.Name, l.Spectrum); err != nil {
+				return err
+			}
+		}
+	}
+	return out.Close()
+}
+
 // WriteTable writes the document for people.
 func (d Analyze) WriteTable(w io.Writer) error {
 	var out strings.Builder
@@ -101,11 +117,13 @@ func (d Analyze) WriteTable(w io.Writer) error {
 	for _, m := range models {
 		matrixTable(&out, m)
 	}
-	modelTable(&out, models)
-	if d.report.Spread != nil {
+	modelTable(&out, d.report, models)
+	gradientTable(&out, d.report, models)
+	splineTable(&out, d.report, models)
+	if d.report.Average != nil {
 		togetherTables(&out, d.report)
 	}
-	unitTable(&out, models)
+	unitTable(&out, d.report, models)
 	for _, note := range d.Notes {
 		fmt.Fprintf(&out, "%s\n", strings.Join(wrapText("note: "+note, widest), "\n  "))
 	}
@@ -130,73 +148,95 @@ func matrixTable(out *strings.Builder, m checkpoints.Measured) {
 	finishTable(out, &t)
 }
 
-func modelTable(out *strings.Builder, models []checkpoints.Measured) {
+func modelTable(out *strings.Builder, r *checkpoints.Report, models []checkpoints.Measured) {
+	quantityTable(out, r, models, []string{"NORM", "PATH NORM", "FROM IDENTITY", "TEST LOSS", "ACCURACY", "GRADIENT"},
+		[]string{"norm", "path_norm", "identity.sum", "test_loss", "test_accuracy", "gradient_norm"})
+}
+
+func gradientTable(out *strings.Builder, r *checkpoints.Report, models []checkpoints.Measured) {
+	quantityTable(out, r, models, []string{"GRADIENT SPREAD", "NOISE SCALE", "HETEROGENEITY", "UPDATE NORM", "UPDATE COSINE", "ZERO INPUTS"},
+		[]string{"gradient_spread", "noise_scale", "heterogeneity", "update.norm", "update.cosine", "zero_inputs"})
+}
+
+func splineTable(out *strings.Builder, r *checkpoints.Report, models []checkpoints.Measured) {
+	quantityTable(out, r, models, []string{"KNOTS", "VARIATION", "BALANCE", "OBJECTIVE", "OPTIMUM"},
+		[]string{"knots", "variation", "balance", "objective", "optimum.objective"})
+}
+
+// quantityTable has a row for each model and a column for each quantity of whole models; nothing is written if all are missing.
+func quantityTable(out *strings.Builder, r *checkpoints.Report, models []checkpoints.Measured, titles, quantities []string) {
 	t := Table{RightFrom: 1}
-	t.Add("MODEL", "NORM", "PATH NORM", "FROM IDENTITY", "TEST LOSS", "ACCURACY", "GRADIENT")
+	t.Add(append([]string{"MODEL"}, titles...)...)
+	some := false
 	for _, m := range models {
-		identity := "-"
-		if m.Depth != nil {
-			identity = short(m.Depth.SumP)
+		row := []string{plain(m.Name)}
+		for _, q := range quantities {
+			v := r.Value(checkpoints.Place{Model: m.Name}, q)
+			some = some || v != nil
+			row = append(row, optionalShort(v))
 		}
-		loss, accuracy, gradient := "-", "-", "-"
-		if m.Works != nil {
-			loss, accuracy, gradient = short(m.Works.Loss), number(m.Works.Accuracy, 4), optionalShort(m.Works.Gradient)
-		}
-		t.Add(plain(m.Name), short(m.Norm), optionalShort(m.Path), identity, loss, accuracy, gradient)
+		t.Add(row...)
 	}
-	finishTable(out, &t)
+	if some {
+		finishTable(out, &t)
+	}
 }
 
 func togetherTables(out *strings.Builder, r *checkpoints.Report) {
 	pairs := Table{RightFrom: 2}
-	pairs.Add("MODEL", "AND", "DISTANCE", "RELATIVE", "COSINE", "LOSS BARRIER")
+	pairs.Add("MODEL", "AND", "DISTANCE", "RELATIVE", "COSINE", "LOSS BARRIER", "ALIGNED", "DIST")
 	for _, p := range r.Pairs {
-		barrier := "-"
-		if p.Barrier != nil {
-			barrier = short(p.Barrier.Height)
+		row := []string{plain(p.A), plain(p.B)}
+		for _, q := range []string{"distance", "distance_rel", "params_cosine", "barrier", "barrier.aligned", "dist"} {
+			row = append(row, optionalShort(r.Value(checkpoints.Place{Model: p.A, Other: p.B}, q)))
 		}
-		pairs.Add(plain(p.A), plain(p.B), short(p.Distance), optionalShort(p.Relative), optionalShort(p.Cosine), barrier)
+		pairs.Add(row...)
 	}
 	finishTable(out, &pairs)
 	curve := Table{RightFrom: 1}
 	curve.Add("MEAN OF", "MEAN EFFECTIVE RANK", "RANK 1e-3", "TEST LOSS", "ACCURACY")
 	for k, c := range r.Curve {
-		effective, counted, loss, accuracy := "-", "-", "-", "-"
-		if ranks, _ := analysis.AverageRanks(c.Layers); ranks != nil {
-			effective, counted = rank(ranks.EffectiveRank), rank(ranks.Ranks[0])
+		row := []string{strconv.Itoa(k + 1)}
+		for _, q := range []string{"effective_rank", "rank.0.001", "test_loss", "test_accuracy"} {
+			row = append(row, optionalShort(r.Value(checkpoints.Place{Model: c.Name}, q)))
 		}
-		if c.Works != nil {
-			loss, accuracy = short(c.Works.Loss), number(c.Works.Accuracy, 4)
-		}
-		curve.Add(strconv.Itoa(k+1), effective, counted, loss, accuracy)
+		curve.Add(row...)
 	}
 	finishTable(out, &curve)
-	s := r.Spread
-	fmt.Fprintf(out, "distance from the average: V %s, relative %s\n", short(s.Divergence), optionalShort(s.DivergenceRel))
-	if d := s.Drift; d != nil {
-		fmt.Fprintf(out, "drift of gradients on the first %d training examples: %s, relative %s, cosine %s\n", checkpoints.Probe, short(d.Drift), optionalShort(d.DriftRel), optionalShort(d.Cosine))
+	averageLines(out, r)
+}
+
+// averageLines say how far the models are from their average.
+func averageLines(out *strings.Builder, r *checkpoints.Report) {
+	average := checkpoints.Place{Model: r.Average.Name}
+	text := func(quantity string) string { return optionalShort(r.Value(average, quantity)) }
+	fmt.Fprintf(out, "distance from the average: V %s, relative %s\n", text("divergence"), text("divergence_rel"))
+	if r.Value(average, "drift") != nil {
+		fmt.Fprintf(out, "drift of gradients on the first %d training examples: %s, relative %s, cosine %s\n", checkpoints.Probe, text("drift"), text("drift_rel"), text("cosine"))
 	}
-	for _, a := range s.Agreement {
-		fmt.Fprintf(out, "gates of %s that agree: %s of them\n", plain(a.Name), short(a.Fraction))
+	for _, row := range r.Rows {
+		if row.Model == average.Model && row.Quantity == "agreement" {
+			fmt.Fprintf(out, "gates of %s that agree: %s of them\n", plain(row.Layer), optionalShort(row.Value))
+		}
 	}
 	out.WriteString("\n")
 }
 
-func unitTable(out *strings.Builder, models []checkpoints.Measured) {
+func unitTable(out *strings.Builder, r *checkpoints.Report, models []checkpoints.Measured) {
 	t := Table{RightFrom: 2}
-	t.Add("MODEL", "ACTIVATION", "UNITS", "DEAD", "ALWAYS ON", "ENTROPY")
+	t.Add("MODEL", "ACTIVATION", "UNITS", "DEAD", "ALWAYS ON", "ENTROPY", "MOVEMENT")
 	some := false
 	for _, m := range models {
-		if m.Works == nil {
-			continue
-		}
-		entropy := map[string]string{}
-		for _, e := range m.Works.Entropy {
-			entropy[e.Name] = optionalShort(e.Entropy)
-		}
-		for _, u := range m.Works.Units {
+		for _, row := range r.Rows {
+			if row.Model != m.Name || row.Quantity != "units" {
+				continue
+			}
 			some = true
-			t.Add(plain(m.Name), plain(u.Name), strconv.Itoa(u.Units), strconv.Itoa(u.Dead), strconv.Itoa(u.AlwaysOn), entropy[u.Name])
+			line := []string{plain(m.Name), plain(row.Layer)}
+			for _, q := range []string{"units", "units.dead", "units.always_on", "entropy", "movement"} {
+				line = append(line, optionalShort(r.Value(row.Place, q)))
+			}
+			t.Add(line...)
 		}
 	}
 	if some {

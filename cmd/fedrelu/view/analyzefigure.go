@@ -76,8 +76,8 @@ func averagingCurve(r *checkpoints.Report) *figure.Figure {
 			effective.X, effective.Y = append(effective.X, x), append(effective.Y, ranks.EffectiveRank)
 			counted.X, counted.Y = append(counted.X, x), append(counted.Y, ranks.Ranks[0])
 		}
-		if c.Works != nil {
-			losses.X, losses.Y = append(losses.X, x), append(losses.Y, c.Works.Loss)
+		if loss := r.Value(checkpoints.Place{Model: c.Name}, "test_loss"); loss != nil {
+			losses.X, losses.Y = append(losses.X, x), append(losses.Y, *loss)
 		}
 	}
 	f.Panels = append(f.Panels, figure.Panel{Title: "ranks", X: "models averaged, k", Y: "mean rank", Lines: []figure.Line{effective, counted}})
