@@ -54,6 +54,8 @@ const (
 	placeDepth
 	placeTransfer
 	placeTracking
+	placeWider
+	placeShapes
 )
 
 func addPanel(lab *claims.Lab, place int, p figure.Panel) {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/fedrelu/fedrelu/analysis/activity"
@@ -142,6 +143,47 @@ func TestTooFewUpdatesDecideNothing(t *testing.T) {
 	trials[0][0].Updates++
 	if v := settled(trials, claims.TestBound(0, 1)).Verdict; v != claims.Holds {
 		t.Errorf("after %d updates: %s", leastUpdates, v)
+	}
+}
+
+// TestBothHalvesJudge: a slope that is better on the half that chose it alone is no better.
+func TestBothHalvesJudge(t *testing.T) {
+	lucky := table{slopes: []float64{0, 0.1, 0.2}, values: make([][]float64, 3)}
+	for k := range 10 {
+		noise := 0.001 * float64(k%3)
+		first := 0.0
+		if k < 5 {
+			first = 1
+		}
+		for i, v := range []float64{0.5, 0.2 + 0.6*first, 0.8 - 0.6*first} { // each slope shines on one half
+			lucky.values[i] = append(lucky.values[i], v+noise*float64(i))
+		}
+	}
+	if v := judgeNarrow(lucky).Verdict; v != claims.Fails {
+		t.Errorf("slopes that shine where they are chosen: %s, want fails", v)
+	}
+	if o := judgeNarrow(made(narrowSlopes, func(a float64) float64 { return 0.8 + 0.1*a })); o.Verdict != claims.Holds || o.Seeds != len(made(narrowSlopes, func(float64) float64 { return 1 }).values[0]) {
+		t.Errorf("slopes above 0 that are better: %s of %d seeds", o.Verdict, o.Seeds)
+	}
+}
+
+// TestShapes: the wider network has a part in the verdict, the other shapes have none, and all are tabulated.
+func TestShapes(t *testing.T) {
+	lab := laboratory()
+	lab.Set = []string{"shards.limit=128", "rounds=1", "local.steps=1"}
+	held := claims.TestBound(0, 1)
+	o, err := wider(t.Context(), lab, held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Verdict == claims.Holds {
+		t.Errorf("after one step: %s (%s)", o.Verdict, o.Measured)
+	}
+	if err := shapes(t.Context(), lab, held); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(held.Measured, "E, diamond") || len(lab.Tables()) != 5 || held.Verdict != claims.Holds {
+		t.Errorf("%d tables, %s: %s", len(lab.Tables()), held.Verdict, held.Measured)
 	}
 }
 

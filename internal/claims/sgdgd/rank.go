@@ -17,7 +17,7 @@ import (
 type finish struct {
 	mean     *analysis.MeanRanks
 	accuracy float64  // on the training set
-	dist     *float64 // of the last epoch: mean relative change of the weights
+	dist     *float64 // mean over the last fifth of the epochs of the mean relative change of the weights
 	epochs   []float64
 	ranks    []float64 // mean eps-rank after these epochs
 }
@@ -28,14 +28,15 @@ const looks = 25
 // train trains a setting to its end.
 func train(ctx context.Context, s *claims.Setting) (*finish, error) {
 	var w analysis.Workspace
-	var before []float32
 	layout := s.Job.Net.Layout()
+	before, late := s.Job.Start()[:layout.Size()], plateau{}
 	f := &finish{}
 	block, err := s.Runner().Run(ctx, s.Spec.Rounds, func(facts localsgd.RoundFacts, model []float32) error {
 		round := facts.Plan.Round
-		if round == s.Spec.Rounds-1 {
-			before = append(before, model[:layout.Size()]...)
+		if 5*(s.Spec.Rounds-round) < s.Spec.Rounds {
+			late.add(noise.Dist(noise.Changes(layout, before, model[:layout.Size()])))
 		}
+		copy(before, model)
 		if round%max(1, s.Spec.Rounds/looks) != 0 {
 			return nil
 		}
@@ -48,12 +49,32 @@ func train(ctx context.Context, s *claims.Setting) (*finish, error) {
 	if err != nil {
 		return nil, err
 	}
-	if before == nil {
-		before = s.Job.Start()
-	}
-	f.dist = noise.Dist(noise.Changes(layout, before, block[:layout.Size()]))
+	f.dist = late.mean()
 	f.mean, f.accuracy, err = endOf(ctx, &w, s, block[:layout.Size()])
 	return f, err
+}
+
+// plateau is the mean of Dist over epochs.
+type plateau struct {
+	sum float64
+	n   int
+	not bool // some epoch had none
+}
+
+func (p *plateau) add(dist *float64) {
+	if dist == nil {
+		p.not = true
+		return
+	}
+	p.sum, p.n = p.sum+*dist, p.n+1
+}
+
+func (p *plateau) mean() *float64 {
+	if p.not || p.n == 0 {
+		return nil
+	}
+	mean := p.sum / float64(p.n)
+	return &mean
 }
 
 func measureRank(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
@@ -176,7 +197,7 @@ func measureMovement(ctx context.Context, lab *claims.Lab) (*claims.Outcome, err
 	return o, nil
 }
 
-// movement is the rank correlation of the last epoch's movement and effective rank, by seed, over runs that have trained.
+// movement is the rank correlation of the plateau of movement and effective rank, by seed, over runs that have trained.
 func movement(cells []cell, ends []*finish, seeds []uint64) *claims.Outcome {
 	gate := &claims.Gate{Rule: fmt.Sprintf("train accuracy >= %g", trained)}
 	var correlations []float64
@@ -198,7 +219,7 @@ func movement(cells []cell, ends []*finish, seeds []uint64) *claims.Outcome {
 	o := &claims.Outcome{Predicted: "no direction", Seeds: len(seeds), Gate: gate, Verdict: claims.Shown}
 	if m, ci, ok := claims.Interval(correlations); ok {
 		o.Effect, o.CI95 = &m, &ci
-		o.Measured = fmt.Sprintf("Spearman of Dist and effective rank %.2f", m)
+		o.Measured = fmt.Sprintf("Spearman of the plateau of Dist and effective rank %.2f", m)
 	} else {
 		o.Measured = "too few trained runs for a rank correlation"
 	}
@@ -208,7 +229,7 @@ func movement(cells []cell, ends []*finish, seeds []uint64) *claims.Outcome {
 
 func drawMovement(lab *claims.Lab, cells []cell, ends []*finish) {
 	table := claims.Table{Name: "sgd-vs-gd-movement", Columns: []string{"seed", "batch", "lr", "wd", "dist", "effective_rank", "train_accuracy"}}
-	panel := figure.Panel{Title: "movement and rank over a grid", X: "Dist of the last epoch", Y: "effective rank", LogX: true}
+	panel := figure.Panel{Title: "movement and rank over a grid", X: "Dist, mean of the last fifth", Y: "effective rank", LogX: true}
 	lines := map[int]int{}
 	for i, c := range cells {
 		dist := math.NaN()

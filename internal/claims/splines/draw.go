@@ -135,11 +135,12 @@ func floor(y []float64) []float64 {
 
 func tabulate(lab *claims.Lab, f *family) {
 	table := claims.Table{Name: "splines-fits", Columns: []string{"penalty", "lambda", "skip", "seed", "objective", "optimum", "loss", "path_norm",
-		"optimum_path_norm", "balance", "knots", "values_off"}}
+		"optimum_path_norm", "balance", "knots_inside", "knots_outside", "values_off"}}
 	for _, fit := range f.fits {
+		inside, outside := fit.knots()
 		table.Rows = append(table.Rows, []string{map[bool]string{true: "weight decay", false: "path norm"}[fit.decay], number(fit.lambda),
 			strconv.FormatBool(fit.skip), strconv.FormatUint(fit.seed, 10), number(fit.objective), number(fit.optimum.Objective), number(fit.loss),
-			number(fit.f.PathNorm()), number(fit.optimum.PathNorm), number(fit.balance[len(fit.balance)-1]), strconv.Itoa(fit.knots()),
+			number(fit.f.PathNorm()), number(fit.optimum.PathNorm), number(fit.balance[len(fit.balance)-1]), strconv.Itoa(inside), strconv.Itoa(outside),
 			number(distance(fit.values(), fit.optimum.Z))})
 	}
 	lab.Tabulate(table)
