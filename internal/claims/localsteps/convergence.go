@@ -92,7 +92,9 @@ func bounded(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 	o.Setup = t1Setup(lab, "P6.1")
 	o.Predicted = "the largest drift of any round is at most 1.5 times that of the first"
 	o.Measured = fmt.Sprintf("%.2f times, the largest of %d seeds", slices.Max(growths(all)), len(all))
-	return o, nil
+	onMNIST, err := relativeOnMNIST(ctx, lab)
+	o.Measured += "; " + onMNIST
+	return o, err
 }
 
 func judgeBounded(all []*history) *claims.Outcome {

@@ -23,6 +23,7 @@ const (
 	placeWidths
 	placeShards
 	placeLinear
+	placeRelative
 )
 
 func add(lab *claims.Lab, place int, p figure.Panel) { lab.DrawPanel("local-sgd", frame, place, p) }
@@ -119,23 +120,35 @@ func drawWidths(lab *claims.Lab, units []int, rounds [][]float64) {
 	add(lab, placeWidths, figure.Panel{Title: "T2: rounds to the target", X: "local steps H", Y: "width", Heat: h})
 }
 
-func drawDrifts(lab *claims.Lab, drifts [2][][]float64) {
-	p := figure.Panel{Title: "T2: absolute drift", X: "round", Y: "drift", LogY: true}
-	t := claims.Table{Name: "local-sgd-drift", Columns: []string{"shards", "seed", "round", "drift"}}
-	for side, name := range []string{"IID", "two digits a shard"} {
-		l := figure.Line{Name: name, Group: side + 1}
-		for r := range drifts[side][0] {
-			mean := 0.0
-			for k := range drifts[side] {
-				mean += drifts[side][k][r] / float64(len(drifts[side]))
-				t.Rows = append(t.Rows, []string{name, fmt.Sprint(k + 1), fmt.Sprint(r + 1), fmt.Sprint(drifts[side][k][r])})
+func drawDrifts(lab *claims.Lab, all [2][]drifting) {
+	absolute := figure.Panel{Title: "T2: absolute drift", X: "round", Y: "drift", LogY: true}
+	relative := figure.Panel{Title: "T2: drift over the gradient's norm (no verdict)", X: "round", Y: "drift_rel", LogY: true}
+	t := claims.Table{Name: "local-sgd-drift", Columns: []string{"shards", "seed", "round", "drift", "drift_rel"}}
+	for side, runs := range all {
+		name := driftSplits[side].name
+		for k, d := range runs {
+			for r := range d.drift {
+				t.Rows = append(t.Rows, []string{name, fmt.Sprint(k + 1), fmt.Sprint(r + 1), fmt.Sprint(d.drift[r]), fmt.Sprint(d.relative[r])})
 			}
-			l.X, l.Y = append(l.X, float64(r+1)), append(l.Y, mean)
 		}
-		p.Lines = append(p.Lines, l)
+		absolute.Lines = append(absolute.Lines, meanByRound(name, side+1, runs, func(d drifting) []float64 { return d.drift }))
+		relative.Lines = append(relative.Lines, meanByRound(name, side+1, runs, func(d drifting) []float64 { return d.relative }))
 	}
-	add(lab, placeShards, p)
+	add(lab, placeShards, absolute)
+	add(lab, placeRelative, relative)
 	lab.Tabulate(t)
+}
+
+func meanByRound(name string, group int, runs []drifting, of func(d drifting) []float64) figure.Line {
+	l := figure.Line{Name: name, Group: group}
+	for r := range of(runs[0]) {
+		mean := 0.0
+		for _, d := range runs {
+			mean += of(d)[r] / float64(len(runs))
+		}
+		l.X, l.Y = append(l.X, float64(r+1)), append(l.Y, mean)
+	}
+	return l
 }
 
 func drawLinear(lab *claims.Lab, results []*regression) {

@@ -3,6 +3,7 @@ package localsteps
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/fedrelu/fedrelu/internal/claims"
 	"github.com/fedrelu/fedrelu/internal/kernel"
@@ -78,12 +79,20 @@ func (x *experiment[F]) lossAt(params []F) float64 {
 
 // drift returns the mean over the shards of ||grad F_k(end_k) - grad F_k(mean)||, on whole shards (M5).
 func (x *experiment[F]) drift(ends [][]F, mean []F) float64 {
-	sum := 0.0
+	drift, _ := x.driftAndRelative(ends, mean)
+	return drift
+}
+
+// driftAndRelative returns drift and drift_rel (M5), which is a ratio of means.
+func (x *experiment[F]) driftAndRelative(ends [][]F, mean []F) (drift, relative float64) {
+	moved, size, none := 0.0, 0.0, make([]F, len(mean))
 	for k, end := range ends {
 		a, b := x.gradient(k, end), x.gradient(k, mean)
-		sum += claims.Distance(a, b) / float64(len(ends))
+		d, g := claims.Distance(a, b), claims.Distance(b, none)
+		drift += d / float64(len(ends))
+		moved, size = moved+d*d, size+g*g
 	}
-	return sum
+	return drift, math.Sqrt(moved / size)
 }
 
 // gradient returns that of shard k's loss.

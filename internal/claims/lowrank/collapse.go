@@ -61,6 +61,7 @@ func collapse(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 		}
 		o.Measured += fmt.Sprintf("%.2f: %.1f", all[i][0].lambda, mean(all[i], last))
 	}
+	o.Measured += "; pairs of settings equal but for one value whose ranks differ as its claim says: " + marginals(all, kept)
 	if m, ci, ok := claims.Interval(partial); ok {
 		o.Why += fmt.Sprintf("; at equal Lambda a batch twice as large changes the effective rank by %.2g [%.2g, %.2g] (no direction claimed)", m, ci[0], ci[1])
 	}

@@ -8,7 +8,9 @@ import (
 
 	"github.com/fedrelu/fedrelu/analysis"
 	"github.com/fedrelu/fedrelu/internal/claims"
+	"github.com/fedrelu/fedrelu/localsgd"
 	"github.com/fedrelu/fedrelu/localsgd/keyed"
+	"github.com/fedrelu/fedrelu/localsgd/shard"
 )
 
 func lab(size claims.Size, set ...string) *claims.Lab {
@@ -269,6 +271,37 @@ func TestTruncationWithoutRuns(t *testing.T) {
 	l := lab(claims.Quick, "data={synthetic: {gaussian: {spread: 0.01, train: 64, test: 64}}}", "shards.limit=64", "rounds=1", "model.mlp.hidden=[8, 8]")
 	if o := measure(t, l, "P1.8"); o.Verdict != claims.Inconclusive || o.Gate.Kept != 0 {
 		t.Errorf("without a run: %s, gate %+v", o.Verdict, o.Gate)
+	}
+}
+
+// TestMarginals: pairs that differ in one hyperparameter alone are counted, with the sign that its claim has.
+func TestMarginals(t *testing.T) {
+	var all [][]*ended
+	var kept []int
+	for _, b := range []int{4, 8} {
+		for _, lr := range []float64{0.1, 0.2} {
+			for _, wd := range []float64{1, 2, 4} {
+				local := localsgd.Local{SGD: localsgd.SGD{LR: lr, WeightDecay: wd}, Schedule: shard.Schedule{Batch: b}}
+				e := &ended{setting: &claims.Setting{Job: &localsgd.Job{Local: local}}}
+				n := int(40 - 20*lr*wd + float64(b)) // falls with lr and wd, rises with B
+				if b == 8 && lr == 0.2 && wd == 4 {
+					n = 50 // but here
+				}
+				spectrum := make([]float64, n)
+				for i := range spectrum {
+					spectrum[i] = 1
+				}
+				e.after = [][]float64{spectrum}
+				kept = append(kept, len(all))
+				all = append(all, []*ended{e})
+			}
+		}
+	}
+	if got, want := marginals(all, kept), "P1.1 (lr) 5 of 6, P1.2 (wd) 10 of 12, P1.3 (B) 6 of 6"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := marginals(all, kept[:1]), "P1.1 (lr) 0 of 0, P1.2 (wd) 0 of 0, P1.3 (B) 0 of 0"; got != want {
+		t.Errorf("of one setting: %s, want %s", got, want)
 	}
 }
 

@@ -55,6 +55,7 @@ func (w sweep) measure(ctx context.Context, lab *claims.Lab) (*claims.Outcome, e
 		s.Rounds, s.Local.Schedule.Batch, s.Local.SGD.LR, s.Local.SGD.WeightDecay, w.axis, w.values, len(all[0]))
 	o.Predicted = map[bool]string{true: "ranks fall", false: "ranks rise"}[w.falls] + fmt.Sprintf(", |Spearman| >= %g", marginalSpearman)
 	o.Measured = w.table(all)
+	o.Why += "; P1.1 to P1.3 are one effect at equal epochs, that of Lambda, and P1.14 has their marginals on MNIST"
 	w.draw(lab, all)
 	return o, nil
 }

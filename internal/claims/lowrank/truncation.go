@@ -72,18 +72,18 @@ func truncation(ctx context.Context, lab *claims.Lab) (*claims.Outcome, error) {
 
 // judgeCosts judges what truncation costs, and what runs of different ranks cost, each by the seeds that had something to compare.
 func judgeCosts(family string, truncated, apart []float64) []*claims.Outcome {
-	judge := func(what, nothing string, bySeed []float64, most float64) *claims.Outcome {
+	judge := func(what, needed string, bySeed []float64, most float64) *claims.Outcome {
 		there := slices.DeleteFunc(slices.Clone(bySeed), math.IsNaN)
 		o := claims.TestTrend(there, claims.Below, most)
 		if len(there) < 2 {
-			o = claims.Untested(fmt.Sprintf("%s for %d of %d seeds, and an interval takes two", nothing, len(there), len(bySeed)))
+			o = claims.Untested(fmt.Sprintf("%d of %d seeds have %s, and an interval takes two", len(there), len(bySeed), needed))
 		}
 		o.Why = fmt.Sprintf("%s, %s: %s", family, what, o.Why)
 		return o
 	}
 	return []*claims.Outcome{
-		judge("truncated", "there is a run that passed the gate", truncated, truncationCosts),
-		judge(fmt.Sprintf("ranks apart by a factor of %d", rankFactor), "there are two such runs", apart, rankCosts),
+		judge("truncated", "a run that passed the gate", truncated, truncationCosts),
+		judge(fmt.Sprintf("ranks apart by a factor of %d", rankFactor), "two such runs", apart, rankCosts),
 	}
 }
 
