@@ -126,7 +126,7 @@ func (o *owner) onRanked(e ranked) error {
 	if e.err != nil {
 		m.why = e.err.Error()
 	}
-	full := o.keepsSpectra(e.round)
+	full := o.spec.Rank.KeepsSpectra(e.round)
 	for _, l := range e.layers {
 		m.layers = append(m.layers, layerRecord(l, o.positions(l.Name), o.spec.Rank.Epsilon, full))
 	}

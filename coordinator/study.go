@@ -156,13 +156,6 @@ func (o *owner) addStudy(rec *record.Measured, m *measurement) {
 	}
 }
 
-// keepsSpectra tells whether all singular values of a measured round are stored: those of the start model always are, since
-// what is predicted for later rounds is derived from them (M13).
-func (o *owner) keepsSpectra(number int) bool {
-	every := o.spec.Rank.Spectra
-	return number == 0 || every > 0 && number%every == 0
-}
-
 // positions returns at how many positions each example uses a tensor.
 func (o *owner) positions(name string) int {
 	for i := range o.job.Net.Layout().Len() {

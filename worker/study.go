@@ -101,6 +101,9 @@ func (c *conducted) conduct(ctx context.Context, gear *gear) ([]study.Reading, [
 			return nil, nil, fmt.Errorf("this build knows no study %q", name)
 		}
 		in.Want = append(in.Want, parts...)
+		if name == string(spec.LocalRanks) && s.Rank.KeepsSpectra(c.Round) {
+			in.Want = append(in.Want, study.LocalSpectra)
+		}
 	}
 	found, missing, err := study.Round(ctx, in)
 	if err != nil {

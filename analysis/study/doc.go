@@ -20,7 +20,8 @@
 //	study          says                                                      costs, beside the shared tasks                          ms
 //	updates        cosine of each update to their mean, diversity, norms     nothing                                                 11
 //	drift          drift, V, Lipschitz, gate flips, by layer                 2K gradient passes on n examples, 8P bytes              55
-//	local_ranks    ranks of local models and average                         (K+1) M                                                163
+//	local_ranks    ranks of local models and average; crossover eps*         (K+1) M, K n gradient passes on one example            185
+//	local_spectra  singular values of local models                           K M, but nothing after local_ranks                     105
 //	noise          step_rel, round_rel, dist, gradient spread, noise scale   8K gradient passes on a batch, 12P bytes; a look at    173
 //	                                                                         all of P every step
 //	fluctuation    of singular values over the steps                         K M at 30 of the steps, or every; a copy of P a step   210

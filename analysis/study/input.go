@@ -17,6 +17,7 @@ const (
 	Updates       Study = "updates"
 	Drift         Study = "drift"
 	LocalRanks    Study = "local_ranks"
+	LocalSpectra  Study = "local_spectra"
 	Noise         Study = "noise"
 	Fluctuation   Study = "fluctuation"
 	Units         Study = "units"

@@ -5,7 +5,7 @@ type Reading struct {
 	Quantity string // "entropy", "units.dead"; with a dot where it has parts: "curve.accuracy"; see the package's list
 	Layer    string // of the module or tensor, as export names it; empty: the whole model
 	Shard    int    // whose model; Average: that of the average, or a number over shards
-	Step     int    // local step in the round, from 1; Whole: of the round. In averaging curves: how many models were averaged
+	Step     int    // local step in the round, from 1; Whole: of the round. In averaging curves: how many models were averaged. Of singular values: which
 	Model    string // the average model that the number is of, or compares with: Mean, Next or Measured; empty: it needs none
 	Value    float64
 }

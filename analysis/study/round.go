@@ -28,6 +28,7 @@ var studies = []study{
 	{name: Updates, tasks: true, measure: measureUpdates},
 	{name: Drift, tasks: true, measure: measureDrift},
 	{name: LocalRanks, tasks: true, measure: measureLocalRanks},
+	{name: LocalSpectra, tasks: true, measure: measureLocalSpectra},
 	{name: Noise, observe: observeSteps, measure: measureNoise},
 	{name: Fluctuation, observe: observeSpectra, measure: measureFluctuation},
 	{name: Units, tasks: true, measure: measureUnits},
@@ -82,6 +83,7 @@ type measurement struct {
 	test      *evaluation
 	noises    map[int]*noise.Noise // by shard
 	halves    *analysis.Heterogeneity
+	layers    map[int][]analysis.Layer // of the ends, by shard, and of the model, as Average
 }
 
 func (m *measurement) run(ctx context.Context) error {
@@ -129,6 +131,7 @@ func (m *measurement) prepare() {
 	n := m.net().Parameters()
 	m.start, m.next = m.Start[:n], m.Next[:n]
 	m.seen, m.noises = make(map[Study]observer), make(map[int]*noise.Noise)
+	m.layers = make(map[int][]analysis.Layer)
 	for _, k := range m.Shards {
 		task, _ := m.planned(k)
 		m.weights = append(m.weights, task.Weight.Float())

@@ -9,23 +9,81 @@ import (
 )
 
 // measureLocalRanks says the ranks of the local models and of what they are compared with (M10): "rank", "rank.0.001" and so on,
-// "stable_rank", "effective_rank", "roy_vetterli_rank", "frobenius" and "spectral" of each weight, and the means of ranks over all
-// weights but the last (M9) without a layer.
+// "stable_rank", "effective_rank", "roy_vetterli_rank", "frobenius", "spectral", and "energy.1" to "energy.5" in the largest singular
+// values of each weight, and the means of ranks over all weights but the last (M9) without a layer; and beside them sayCrossovers.
 func measureLocalRanks(ctx context.Context, m *measurement) error {
 	for i, k := range m.Shards {
 		if err := m.sayRanks(ctx, of(k), m.ends[i]); err != nil {
 			return err
 		}
 	}
-	return m.sayRanks(ctx, m.average(), m.model)
+	if err := m.sayRanks(ctx, m.average(), m.model); err != nil {
+		return err
+	}
+	return m.sayCrossovers(ctx)
 }
 
 func (m *measurement) sayRanks(ctx context.Context, at place, params []float32) error {
-	layers, err := m.workspace.Layers(ctx, m.layout(), params, m.ranks())
+	layers, err := m.layersOf(ctx, at, params)
 	if err != nil {
-		return fmt.Errorf("ranks: %w", err)
+		return err
 	}
 	m.sayLayers("", at, layers)
+	for _, l := range layers {
+		if l.Spectrum == nil {
+			continue
+		}
+		for k := 1; k <= len(l.Spectrum.Top); k++ {
+			m.say("energy."+strconv.Itoa(k), at.in(l.Name), analysis.Energy(l.Spectrum.Values, k))
+		}
+	}
+	return nil
+}
+
+// layersOf measures the weights of a local model or of the average, once.
+func (m *measurement) layersOf(ctx context.Context, at place, params []float32) ([]analysis.Layer, error) {
+	if known, ok := m.layers[at.shard]; ok {
+		return known, nil
+	}
+	layers, err := m.workspace.Layers(ctx, m.layout(), params, m.ranks())
+	if err != nil {
+		return nil, fmt.Errorf("ranks: %w", err)
+	}
+	m.layers[at.shard] = layers
+	return layers, nil
+}
+
+// SingularValue is what LocalSpectra says: one of the singular values of a weight, the largest as step 1.
+const SingularValue = "singular_value"
+
+// measureLocalSpectra says all singular values of the local models' weights, and of their mean's where the rule makes another model
+// of it: who keeps those of the round's model can then compare the ranks of average and local models at every eps.
+func measureLocalSpectra(ctx context.Context, m *measurement) error {
+	for i, k := range m.Shards {
+		if err := m.saySingularValues(ctx, of(k), m.ends[i]); err != nil {
+			return err
+		}
+	}
+	if m.Model() == Mean && !m.Algorithm.Rule.TakesMean() {
+		return m.saySingularValues(ctx, m.average(), m.model)
+	}
+	return nil
+}
+
+func (m *measurement) saySingularValues(ctx context.Context, at place, params []float32) error {
+	layers, err := m.layersOf(ctx, at, params)
+	if err != nil {
+		return err
+	}
+	for _, l := range layers {
+		if l.Spectrum == nil {
+			m.miss(SingularValue, l.Name+": "+l.Reason)
+			continue
+		}
+		for i, s := range l.Spectrum.Values {
+			m.say(SingularValue, at.in(l.Name).at(i+1), s)
+		}
+	}
 	return nil
 }
 

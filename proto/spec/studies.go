@@ -88,3 +88,9 @@ func studiesTo(c *pb.Checks, s Studies) {
 		*studyTable[i].field(c) = &pb.Period{Every: number32(s.every[i])}
 	}
 }
+
+// KeepsSpectra tells whether all singular values that are measured in a round are stored: those of the start model always are, since
+// what is predicted for later rounds is derived from them (M13).
+func (r Rank) KeepsSpectra(round int) bool {
+	return round == 0 || r.Spectra > 0 && round%r.Spectra == 0
+}

@@ -86,7 +86,7 @@ func (f flattened) layer(layer map[string]any) {
 	for key, value := range layer {
 		switch key {
 		case "name", "shape", "model", "epsilon", "reason", "warning", "lambda_onset_reason":
-		case "spectrum", "top":
+		case "spectrum", "top", "energy":
 			values, _ := value.([]any)
 			for i, v := range values {
 				f.flat[place{f.of, "layer." + key, name, -1, i}] = v
@@ -107,8 +107,26 @@ func (f flattened) nested(quantity, layer string, value any) {
 		return
 	}
 	for key, value := range inner {
-		if key != "reason" {
+		switch key {
+		case "reason":
+		case "spectra":
+			f.spectra(quantity+"."+key, layer, value)
+		default:
 			f.nested(quantity+"."+key, layer, value)
+		}
+	}
+}
+
+// spectra takes the singular values of local models.
+func (f flattened) spectra(quantity, layer string, all any) {
+	list, _ := all.([]any)
+	for _, one := range list {
+		shard := -1
+		if k, ok := one.(map[string]any)["shard"].(float64); ok {
+			shard = int(k)
+		}
+		for i, v := range one.(map[string]any)["values"].([]any) {
+			f.flat[place{f.of, quantity, layer, shard, i}] = v
 		}
 	}
 }

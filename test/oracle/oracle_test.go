@@ -239,7 +239,7 @@ func (n *number) off(got any) float64 {
 // tolerance is relative. Training and gradients are float32 there and float64 here; what comes from an exported model alone is
 // float64 on both sides.
 func tolerance(quantity string) float64 {
-	if strings.HasPrefix(quantity, "layer.") && !strings.HasPrefix(quantity, "layer.local.") {
+	if strings.HasPrefix(quantity, "layer.") && !strings.HasPrefix(quantity, "layer.local.") && quantity != "layer.crossover" {
 		return 1e-9
 	}
 	return 1e-4

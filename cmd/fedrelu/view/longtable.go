@@ -9,7 +9,6 @@ import (
 	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/coordinator/record"
 	"github.com/fedrelu/fedrelu/internal/bounds"
-	"github.com/fedrelu/fedrelu/internal/npz"
 	"github.com/fedrelu/fedrelu/proto/spec"
 )
 
@@ -65,7 +64,9 @@ func (t *longTable) addRound(r *record.RoundHistory, predicted map[string]bounds
 		t.addLayer(l, model, predicted[l.Name])
 	}
 	for _, m := range r.Measured.Readings {
-		t.add(m)
+		if m.Quantity != study.SingularValue { // those are for WriteSpectra
+			t.add(m)
+		}
 	}
 }
 
@@ -112,6 +113,9 @@ func (t *longTable) addLayer(l record.Layer, model string, p bounds.Layer) {
 	number("effective_rank", s.EffectiveRank)
 	number("frobenius", s.Frobenius)
 	number("spectral", s.Spectral)
+	for k, energy := range energies(s) {
+		number("energy."+strconv.Itoa(k+1), energy)
+	}
 	t.whole(l.Name, "lambda", p.Lambda, "")
 	t.whole(l.Name, "lambda_onset", p.Onset, model)
 	if p.Certificate.Applies {
@@ -138,25 +142,4 @@ func (t *longTable) add(r study.Reading) {
 		shard = strconv.Itoa(r.Shard)
 	}
 	t.err = t.w.Write([]string{t.run, t.seed, strconv.Itoa(t.round), step, shard, r.Layer, r.Quantity, strconv.FormatFloat(r.Value, 'g', -1, 64), r.Model})
-}
-
-// WriteSpectra writes the singular values that are kept of a run as a NumPy .npz file, an array "ROUND/LAYER" each, and returns
-// how many arrays there are.
-func WriteSpectra(w io.Writer, rounds []*record.RoundHistory) (int, error) {
-	out, n := npz.NewWriter(w), 0
-	for _, r := range rounds {
-		if r.Measured == nil {
-			continue
-		}
-		for _, l := range r.Measured.Layers {
-			if l.Spectrum == nil || l.Spectrum.Values == nil {
-				continue
-			}
-			if err := out.Add(fmt.Sprintf("%d/%s", r.Number, l.Name), l.Spectrum.Values); err != nil {
-				return n, err
-			}
-			n++
-		}
-	}
-	return n, out.Close()
 }

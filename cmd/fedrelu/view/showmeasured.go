@@ -58,10 +58,12 @@ type ShowLayer struct {
 	StableRank        *float64         `json:"stable_rank"`
 	EffectiveRank     *float64         `json:"effective_rank"`
 	Top               []float64        `json:"top"`
+	Energy            []float64        `json:"energy"` // energy_k for k = 1 to the length of top: the part of frobenius^2 in the first k of them (M9)
 	Frobenius         *float64         `json:"frobenius"`
 	Spectral          *float64         `json:"spectral"`
-	Spectrum          []float64        `json:"spectrum"` // all singular values, where the spec keeps them; else null
-	Local             *ShowLocal       `json:"local"`    // of checks.local_ranks
+	Spectrum          []float64        `json:"spectrum"`  // all singular values, where the spec keeps them; else null
+	Local             *ShowLocal       `json:"local"`     // of checks.local_ranks
+	Crossover         *float64         `json:"crossover"` // eps* (7b): above it averaging is predicted to lower the rank; of checks.local_ranks
 	Certificate       *ShowCertificate `json:"certificate"`
 	Lambda            *float64         `json:"lambda"`
 	LambdaOnset       *float64         `json:"lambda_onset"`
@@ -75,6 +77,14 @@ type ShowLocal struct {
 	Ranks         map[string]float64 `json:"ranks"`
 	StableRank    *float64           `json:"stable_rank"`
 	EffectiveRank *float64           `json:"effective_rank"`
+	Spectra       []ShowSpectrum     `json:"spectra"` // of each measured shard, where the spec keeps them; else null
+}
+
+// ShowSpectrum is all singular values of a local model's weight, descending. A null shard is the mean of the local models, where
+// the round's model is another.
+type ShowSpectrum struct {
+	Shard  *int      `json:"shard"`
+	Values []float64 `json:"values"`
 }
 
 // ShowCertificate is a bound on the rank (M12). All but Reason is null where the theorem does not apply.
@@ -174,7 +184,7 @@ func showLayers(r *record.RoundHistory, made string, predicted map[string]bounds
 	for _, l := range r.Measured.Layers {
 		shown := showLayer(l)
 		shown.Local = showLocal(r, l.Name)
-		shown.Model = text(modelOf(r, made))
+		shown.Model, shown.Crossover = text(modelOf(r, made)), ofAverage(r.Measured, l.Name, "crossover")
 		if p, ok := predicted[l.Name]; ok {
 			shown.Lambda, shown.LambdaOnset, shown.LambdaOnsetReason = p.Lambda, p.Onset, text(p.OnsetReason)
 			shown.Certificate = showCertificate(p.Certificate)
@@ -186,7 +196,7 @@ func showLayers(r *record.RoundHistory, made string, predicted map[string]bounds
 
 func showLayer(l record.Layer) ShowLayer {
 	out := ShowLayer{
-		Name: l.Name, Shape: list(l.Shape), Ranks: map[string]int{}, Top: []float64{}, Reason: text(l.Reason), Warning: text(l.Warning),
+		Name: l.Name, Shape: list(l.Shape), Ranks: map[string]int{}, Top: []float64{}, Energy: []float64{}, Reason: text(l.Reason), Warning: text(l.Warning),
 	}
 	s := l.Spectrum
 	if s == nil {
@@ -194,6 +204,7 @@ func showLayer(l record.Layer) ShowLayer {
 	}
 	out.Rank, out.Epsilon, out.StableRank, out.EffectiveRank = &s.Rank, &s.Epsilon, &s.StableRank, &s.EffectiveRank
 	out.Frobenius, out.Spectral, out.Top, out.Spectrum = &s.Frobenius, &s.Spectral, list(s.Top), s.Values
+	out.Energy = energies(s)
 	for _, at := range s.Ranks {
 		out.Ranks[strconv.FormatFloat(at.Epsilon, 'f', -1, 64)] = at.Rank
 	}
@@ -220,6 +231,11 @@ func showLocal(r *record.RoundHistory, layer string) *ShowLocal {
 	if local.EffectiveRank == nil {
 		return nil
 	}
+	for _, s := range localSpectra(r.Measured) {
+		if s.layer == layer {
+			local.Spectra = append(local.Spectra, ShowSpectrum{s.shard, s.values})
+		}
+	}
 	return local
 }
 
@@ -243,12 +259,26 @@ func overShards(r *record.RoundHistory, layer, quantity string) *float64 {
 	return &mean
 }
 
+// ofAverage returns a number of a weight of the average model, nil where there is none.
+func ofAverage(m *record.Measured, layer, quantity string) *float64 {
+	for _, r := range m.Readings {
+		if r.Quantity == quantity && r.Layer == layer && r.Shard == study.Average && r.Step == study.Whole {
+			return &r.Value
+		}
+	}
+	return nil
+}
+
+// showReadings has all readings but singular values, which stand with their layers.
 func showReadings(m *record.Measured) []ShowReading {
 	shown := []ShowReading{}
 	if m == nil {
 		return shown
 	}
 	for _, r := range m.Readings {
+		if r.Quantity == study.SingularValue {
+			continue
+		}
 		one := ShowReading{Quantity: r.Quantity, Layer: text(r.Layer), Model: text(r.Model), Value: r.Value}
 		if r.Shard != study.Average {
 			one.Shard = &r.Shard

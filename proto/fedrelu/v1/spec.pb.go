@@ -8088,8 +8088,9 @@ type Checks struct {
 	Heterogeneity *Period `protobuf:"bytes,3,opt,name=heterogeneity,proto3" json:"heterogeneity,omitempty"`
 	// Cosine of each update with the mean update, gradient diversity, ratio of norms. One pass over the parameters a shard.
 	Updates *Period `protobuf:"bytes,4,opt,name=updates,proto3" json:"updates,omitempty"`
-	// Ranks of the local models and of the average. Singular values of every matrix within rank.max_side: as much as rank, for each
-	// shard and once more.
+	// Ranks of the local models and of the average, and the eps above which averaging is predicted to lower them; all singular values in
+	// rounds that rank.spectra keeps. Singular values of every matrix within rank.max_side, as much as rank, for each shard and once more,
+	// and a gradient of every example of the probes by itself.
 	LocalRanks *Period `protobuf:"bytes,5,opt,name=local_ranks,json=localRanks,proto3" json:"local_ranks,omitempty"`
 	// How much training moves, a step and a round, and how much of it is chance: spread of gradients, noise scale. One pass over
 	// the parameters a step, and 8 gradients of a batch a shard with 12 P bytes of memory.
@@ -8390,7 +8391,7 @@ type Rank struct {
 	// Matrices whose smaller side is above this are left out. Default 1024.
 	MaxSide *int32 `protobuf:"varint,3,opt,name=max_side,json=maxSide,proto3,oneof" json:"max_side,omitempty"`
 	// Rounds between those whose singular values are all kept, if they are measured; 0 is none. Those of the start model always
-	// are. 8 bytes a singular value in the store. Default 0.
+	// are, and with local_ranks those of the local models. 8 bytes a singular value in the store, 12 of a local model. Default 0.
 	Spectra       *int32 `protobuf:"varint,4,opt,name=spectra,proto3,oneof" json:"spectra,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -121,6 +121,7 @@ class Run:
                 self.say("layer.spectrum", float(v), name, step=i, scale=float(s[0]))
             for i, v in enumerate(s[:5]):
                 self.say("layer.top", float(v), name, step=i, scale=float(s[0]))
+                self.say("layer.energy", measures.energy(s, i + 1), name, step=i)
 
     def say_spectrum(self, prefix, s, **where):
         for eps in measures.EPSILONS:
@@ -263,13 +264,51 @@ class Round:
         for k, end in zip(self.shards, self.ends):
             before = len(run.out)
             run.spectra_of("reading.", end, shard=k)
+            self.energies(end, k)
             for item in run.out[before:]:
                 found.setdefault((item["quantity"], item["layer"]), []).append(item)
         run.spectra_of("reading.", self.model)
+        self.energies(self.model, None)
+        self.local_spectra()
+        if not (run.sgd["momentum"] or run.local["prox_mu"]):
+            self.crossover()
         for (quantity, layer), items in found.items():
             short = quantity.removeprefix("reading.")
             if self.record["layers"] and layer and (short.startswith("rank.") or short in ("stable_rank", "effective_rank")):
                 run.say("layer.local." + (short.replace("rank.", "ranks.", 1) if short.startswith("rank.") else short), average(items, self.p), layer)
+
+    def energies(self, p, shard):
+        for name in self.net.weights:
+            s = measures.singular(self.net.get(p, name))
+            for k in range(1, min(5, len(s)) + 1):
+                self.say(f"energy.{k}", measures.energy(s, k), name, shard)
+
+    def local_spectra(self):
+        """Where the run keeps spectra, also those of the local models, and of their mean where the next model is another."""
+        kept = self.run.spec["checks"]["rank"]["spectra"]
+        if not kept or self.number % kept or not self.record["layers"]:
+            return
+        models = list(zip(self.shards, self.ends)) + ([] if self.model is self.next else [(None, self.model)])
+        for shard, p in models:
+            for name in self.net.weights:
+                s = measures.singular(self.net.get(p, name))
+                for i, v in enumerate(s):
+                    self.run.say("layer.local.spectra", float(v), name, shard, i, float(s[0]))
+
+    def crossover(self):
+        """7b, Result D: eps* = (a/F) K^(-K/(K-1)), a = lr ||delta|| ||f||/B, of every example's own gradient."""
+        net, run, count = self.net, self.run, self.workers
+        norms = [[net.gradient(self.model, x[i : i + 1], y[i : i + 1])[0] for i in range(len(x))] for x, y in zip(self.probes, self.labels)]
+        for name in net.weights:
+            cut = net.slices[name]
+            sizes = [self.lr / (min(run.local["batch"], len(run.shards[k])) or len(run.shards[k])) * np.mean([np.linalg.norm(g[cut]) for g in of])
+                     for k, of in zip(self.shards, norms)]
+            self.both("sample_size", sizes, name)
+            if count > 1:
+                eps = measures.mean_of(self.p, sizes) / np.linalg.norm(self.model[cut]) * count ** (-count / (count - 1))
+                self.say("crossover", float(eps), name)
+                if self.record["layers"]:
+                    run.say("layer.crossover", float(eps), name)
 
     def noise(self):
         """M14. Which batches the gradients are of is drawn: of one example each from a small shard all choices are tried."""
