@@ -24,12 +24,12 @@ const analyzeLong = `Measure models in safetensors files, whoever trained them; 
 
 Of every matrix, convolutions as out x (in kh kw): ranks at three thresholds, stable and effective rank, energies, norms,
 singular values. Of networks of linear layers: path norm, distance of square layers from the identity, and for one input the
-spline. Of several files, which must have the same tensors: distances, movement from file to file (each counts as a round after
-the one before), and their mean with its ranks and the averaging curve. With --start, the updates from there.
+spline. Of several files, which must have the same tensors: distances, movement from file to file (each counts as a round, for
+dist as an epoch, after the one before), and their mean with its ranks and the averaging curve. With --start, the updates from there.
 
 With --data, what they compute: loss, accuracy, dead units, entropy, movement of states; the gradient, its spread over batches
 and its noise scale, heterogeneity of the spec's shards; columns of inputs that are always zero; for one input the exact optimum
-of loss + local.path_norm x path norm. Of several: loss barriers, gates that flip, drift of gradients by layer. Test losses are
+of loss + regularize.path_norm x path norm. Of several: loss barriers, gates that flip, drift of gradients by layer. Test losses are
 of the whole test set, activity and barriers of its first 1000 examples, gradients and gates of the first 1000 for training.
 What needs training and not models (noise of steps, the saw-tooth, certificates, the null model) a run measures: see checks.
 
@@ -154,8 +154,8 @@ func (c *analyzing) subject(model *checkpoints.Model) (*checkpoints.Subject, err
 		return nil, usage("--data %s: it has no test set", c.data)
 	}
 	if c.derives() {
-		if err := checkpoints.CheckDerived(model.Layout, data.Train.Size(), data.Train.Outputs); err != nil {
-			return nil, usage("--data %s: %w", c.data, err)
+		if s, err = c.fit(model, data); err != nil {
+			return nil, err
 		}
 	}
 	job, err := workload.Job(s, data)
@@ -167,7 +167,7 @@ func (c *analyzing) subject(model *checkpoints.Model) (*checkpoints.Subject, err
 		return nil, &codeError{exitUsage, err}
 	}
 	if c.derives() {
-		subject.Notes = append(subject.Notes, "a file does not name its activations: relu is taken unless --set model.mlp.activation says otherwise")
+		subject.Notes = append(subject.Notes, "a file does not name its activations: relu is taken unless --set "+checkpoints.DerivedActivation(model.Layout)+" says otherwise")
 	}
 	return subject, nil
 }
@@ -175,10 +175,22 @@ func (c *analyzing) subject(model *checkpoints.Model) (*checkpoints.Subject, err
 // derives tells whether --data has no network, so that it is derived from the tensors.
 func (c *analyzing) derives() bool { return c.data == "mnist" || strings.HasPrefix(c.data, "{") }
 
-func (c *analyzing) spec(model *checkpoints.Model) (*spec.Spec, error) {
-	set := c.set
+// fit is the derived spec for data that are known now: where nothing is to be classified, the loss is mse.
+func (c *analyzing) fit(model *checkpoints.Model, data shard.Data) (*spec.Spec, error) {
+	if err := checkpoints.CheckDerived(model.Layout, data.Train.Size(), data.Train.Outputs); err != nil {
+		return nil, usage("--data %s: %w", c.data, err)
+	}
+	if data.Train.Classes == 0 {
+		return c.spec(model, "loss=mse")
+	}
+	return c.spec(model)
+}
+
+// spec returns the spec of --data, with overrides before those of --set.
+func (c *analyzing) spec(model *checkpoints.Model, before ...string) (*spec.Spec, error) {
+	set := append(before, c.set...)
 	if c.batch > 0 {
-		set = append(slices.Clone(set), fmt.Sprintf("local.batch=%d", c.batch))
+		set = append(set, fmt.Sprintf("local.batch=%d", c.batch))
 	}
 	if !c.derives() {
 		if form := strings.TrimPrefix(filepath.Ext(c.data), "."); slices.Contains([]string{"csv", "npz", "safetensors"}, form) {

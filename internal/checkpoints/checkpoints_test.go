@@ -145,3 +145,28 @@ func TestDerivedNetworkNamesWhatIsWrong(t *testing.T) {
 		t.Errorf("%v, want both sizes", err)
 	}
 }
+
+// TestShapesThatAreNoNetwork: whatever tensors a file has, it is measured as far as they go.
+func TestShapesThatAreNoNetwork(t *testing.T) {
+	scalar := func(name string) safetensors.Tensor {
+		return safetensors.Tensor{Name: name, Shape: []int{}, Values: []float32{1}}
+	}
+	for name, tensors := range map[string][]safetensors.Tensor{
+		"scalars":             {scalar("x"), scalar("y")},
+		"a body and a scalar": {matrix("0.body.0.weight", 1, 1, 1), scalar("0.shortcut.0.weight")},
+		"a bias alone":        {vector("0.bias", 1, 2)},
+		"a residual layer":    {matrix("0.body.0.weight", 1, 1, 1), matrix("0.shortcut.0.weight", 1, 1, 1)},
+	} {
+		r := report(t, write(t, "a.safetensors", tensors...))
+		if r.Value(Place{Model: "a.safetensors"}, "norm") == nil || r.Value(Place{Model: "a.safetensors"}, "path_norm") != nil {
+			t.Errorf("%s: rows %v", name, r.Rows)
+		}
+		models, err := Open([]string{write(t, "b.safetensors", tensors...)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := DeriveSpec(models[0].Layout, "{mnist: {}}", nil); err == nil {
+			t.Errorf("%s: a network was derived", name)
+		}
+	}
+}

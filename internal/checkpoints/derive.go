@@ -21,14 +21,22 @@ func DeriveSpec(layout *tensor.Layout, data string, set []string) (*spec.Spec, e
 	return spec.Parse("--data", []byte(text), set)
 }
 
+// DerivedActivation is the path of the activation in a derived spec, where the layout has one.
+func DerivedActivation(layout *tensor.Layout) string {
+	if model, err := deriveModel(layout); err == nil && strings.HasPrefix(model, "{shallow") {
+		return "model.shallow.activation"
+	}
+	return "model.mlp.activation"
+}
+
 func deriveModel(layout *tensor.Layout) (string, error) {
 	if width, ok := shallowWidth(layout); ok {
 		return fmt.Sprintf("{shallow: {width: %d}}", width), nil
 	}
 	net, reason := Chain(layout)
 	if net == nil {
-		return "", fmt.Errorf("the tensors are no chain of linear layers: %s; --layers names the layers in the order of the forward pass, "+
-			"and a spec with model: layers: names any other network", reason)
+		return "", fmt.Errorf("the tensors are no chain of linear layers: %s; --layers names the layers (%s) in the order of the forward pass, "+
+			"and a spec with model: layers: names any other network", reason, strings.Join(modules(layout), ","))
 	}
 	var hidden []string
 	bias := 0
@@ -38,6 +46,9 @@ func deriveModel(layout *tensor.Layout) (string, error) {
 		} else {
 			bias++
 		}
+	}
+	if w := layout.At(0).Shape; len(hidden) == 2 && bias == 2 && w[1] == 1 && hidden[1] == "1" {
+		return fmt.Sprintf("{shallow: {width: %d, skip: false}}", w[0]), nil // the same tensors, and a penalty on the path norm
 	}
 	if bias != 0 && bias != len(hidden) {
 		return "", fmt.Errorf("%d of %d linear layers have a bias: a spec with model: layers: names such a network", bias, len(hidden))
@@ -64,18 +75,19 @@ func CheckDerived(layout *tensor.Layout, inputs, outputs int) error {
 
 // shallowWidth tells whether tensors are a shallow network's with a skip connection, as export names them.
 func shallowWidth(layout *tensor.Layout) (int, bool) {
-	if layout.At(0).Name != "0.body.0.weight" || len(layout.At(0).Shape) != 2 || layout.Len() != 5 {
+	if net, err := skipping(layout); err != nil || !slices.EqualFunc(net.Layout().Descs(), layout.Descs(), sameTensor) {
 		return 0, false
 	}
-	net, err := skipping(layout)
-	return layout.At(0).Shape[0], err == nil && slices.EqualFunc(net.Layout().Descs(), layout.Descs(), func(a, b tensor.Desc) bool {
-		return a.Name == b.Name && slices.Equal(a.Shape, b.Shape)
-	})
+	return layout.At(0).Shape[0], true
 }
 
-// skipping is the network that shallowWidth looks for.
+func sameTensor(a, b tensor.Desc) bool { return a.Name == b.Name && slices.Equal(a.Shape, b.Shape) }
+
+// skipping is the network that shallowWidth looks for: of the width, inputs and outputs of the first and the last tensor.
 func skipping(layout *tensor.Layout) (*relu.Network, error) {
-	w := layout.At(0).Shape
-	out := layout.At(layout.Len() - 1).Shape[0]
-	return relu.New(relu.Shallow{Input: w[1], Width: w[0], Output: out, Skip: true}.Layers(), []int{w[1]}, relu.MSE)
+	w, last := layout.At(0), layout.At(layout.Len()-1)
+	if w.Name != "0.body.0.weight" || len(w.Shape) != 2 || len(last.Shape) != 2 {
+		return nil, fmt.Errorf("%s and %s are not of a shallow network", w.Name, last.Name)
+	}
+	return relu.New(relu.Shallow{Input: w.Shape[1], Width: w.Shape[0], Output: last.Shape[0], Skip: true}.Layers(), w.Shape[1:], relu.MSE)
 }

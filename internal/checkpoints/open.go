@@ -9,7 +9,7 @@
 //
 // Names. A quantity that the long table of a run has (package study, record.Drift) has its name here, for a file in place of a
 // shard's model: "rank.0.001", "units.dead", "variation". The mean of all files is the model "average", what runs compare local models
-// with; a file after another counts as a round ("round_rel", "dist"). Quantities that no run has:
+// with; a file after another counts as a round ("round_rel") and as an epoch ("dist"), which only who wrote them knows. Quantities that no run has:
 //
 //	norm                       of all parameters
 //	energy_1, _5, _10          part of ||W||^2 in the largest singular values (M9)

@@ -49,7 +49,7 @@ func (s *Subject) problem(u *norm.Univariate) (points *norm.Points, lambda float
 	case u.Slope != 0:
 		return nil, 0, "the activation is leaky"
 	case lambda == 0:
-		return nil, 0, "it needs lambda of the path norm: --set local.path_norm=0.01"
+		return nil, 0, "it needs lambda of the path norm: --set regularize.path_norm=0.01"
 	}
 	x, y := make([]float64, set.N), make([]float64, set.N)
 	var input [1]float32
