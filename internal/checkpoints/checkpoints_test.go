@@ -75,7 +75,7 @@ func TestOneModel(t *testing.T) {
 	got := numbers(report(t, write(t, "a.safetensors", layers(2)...)))
 	for key, want := range map[string]float64{
 		"a.safetensors fc1.weight rank": 2, "a.safetensors fc1.weight spectral": 4, "a.safetensors fc1.weight frobenius": 5,
-		"a.safetensors fc1.weight stable_rank": 25. / 16, "a.safetensors fc1.weight energy_1": 16. / 25, "a.safetensors fc2.weight rank.0.05": 1,
+		"a.safetensors fc1.weight stable_rank": 25. / 16, "a.safetensors fc1.weight energy.1": 16. / 25, "a.safetensors fc2.weight rank.0.05": 1,
 		"a.safetensors  norm": math.Sqrt(34), "a.safetensors  path_norm": 6,
 	} {
 		if v, ok := got[key]; !ok || math.Abs(v-want) > 1e-6 {

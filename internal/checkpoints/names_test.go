@@ -79,7 +79,7 @@ func rounds(t *testing.T) []round {
 
 // own are the quantities that the package doc lists as no run's, and those of a round's record that study does not repeat.
 func own() []string {
-	return []string{"norm", "energy_1", "energy_5", "energy_10", "gradient_norm", "distance", "distance_rel", "params_cosine", "barrier.alpha",
+	return []string{"norm", "energy.10", "gradient_norm", "distance", "distance_rel", "params_cosine", "barrier.alpha",
 		"barrier.aligned.alpha", "update.turn", "test_loss", "test_accuracy"}
 }
 

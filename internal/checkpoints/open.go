@@ -12,7 +12,7 @@
 // with; a file after another counts as a round ("round_rel") and as an epoch ("dist"), which only who wrote them knows. Quantities that no run has:
 //
 //	norm                       of all parameters
-//	energy_1, _5, _10          part of ||W||^2 in the largest singular values (M9)
+//	energy.10                  part of ||W||^2 in the ten largest singular values (M9); up to five a run has, too
 //	gradient_norm              of the loss on the probe
 //	distance, distance_rel     of two models, the latter by the root of the product of their norms
 //	params_cosine              of two models' parameters ("cosine" is that of gradients, M5)

@@ -39,8 +39,8 @@ func (m *meter) saySpectrum(at Place, s *analysis.Spectrum) {
 	m.say("roy_vetterli_rank", at, s.RoyVetterli)
 	m.say("frobenius", at, s.Frobenius)
 	m.say("spectral", at, s.Spectral)
-	for _, k := range []int{1, 5, 10} {
-		m.say(fmt.Sprintf("energy_%d", k), at, analysis.Energy(s.Values, k))
+	for _, k := range []int{1, 2, 3, 4, 5, 10} {
+		m.say(fmt.Sprintf("energy.%d", k), at, analysis.Energy(s.Values, k))
 	}
 }
 

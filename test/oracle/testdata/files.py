@@ -51,8 +51,8 @@ class Files:
             found |= measures.spectrum(s)
             for quantity, value in found.items():
                 self.say(name, quantity, value, layer)
-            for k in (1, 5, 10):
-                self.say(name, f"energy_{k}", measures.energy(s, k), layer)
+            for k in (1, 2, 3, 4, 5, 10):
+                self.say(name, f"energy.{k}", measures.energy(s, k), layer)
             means.append(found)
         for quantity in ("rank", *(f"rank.{eps}" for eps in measures.EPSILONS), "stable_rank", "effective_rank"):
             values = np.array([m[quantity] for m in means[:-1]], float)
