@@ -80,9 +80,13 @@ func (w *laws) take(e record.Entry) ([]bounds.Violation, error) {
 }
 
 func (o *owner) warnOf(v bounds.Violation) {
-	if v.Law == bounds.CertificateLaw {
-		o.log.Warn("CERTIFICATE VIOLATED: training, measurement or certificate are wrong, please report this",
-			"round", v.Round, "layer", v.Layer, "rank", v.Rank, "bound", v.Bound)
+	const certificate = "CERTIFICATE VIOLATED: training, measurement or certificate are wrong, please report this"
+	switch v.Law {
+	case bounds.CertificateLaw:
+		o.log.Warn(certificate, "round", v.Round, "layer", v.Layer, "rank", v.Rank, "bound", v.Bound)
+		return
+	case bounds.LocalCertificateLaw:
+		o.log.Warn(certificate, "round", v.Round, "layer", v.Layer, "shard", v.Shard, "rank", v.Rank, "bound", v.Bound)
 		return
 	}
 	o.log.Warn("EXACT LAW BROKEN: training, measurement or law are wrong, please report this",

@@ -23,9 +23,10 @@ name when it is complete and its values have the recorded hash.
 With --table write everything that was measured, accuracy and losses too, as one long table in CSV: run, seed, round, step,
 shard, layer, quantity, value, model. step is empty for numbers of a whole round, shard for the average model and for numbers
 over shards, layer for the whole model. model says which average model a number is of, or compares with: mean (of the local
-models), next (what the round made), measured (the mean of the measured ones alone). With --spectra write singular values as a .npz file with arrays
-"ROUND/LAYER", "ROUND/shardK/LAYER" of local models where checks.local_ranks was due, too, and "ROUND/mean/LAYER" of their mean where
-the round's model is another.`
+models), next (what the round made), measured (the mean of the measured ones alone).
+
+With --spectra write singular values as a .npz file with arrays "ROUND/LAYER", "ROUND/shardK/LAYER" of local models where
+checks.local_ranks was due, too, and "ROUND/mean/LAYER" of their mean where the round's model is another.`
 
 func newExport(a *app) *cobra.Command {
 	var w where

@@ -1,6 +1,7 @@
 package bounds
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -15,6 +16,7 @@ type Layer struct {
 	Onset       *float64 // Lambda_c(eps), the budget at which half of the initial eps-rank is gone; nil: OnsetReason
 	OnsetReason string
 	Certificate Certificate
+	Locals      []Local // of each local model whose rank was measured, in the order of the record
 }
 
 // Certificate bounds the eps-rank of the model that a round made, at the threshold of its measured rank.
@@ -66,20 +68,27 @@ func Follow(run record.Run) (*Follower, error) {
 }
 
 // Add takes the next round with what was measured of it, and returns what is predicted of the weights whose singular values were,
-// by name of the tensor; nil if there are none. After a round that is left out nothing is known for sure.
+// by name of the tensor, those of local models alone having nothing but Locals; nil if there are none. After a round that is left
+// out nothing is known for sure.
 func (f *Follower) Add(r *record.RoundHistory) map[string]Layer {
 	if r.Number != f.next {
 		f.course.reason = fmt.Sprintf("the record of round %d is missing", f.next)
 	}
 	f.next = r.Number + 1
 	p := f.course.pass(&r.Round)
-	for _, t := range f.traces {
-		t.pass(p)
-	}
 	if r.Measured == nil {
+		f.pass(p)
 		return nil
 	}
+	locals := f.locals(r, p) // what a local model remembers of earlier rounds is known before the round's own
+	f.pass(p)
 	var layers map[string]Layer
+	for name, certified := range locals {
+		if layers == nil {
+			layers = make(map[string]Layer)
+		}
+		layers[name] = Layer{Locals: certified}
+	}
 	for i := range r.Measured.Layers {
 		l := &r.Measured.Layers[i]
 		if l.Spectrum == nil {
@@ -93,9 +102,17 @@ func (f *Follower) Add(r *record.RoundHistory) map[string]Layer {
 		if layers == nil {
 			layers = make(map[string]Layer)
 		}
-		layers[l.Name] = t.say(&f.course, l)
+		said := t.say(&f.course, l)
+		said.Locals = locals[l.Name]
+		layers[l.Name] = said
 	}
 	return layers
+}
+
+func (f *Follower) pass(p passed) {
+	for _, t := range f.traces {
+		t.pass(p)
+	}
 }
 
 // trace is what has to be remembered of one weight.
@@ -105,6 +122,8 @@ type trace struct {
 	server       float64
 	setting      theory.Setting
 	excluded     string // why no certificate is possible, whatever comes
+	layer        theory.Layer
+	shapeless    string // not empty: layer is not known, and why
 	initial      []float64
 	initialRound int
 
@@ -122,9 +141,9 @@ type count struct {
 }
 
 // length returns how long the last n spans are: in local steps, if these have a common index, else in rounds.
-func (t *trace) length(n int) int {
+func length(counts []count, n int) int {
 	var sum count
-	for _, c := range t.counts[len(t.counts)-n:] {
+	for _, c := range counts[len(counts)-n:] {
 		sum = count{sum.rounds + c.rounds, sum.steps + c.steps, sum.unequal || c.unequal}
 	}
 	if sum.unequal {
@@ -168,26 +187,22 @@ func (t *trace) say(c *course, l *record.Layer) Layer {
 }
 
 func (t *trace) certify(c *course, l *record.Layer) Certificate {
-	setting := t.setting
-	setting.FullParticipation, setting.Uniform = c.whole, c.uniform
-	reason := t.excluded
-	if reason == "" {
-		reason = setting.Excludes()
-	}
-	if reason == "" {
-		reason = c.reason
-	}
-	layer, unknown := shapeOf(l)
-	if reason == "" {
-		reason = unknown
-	}
-	if reason != "" {
+	if reason := t.excludes(c); reason != "" {
 		return Certificate{Reason: "not applicable: " + reason}
 	}
-	bound := theory.Certify(layer, t.spans, l.Spectrum.Frobenius, l.Spectrum.Epsilon)
-	return Certificate{
-		Applies: true, N: t.length(bound.N), Bound: bound.Bound, Vacuous: bound.Vacuous, Reason: bound.Reason, Violated: bound.Violated(l.Spectrum.Rank),
-	}
+	bound := theory.Certify(t.layer, t.spans, l.Spectrum.Frobenius, l.Spectrum.Epsilon)
+	return newCertificate(bound, length(t.counts, bound.N), l.Spectrum.Rank)
+}
+
+// excludes returns why there is no certificate after the rounds so far; empty if there is one.
+func (t *trace) excludes(c *course) string {
+	setting := t.setting
+	setting.FullParticipation, setting.Uniform = c.whole, c.uniform
+	return cmp.Or(t.excluded, setting.Excludes(), c.reason, t.shapeless)
+}
+
+func newCertificate(bound theory.Certificate, n, rank int) Certificate {
+	return Certificate{Applies: true, N: n, Bound: bound.Bound, Vacuous: bound.Vacuous, Reason: bound.Reason, Violated: bound.Violated(rank)}
 }
 
 // shapeOf returns the matrix of a weight, or why it is not known.

@@ -24,6 +24,7 @@ type passed struct {
 	weights []float64 // of the participants
 	steps   []int
 	samples int
+	own     []int  // examples that each participant took; nil: the record contradicts the schedule
 	reason  string // not empty: the numbers of steps are not known
 }
 
@@ -42,7 +43,7 @@ func (c *course) pass(r *record.Round) passed {
 		}
 	}
 	if p.reason == "" {
-		p.steps = c.stepsOf(r)
+		p.steps, p.own = c.stepsOf(r)
 		if p.steps == nil {
 			p.reason = "the record does not say how many steps each participant made"
 		}
@@ -62,19 +63,27 @@ func (c *course) pass(r *record.Round) passed {
 }
 
 // stepsOf returns the number of local steps of each participant, as the spec's schedule gives it, nil if these are not what
-// the record says of all together. Batch norm joins a last batch of one example to the one before.
-func (c *course) stepsOf(r *record.Round) []int {
+// the record says of all together; and likewise the examples that they took. Batch norm joins a last batch of one example to the one
+// before.
+func (c *course) stepsOf(r *record.Round) (steps, examples []int) {
 	for _, join := range []bool{false, true} {
-		steps, sum := make([]int, len(r.Participants)), int64(0)
+		schedule := c.spec.Local.Schedule
+		schedule.Join = join
+		steps, examples = make([]int, len(r.Participants)), make([]int, len(r.Participants))
+		made, took := int64(0), int64(0)
 		for i, k := range r.Participants {
 			steps[i] = c.taskSteps(r, k, join)
-			sum += int64(steps[i])
+			examples[i] = schedule.Examples(c.sizes[k], steps[i])
+			made, took = made+int64(steps[i]), took+int64(examples[i])
 		}
-		if sum == r.Steps {
-			return steps
+		if took != r.Examples {
+			examples = nil
+		}
+		if made == r.Steps {
+			return steps, examples
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 func (c *course) taskSteps(r *record.Round, k int, join bool) int {

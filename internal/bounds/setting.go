@@ -26,6 +26,7 @@ func newTrace(s *spec.Spec, l *record.Layer, round int) *trace {
 			ClippedUpdates: local.ClipUpdate != 0, Personal: matches(local.Personal, l.Name), Rule: s.Server.Name(), ServerLR: serverRate(s.Server),
 		},
 	}
+	t.layer, t.shapeless = shapeOf(l)
 	if s.Byzantine.Attack != nil {
 		t.excluded = "some shards attack"
 	}

@@ -2,6 +2,8 @@ package bounds
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/coordinator/record"
@@ -14,6 +16,8 @@ type Law string
 const (
 	// CertificateLaw: the eps-rank of a model is at most what its certificate says (1.3.2).
 	CertificateLaw Law = "certificate"
+	// LocalCertificateLaw: the eps-rank of a local model at the end of its round is at most what its certificate says (1.3.3).
+	LocalCertificateLaw Law = "certificate of local models"
 	// DecayLaw: columns at inputs that are zero in the whole training set decay by their factor, but for rounding (P3.8).
 	DecayLaw Law = "decay of columns at zero inputs"
 	// OptimumLaw: no shallow network has an objective below the exact optimum (P5).
@@ -28,6 +32,7 @@ type Violation struct {
 	Law         Law
 	Round       int
 	Layer       string  // empty: the whole model
+	Shard       int     // of a local model's certificate; 0 otherwise
 	Rank, Bound int     // of a certificate; 0 otherwise
 	Measured    float64 // of the other laws, what is at most or, of an optimum, at least Allowed
 	Allowed     float64
@@ -39,6 +44,10 @@ func (v Violation) String() string {
 	if v.Law == CertificateLaw {
 		return fmt.Sprintf("CERTIFICATE VIOLATED in round %d: the rank of %s is %d, the theorem allows at most %d. "+report,
 			v.Round, v.Layer, v.Rank, v.Bound, "certificate")
+	}
+	if v.Law == LocalCertificateLaw {
+		return fmt.Sprintf("CERTIFICATE VIOLATED in round %d: the rank of shard %d's %s is %d, the theorem allows at most %d. "+report,
+			v.Round, v.Shard, v.Layer, v.Rank, v.Bound, "certificate")
 	}
 	where := "the model"
 	if v.Layer != "" {
@@ -65,6 +74,13 @@ func Broken(r *record.RoundHistory, predicted map[string]Layer) []Violation {
 	for _, m := range r.Measured.Layers {
 		if c := predicted[m.Name].Certificate; c.Violated {
 			all = append(all, Violation{Law: CertificateLaw, Round: r.Number, Layer: m.Name, Rank: m.Spectrum.Rank, Bound: c.Bound})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(predicted)) {
+		for _, l := range predicted[name].Locals {
+			if c := l.Certificate; c.Violated {
+				all = append(all, Violation{Law: LocalCertificateLaw, Round: r.Number, Layer: name, Shard: l.Shard, Rank: l.Rank, Bound: c.Bound})
+			}
 		}
 	}
 	said := make(map[string]study.Reading)

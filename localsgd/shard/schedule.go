@@ -112,6 +112,19 @@ func (s Schedule) TotalExamples(n int) int {
 	return s.Epochs * n
 }
 
+// Examples returns the number of examples that the first so many steps take on a shard of n > 0 examples, repetitions included.
+func (s Schedule) Examples(n, steps int) int {
+	if s.Steps > 0 {
+		return steps * s.size(n)
+	}
+	passes := steps / s.perPass(n)
+	sum := passes * n
+	for step := passes * s.perPass(n); step < steps; step++ {
+		sum += s.batchSize(step, n)
+	}
+	return sum
+}
+
 // perPass returns the number of batches that a pass over n examples makes.
 func (s Schedule) perPass(n int) int {
 	b := s.size(n)

@@ -84,6 +84,9 @@ func TestWalkAgreesWithTheOracle(t *testing.T) {
 		total := 0
 		for i := range got {
 			total += len(got[i])
+			if n := s.Examples(n, i+1); n != total {
+				t.Fatalf("%d steps take %d examples, want %d", i+1, n, total)
+			}
 			if s.Order == Replacement { // drawn, not listed: sizes and range
 				if len(got[i]) != len(want[i]) || slices.Min(got[i]) < 7 || slices.Max(got[i]) >= int32(n+7) {
 					t.Fatalf("batch %d is %v of %d examples", i, got[i], n)

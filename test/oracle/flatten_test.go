@@ -109,10 +109,23 @@ func (f flattened) nested(quantity, layer string, value any) {
 	for key, value := range inner {
 		switch key {
 		case "reason":
+		case "certificates":
+			f.certificates(quantity+"."+key, layer, value)
 		case "spectra":
 			f.spectra(quantity+"."+key, layer, value)
 		default:
 			f.nested(quantity+"."+key, layer, value)
+		}
+	}
+}
+
+// certificates takes those of local models.
+func (f flattened) certificates(quantity, layer string, all any) {
+	list, _ := all.([]any)
+	for _, one := range list {
+		c := one.(map[string]any)
+		for _, key := range []string{"rank", "n", "bound", "vacuous", "violated"} {
+			f.flat[place{f.of, quantity + "." + key, layer, int(c["shard"].(float64)), -1}] = c[key]
 		}
 	}
 }

@@ -40,6 +40,7 @@ var sometimes = map[string]string{
 	"reading.heterogeneity":       "as drift.heterogeneity",
 	"reading.heterogeneity.naive": "of a probe of odd size one example is left out, which one is drawn",
 	"layer.certificate.n":         "where nothing is forgotten there is no n",
+	"layer.local.certificates.n":  "as layer.certificate.n",
 }
 
 // TestNumpyAgrees builds the program and writes the data once for all that is measured.

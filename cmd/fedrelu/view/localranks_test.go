@@ -46,8 +46,8 @@ func TestLocalRanksBesideTheirCrossover(t *testing.T) {
 	}
 	const want = `
 ranks after round 2: of the average / of local models; eps* is where averaging is predicted to change sides
-WEIGHT       EPS*   @0.001    @0.01  @0.05  EFFECTIVE
-0.weight  0.00123  8 / 7.5  5 / 7.0  - / -  4.2 / 5.0
+WEIGHT       EPS*   @0.001    @0.01  @0.05  EFFECTIVE  BOUND
+0.weight  0.00123  8 / 7.5  5 / 7.0  - / -  4.2 / 5.0  - / -
 `
 	if !strings.Contains(out.String(), want) {
 		t.Errorf("%s\nis not in\n%s", want, out.String())
@@ -96,5 +96,44 @@ func TestTheTableHasNoSpectra(t *testing.T) {
 	if text := out.String(); strings.Contains(text, study.SingularValue) || !strings.Contains(text, "run0,7,2,,,0.weight,crossover,0.0012345,\n") ||
 		!strings.Contains(text, "run0,7,2,,,0.weight,model.energy.2,0.5555555555555556,mean\n") {
 		t.Errorf("the table is\n%s", text)
+	}
+}
+
+// A certificate that bounds the local models stands beside their ranks.
+func TestCertificatesOfLocalModels(t *testing.T) {
+	s := "local: {epochs: 1, batch: 20, optimizer: {sgd: {lr: 0.1, weight_decay: 9.9}}}\n"
+	run := testRun(t, record.Completed, s)
+	run.ShardSizes = []int{20, 20, 20, 20}
+	rounds := studiedRounds()
+	for _, r := range rounds[1:] {
+		r.Steps, r.Examples = 2, 40
+	}
+	for _, shard := range []int{0, 3} {
+		for quantity, v := range map[string]float64{"rank": 6 + float64(shard), "frobenius": 3} {
+			rounds[2].Measured.Readings = append(rounds[2].Measured.Readings, study.Reading{Quantity: quantity, Layer: "0.weight", Shard: shard, Value: v})
+		}
+	}
+	show, err := view.NewShow(run, rounds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 0.01 x 2 > 0.001 x 3 >= 0.01^2 x 2: two steps, of 20 examples of the shard's own and 40 of both, more than the 8 rows have directions.
+	c := show.Rounds[1].Layers[0].Local.Certificates
+	if len(c) != 2 || c[1].Shard != 3 || c[1].Rank != 9 || *c[1].N != 2 || *c[1].Bound != 8 || !*c[1].Vacuous || !*c[1].Violated || *c[0].Violated {
+		t.Errorf("%+v", c)
+	}
+	var out bytes.Buffer
+	if err := view.WriteRun(&out, run, rounds); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "vacuous / vacuous\n") || !strings.Contains(out.String(), "the rank of shard 3's 0.weight is 9") {
+		t.Errorf("the run is\n%s", out.String())
+	}
+	out.Reset()
+	if err := view.WriteLongTable(&out, run, rounds); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), ",2,,3,0.weight,rank.bound,8,\n") {
+		t.Errorf("the table is\n%s", out.String())
 	}
 }

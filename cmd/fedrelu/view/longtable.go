@@ -4,6 +4,8 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/fedrelu/fedrelu/analysis/study"
@@ -63,6 +65,7 @@ func (t *longTable) addRound(r *record.RoundHistory, predicted map[string]bounds
 	for _, l := range r.Measured.Layers {
 		t.addLayer(l, model, predicted[l.Name])
 	}
+	t.addLocalBounds(predicted)
 	for _, m := range r.Measured.Readings {
 		if m.Quantity != study.SingularValue { // those are for WriteSpectra
 			t.add(m)
@@ -120,6 +123,17 @@ func (t *longTable) addLayer(l record.Layer, model string, p bounds.Layer) {
 	t.whole(l.Name, "lambda_onset", p.Onset, model)
 	if p.Certificate.Applies {
 		number("rank.bound", float64(p.Certificate.Bound))
+	}
+}
+
+// addLocalBounds adds the certificates of local models, at the threshold of their "rank".
+func (t *longTable) addLocalBounds(predicted map[string]bounds.Layer) {
+	for _, name := range slices.Sorted(maps.Keys(predicted)) {
+		for _, l := range predicted[name].Locals {
+			if l.Certificate.Applies {
+				t.add(study.Reading{Quantity: "rank.bound", Layer: name, Shard: l.Shard, Step: study.Whole, Value: float64(l.Certificate.Bound)})
+			}
+		}
 	}
 }
 

@@ -78,6 +78,15 @@ type ShowLocal struct {
 	StableRank    *float64           `json:"stable_rank"`
 	EffectiveRank *float64           `json:"effective_rank"`
 	Spectra       []ShowSpectrum     `json:"spectra"` // of each measured shard, where the spec keeps them; else null
+	// Of each measured shard, at the layer's epsilon (1.3.3).
+	Certificates []ShowLocalCertificate `json:"certificates"`
+}
+
+// ShowLocalCertificate is a bound on the rank of a local model at the end of its round, beside that rank.
+type ShowLocalCertificate struct {
+	Shard int `json:"shard"`
+	Rank  int `json:"rank"`
+	ShowCertificate
 }
 
 // ShowSpectrum is all singular values of a local model's weight, descending. A null shard is the mean of the local models, where
@@ -183,7 +192,7 @@ func showLayers(r *record.RoundHistory, made string, predicted map[string]bounds
 	}
 	for _, l := range r.Measured.Layers {
 		shown := showLayer(l)
-		shown.Local = showLocal(r, l.Name)
+		shown.Local = showLocal(r, l.Name, predicted[l.Name].Locals)
 		shown.Model, shown.Crossover = text(modelOf(r, made)), ofAverage(r.Measured, l.Name, "crossover")
 		if p, ok := predicted[l.Name]; ok {
 			shown.Lambda, shown.LambdaOnset, shown.LambdaOnsetReason = p.Lambda, p.Onset, text(p.OnsetReason)
@@ -220,8 +229,8 @@ func showCertificate(c bounds.Certificate) *ShowCertificate {
 }
 
 // showLocal returns the means over shards, weighted as in the round, nil if no local model was measured.
-func showLocal(r *record.RoundHistory, layer string) *ShowLocal {
-	local := &ShowLocal{Ranks: map[string]float64{}}
+func showLocal(r *record.RoundHistory, layer string, certified []bounds.Local) *ShowLocal {
+	local := &ShowLocal{Ranks: map[string]float64{}, Certificates: []ShowLocalCertificate{}}
 	for _, eps := range []string{"0.001", "0.01", "0.05"} {
 		if mean := overShards(r, layer, "rank."+eps); mean != nil {
 			local.Ranks[eps] = *mean
@@ -230,6 +239,9 @@ func showLocal(r *record.RoundHistory, layer string) *ShowLocal {
 	local.StableRank, local.EffectiveRank = overShards(r, layer, "stable_rank"), overShards(r, layer, "effective_rank")
 	if local.EffectiveRank == nil {
 		return nil
+	}
+	for _, l := range certified {
+		local.Certificates = append(local.Certificates, ShowLocalCertificate{l.Shard, l.Rank, *showCertificate(l.Certificate)})
 	}
 	for _, s := range localSpectra(r.Measured) {
 		if s.layer == layer {

@@ -8,17 +8,22 @@ import (
 	"github.com/fedrelu/fedrelu/analysis"
 	"github.com/fedrelu/fedrelu/analysis/study"
 	"github.com/fedrelu/fedrelu/coordinator/record"
+	"github.com/fedrelu/fedrelu/internal/bounds"
 )
 
 // writeLocalRanks writes what averaging did to the ranks of the last round whose local models were measured: of each weight the
 // predicted crossover eps*, and at every eps the rank of the average and the mean rank of its members. Above eps* the law of 7b has
 // the average's lower, below it higher.
-func writeLocalRanks(w io.Writer, rounds []*record.RoundHistory) error {
+// The bounds are the certificates of the average and of the local model with the largest, at the epsilon of checks.rank.
+func writeLocalRanks(w io.Writer, run record.Run, rounds []*record.RoundHistory) error {
 	last := lastLocalRanks(rounds)
 	if last == nil {
 		return nil
 	}
-	names := weights(last.Measured)
+	all, err := bounds.Of(run, rounds)
+	if err != nil {
+		return err
+	}
 	if _, err := fmt.Fprintf(w, "\nranks after round %d: of the average / of local models; eps* is where averaging is predicted to change sides\n", last.Number); err != nil {
 		return err
 	}
@@ -27,9 +32,10 @@ func writeLocalRanks(w io.Writer, rounds []*record.RoundHistory) error {
 	for _, eps := range analysis.Epsilons() {
 		head = append(head, "@"+strconv.FormatFloat(eps, 'g', -1, 64))
 	}
-	t.Add(append(head, "EFFECTIVE")...)
-	for _, name := range names {
-		t.Add(localRanksRow(last, name)...)
+	t.Add(append(head, "EFFECTIVE", "BOUND")...)
+	for _, name := range weights(last.Measured) {
+		row := localRanksRow(last, name)
+		t.Add(append(row, boundsOf(all[last.Number][name]))...)
 	}
 	return t.Write(w)
 }
@@ -52,6 +58,27 @@ func weights(m *record.Measured) (names []string) {
 		}
 	}
 	return names
+}
+
+// boundsOf writes the certificates of a weight. One that says nothing is vacuous; one that is not there, - .
+func boundsOf(l bounds.Layer) string {
+	local := bounds.Certificate{}
+	for _, one := range l.Locals {
+		if c := one.Certificate; c.Applies && c.Bound >= local.Bound {
+			local = c
+		}
+	}
+	return bound(l.Certificate) + " / " + bound(local)
+}
+
+func bound(c bounds.Certificate) string {
+	switch {
+	case !c.Applies:
+		return "-"
+	case c.Vacuous:
+		return "vacuous"
+	}
+	return strconv.Itoa(c.Bound)
 }
 
 func localRanksRow(r *record.RoundHistory, name string) []string {

@@ -47,6 +47,8 @@ def certificates(run):
             continue
         for name in net.weights:
             decayed = run.decayed(name)
+            for k, end in run.ends.get(run.round, {}).items():
+                say_local_certificate(run, spans, k, measures.singular(net.get(end, name)), spectra[name], eps, name, decayed)
             s = spectra[name]
             run.say("layer.lambda", budget if decayed else 0.0, name)
             say_onset(run, s[0], s[run.round], eps, name)
@@ -81,6 +83,36 @@ def say_certificate(run, spans, spectra, eps, name, decayed):
     run.say("layer.certificate.bound", bound, name)
     run.say("layer.certificate.vacuous", bound >= smaller, name)
     run.say("layer.certificate.violated", measures.eps_rank(spectra[run.round], eps)[0] > bound, name)
+
+
+def say_local_certificate(run, spans, k, end, spectra, eps, name, decayed):
+    """1.3 item 3 at the end of a round: of it the shard's own steps and examples, of rounds before those of all participants."""
+    smaller, every = min(run.net.shapes[name]), run.spec["checks"]["rank"]["every"]
+
+    def say(quantity, value):
+        run.say("layer.local.certificates." + quantity, value, name, k)
+
+    say("rank", measures.eps_rank(end, eps))
+    if not decayed or not run.sgd["weight_decay"] or run.sgd["momentum"]:
+        for quantity in ("n", "bound", "vacuous", "violated"):
+            say(quantity, None)
+        return
+    product, samples, steps = factor(run, run.round, k)
+    now, bound, found = math.sqrt((end**2).sum()), smaller, False
+    for back in range(1, run.round + 1):
+        if back > 1:
+            held, n, h = spans[run.round - back]
+            product, samples = product * held, samples + n
+            steps = steps + h if steps is not None and h is not None else None
+        at = run.round - back
+        if at % every == 0 and product * spectra[at][0] <= eps * now:
+            bound, found = min(smaller, samples), True
+            break
+    if found:
+        say("n", steps if steps is not None else back)
+    say("bound", bound)
+    say("vacuous", bound >= smaller)
+    say("violated", measures.eps_rank(end, eps)[0] > bound)
 
 
 def divergence(r):

@@ -49,6 +49,7 @@ class Run:
         for name in self.net.names:
             self.decays[self.net.slices[name]] = self.decayed(name)
         self.out, self.round, self.departure = [], 0, 0.0
+        self.ends = {}  # of rounds whose local models were measured: by shard
 
     def decayed(self, name):
         return not any(fnmatch.fnmatchcase(name, glob) for glob in self.sgd["no_decay"])
@@ -260,6 +261,7 @@ class Round:
 
     def local_ranks(self):
         run = self.run
+        run.ends[self.number] = dict(zip(self.shards, self.ends))
         found = {}
         for k, end in zip(self.shards, self.ends):
             before = len(run.out)
