@@ -197,3 +197,18 @@ func TestWithoutTestData(t *testing.T) {
 	got.find("curve.rank", whole.at(2))
 	got.find("divergence", whole.at(5))
 }
+
+// Rules with a linear step have a law (PAPERS.md 3.2 item 7): without momentum it is the factor of FedAvg, and of others the reason says
+// what is missing here, not that there is none.
+func TestZeroInputsOfOtherRules(t *testing.T) {
+	other := everyone
+	other.Rule = localsgd.FedAvgM{LR: 0.5}
+	got := measure(t, roundOf(t, smallJob(t), other), ZeroInputs)
+	if off := got.find("zero_inputs.off", whole.against(Next).in("0.weight")); off > 1e-5 {
+		t.Errorf("fedavgm without momentum is off by %g", off)
+	}
+	other.Rule = localsgd.FedAvgM{LR: 0.5, Beta: 0.9}
+	measure(t, roundOf(t, smallJob(t), other), ZeroInputs).lacks("zero_inputs.predicted", "momentum of fedavgm stays with the coordinator")
+	other.Rule = localsgd.FedNova{LR: 1}
+	measure(t, roundOf(t, smallJob(t), other), ZeroInputs).lacks("zero_inputs.predicted", "not implemented for the rule fednova")
+}

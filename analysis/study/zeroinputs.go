@@ -55,7 +55,11 @@ func (m *measurement) rounding(predicted float64) (relative *float64, reason str
 		step   = 0x1p-23 // of one value: the product with the decay and the difference are rounded
 		grid   = 1e-12   // of the norm, an update: half a quantum of the exact mean a value, of millions of values
 	)
-	l, server := m.Job.Local, m.Algorithm.Rule.(localsgd.FedAvg).LR
+	l := m.Job.Local
+	server, reason := m.serverRate()
+	if reason != "" {
+		return nil, reason
+	}
 	switch decay := l.RateIn(m.Plan.Round) * l.SGD.WeightDecay; {
 	case l.ProxMu > 0:
 		return nil, "the proximal term cancels"
@@ -93,9 +97,9 @@ func (m *measurement) decay(weight tensor.View) (factor float64, reason string) 
 	if reason := m.plainSGD(); reason != "" {
 		return 0, reason
 	}
-	rule, is := m.Algorithm.Rule.(localsgd.FedAvg)
-	if !is {
-		return 0, fmt.Sprintf("the rule %s has no factor", m.Algorithm.Rule.Name())
+	server, reason := m.serverRate()
+	if reason != "" {
+		return 0, reason
 	}
 	if matches(l.Freeze, weight.Name) {
 		return 0, "the weight is frozen"
@@ -109,7 +113,22 @@ func (m *measurement) decay(weight tensor.View) (factor float64, reason string) 
 		rates := slices.Repeat([]float64{l.RateIn(m.Plan.Round)}, m.Job.Steps(m.Plan.Task(i)))
 		weights, locals = append(weights, t.Weight.Float()), append(locals, memory.Local(rates))
 	}
-	return theory.RoundDecay(weights, locals, rule.LR), ""
+	return theory.RoundDecay(weights, locals, server), ""
+}
+
+// serverRate returns s of a rule that goes start - s (start - mean), or why the round's law is not known. With momentum it is a recurrence
+// in the start and what the rule remembers (3.2 item 7), which stays with the coordinator.
+func (m *measurement) serverRate() (float64, string) {
+	switch rule := m.Algorithm.Rule.(type) {
+	case localsgd.FedAvg:
+		return rule.LR, ""
+	case localsgd.FedAvgM:
+		if rule.Beta == 0 {
+			return rule.LR, ""
+		}
+		return 0, "the momentum of fedavgm stays with the coordinator, and the law needs it"
+	}
+	return 0, fmt.Sprintf("the law is not implemented for the rule %s", m.Algorithm.Rule.Name())
 }
 
 // matches tells whether one of the globs, which Job.Check has passed, fits a name.

@@ -40,7 +40,7 @@ func lawOf(s *claims.Setting, name string) (law, string) {
 	}
 	switch {
 	case !fedavg:
-		return law{}, fmt.Sprintf("the rule %s is no linear step from the round's start to the mean", s.Algorithm.Rule.Name())
+		return law{}, fmt.Sprintf("the law is not implemented for the rule %s", s.Algorithm.Rule.Name())
 	case l.AdamW != nil || l.SGD.Momentum != 0:
 		return law{}, "the law is that of plain SGD, without momentum"
 	case l.PathNorm != 0:

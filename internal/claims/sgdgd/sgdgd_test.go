@@ -118,6 +118,10 @@ func TestColumnsNotTestable(t *testing.T) {
 	verdict(t, "P3.8 without dead inputs", o, err, claims.NotTestable)
 	o, err = measureColumns(context.Background(), laboratory("shards.limit=200", "local.optimizer.sgd.momentum=0.9"))
 	verdict(t, "P3.8 with momentum", o, err, claims.NotTestable)
+	o, err = measureColumns(context.Background(), laboratory("shards.limit=200", "server={fedavgm: {}}"))
+	if verdict(t, "P3.8 of another rule", o, err, claims.NotTestable); o.Why != "the law is not implemented for the rule fedavgm" {
+		t.Errorf("another rule: %q", o.Why)
+	}
 	o, err = measureColumns(context.Background(), laboratory("shards.limit=200", "model={cnn: {}}"))
 	verdict(t, "P3.8 of a convolution", o, err, claims.NotTestable)
 }
