@@ -132,11 +132,13 @@ func (n Null) spectrum(w *analysis.Workspace, matrix []float64) ([]float64, erro
 }
 
 // expectation returns mean and sample standard deviation.
+// expectation divides once, so that ranks which are equal have that mean and no deviation.
 func expectation(values []float64) Expectation {
 	mean, square := 0.0, 0.0
 	for _, v := range values {
-		mean += v / float64(len(values))
+		mean += v
 	}
+	mean /= float64(len(values))
 	for _, v := range values {
 		square += float64((v - mean) * (v - mean))
 	}

@@ -118,3 +118,16 @@ func TestDivergence(t *testing.T) {
 		t.Errorf("a negative estimate counts: %v", got)
 	}
 }
+
+// Ranks that are full in every draw have no deviation, and a measured rank no distance from them in deviations.
+func TestExpectationOfEqualRanks(t *testing.T) {
+	for _, rank := range []float64{9, 10, 32, 127} {
+		var draws []float64
+		for range 20 {
+			draws = append(draws, rank)
+		}
+		if e := expectation(draws); e.Mean != rank || e.Deviation != 0 || e.Z(rank) != nil {
+			t.Errorf("twenty draws of %v: %+v", rank, e)
+		}
+	}
+}

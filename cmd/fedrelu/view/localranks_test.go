@@ -20,6 +20,9 @@ func studiedRounds() []*record.RoundHistory {
 	of := func(quantity string, shard int, value float64) {
 		m.Readings = append(m.Readings, study.Reading{Quantity: quantity, Layer: "0.weight", Shard: shard, Value: value})
 	}
+	of("rank", study.Average, 2)
+	of("rank", 0, 1)
+	of("rank", 3, 2)
 	of("rank.0.001", study.Average, 8)
 	of("rank.0.001", 0, 7)
 	of("rank.0.001", 3, 8)
@@ -39,15 +42,15 @@ func studiedRounds() []*record.RoundHistory {
 
 // What averaging does to ranks is beside the eps at which it is predicted to change sides, in all that people and scripts read.
 func TestLocalRanksBesideTheirCrossover(t *testing.T) {
-	run, rounds := testRun(t, record.Completed, ""), studiedRounds()
+	run, rounds := testRun(t, record.Completed, "checks: {rank: {epsilon: 0.2}}\n"), studiedRounds()
 	var out bytes.Buffer
 	if err := view.WriteRun(&out, run, rounds); err != nil {
 		t.Fatal(err)
 	}
 	const want = `
 ranks after round 2: of the average / of local models; eps* is where averaging is predicted to change sides
-WEIGHT       EPS*   @0.001    @0.01  @0.05  EFFECTIVE  BOUND
-0.weight  0.00123  8 / 7.5  5 / 7.0  - / -  4.2 / 5.0  - / -
+WEIGHT       EPS*   @0.001    @0.01  @0.05     @0.2  EFFECTIVE  BOUND@0.2
+0.weight  0.00123  8 / 7.5  5 / 7.0  - / -  2 / 1.5  4.2 / 5.0      - / -
 `
 	if !strings.Contains(out.String(), want) {
 		t.Errorf("%s\nis not in\n%s", want, out.String())

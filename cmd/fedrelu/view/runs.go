@@ -93,7 +93,7 @@ func WriteRun(w io.Writer, run record.Run, rounds []*record.RoundHistory) error 
 	if err := writeModels(w, rounds, made(s)); err != nil {
 		return err
 	}
-	if err := writeLocalRanks(w, run, rounds); err != nil {
+	if err := writeLocalRanks(w, run, s.Rank.Epsilon, rounds); err != nil {
 		return err
 	}
 	return WriteViolations(w, run, rounds)

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/fedrelu/fedrelu/analysis"
@@ -14,8 +15,8 @@ import (
 // writeLocalRanks writes what averaging did to the ranks of the last round whose local models were measured: of each weight the
 // predicted crossover eps*, and at every eps the rank of the average and the mean rank of its members. Above eps* the law of 7b has
 // the average's lower, below it higher.
-// The bounds are the certificates of the average and of the local model with the largest, at the epsilon of checks.rank.
-func writeLocalRanks(w io.Writer, run record.Run, rounds []*record.RoundHistory) error {
+// The bounds are the certificates of the average and of the local model with the largest, at epsilon, that of checks.rank.
+func writeLocalRanks(w io.Writer, run record.Run, epsilon float64, rounds []*record.RoundHistory) error {
 	last := lastLocalRanks(rounds)
 	if last == nil {
 		return nil
@@ -29,12 +30,13 @@ func writeLocalRanks(w io.Writer, run record.Run, rounds []*record.RoundHistory)
 	}
 	t := Table{RightFrom: 1}
 	head := []string{"WEIGHT", "EPS*"}
-	for _, eps := range analysis.Epsilons() {
-		head = append(head, "@"+strconv.FormatFloat(eps, 'g', -1, 64))
+	columns := thresholds(epsilon)
+	for _, c := range columns {
+		head = append(head, c.head)
 	}
-	t.Add(append(head, "EFFECTIVE", "BOUND")...)
+	t.Add(append(head, "EFFECTIVE", "BOUND"+at(epsilon))...)
 	for _, name := range weights(last.Measured) {
-		row := localRanksRow(last, name)
+		row := localRanksRow(last, name, columns)
 		t.Add(append(row, boundsOf(all[last.Number][name]))...)
 	}
 	return t.Write(w)
@@ -60,6 +62,23 @@ func weights(m *record.Measured) (names []string) {
 	return names
 }
 
+// threshold is a column of ranks.
+type threshold struct{ head, quantity string }
+
+// thresholds are those that always are, and the spec's own.
+func thresholds(epsilon float64) []threshold {
+	var all []threshold
+	for _, eps := range analysis.Epsilons() {
+		all = append(all, threshold{at(eps), "rank." + strconv.FormatFloat(eps, 'g', -1, 64)})
+	}
+	if own := (threshold{at(epsilon), "rank"}); !slices.ContainsFunc(all, func(t threshold) bool { return t.head == own.head }) {
+		all = append(all, own)
+	}
+	return all
+}
+
+func at(eps float64) string { return "@" + strconv.FormatFloat(eps, 'g', -1, 64) }
+
 // boundsOf writes the certificates of a weight. One that says nothing is vacuous; one that is not there, - .
 func boundsOf(l bounds.Layer) string {
 	local := bounds.Certificate{}
@@ -81,15 +100,14 @@ func bound(c bounds.Certificate) string {
 	return strconv.Itoa(c.Bound)
 }
 
-func localRanksRow(r *record.RoundHistory, name string) []string {
+func localRanksRow(r *record.RoundHistory, name string, columns []threshold) []string {
 	eps := "-"
-	if at := ofAverage(r.Measured, name, "crossover"); at != nil {
-		eps = strconv.FormatFloat(*at, 'g', 3, 64)
+	if predicted := ofAverage(r.Measured, name, "crossover"); predicted != nil {
+		eps = strconv.FormatFloat(*predicted, 'g', 3, 64)
 	}
 	row := []string{name, eps}
-	for _, e := range analysis.Epsilons() {
-		quantity := "rank." + strconv.FormatFloat(e, 'g', -1, 64)
-		row = append(row, number(ofAverage(r.Measured, name, quantity), 0)+" / "+number(overShards(r, name, quantity), 1))
+	for _, c := range columns {
+		row = append(row, number(ofAverage(r.Measured, name, c.quantity), 0)+" / "+number(overShards(r, name, c.quantity), 1))
 	}
 	return append(row, number(ofAverage(r.Measured, name, "effective_rank"), 1)+" / "+number(overShards(r, name, "effective_rank"), 1))
 }
